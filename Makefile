@@ -1,0 +1,27 @@
+# The two commands of the README. Everything is installed into .venv, nothing outside this folder.
+PYTHON ?= python3.11
+VENV := .venv
+READY := $(VENV)/.ready
+# A machine without a GPU needs only the CPU build; GPU users install a CUDA build of the same range first.
+TORCH ?= torch==2.13.0
+
+.PHONY: demo test lint clean
+demo: $(READY)
+	$(VENV)/bin/archdial demo --out runs/demo
+
+test: $(READY) lint
+	$(VENV)/bin/python -m pytest
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet "$(TORCH)"
+	$(VENV)/bin/python -m pip install --quiet --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,0 +1,153 @@
+"""The expected cost of option weights, which on one-hot weights is the exact cost of an architecture."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from archdial.cost.extremes import cheapest
+from archdial.cost.table import CostEntry, CostTable, CostTerm, check_column
+from archdial.errors import UsageError
+from archdial.space import Architecture, Space
+
+
+class ExpectedCost(nn.Module):
+    """The cost of a space as a function of its weights, linear in the weights of each choice.
+
+    Each entry of a term counts with the product of the weights of its options: the contraction of the term's
+    array with its choices' weights. Worked out in float64, returned in the type of the weights.
+
+    Attributes:
+        space: the space of the weights.
+        column: what is counted, one of COLUMNS; latencies in ms for one batch of the table's batch size.
+        lowest: the least cost of an architecture.
+        highest: the largest cost of an architecture; both are as exact as `extremes`.
+    """
+
+    constant: Tensor
+    single: Tensor
+    membership: Tensor
+
+    def __init__(self, space: Space, table: CostTable, column: str = "latency_ms") -> None:
+        """Take `column` of `table`.
+
+        Raises:
+            UsageError: the column is unknown, or the table is not one of `space`.
+        """
+        super().__init__()
+        check_column(column)
+        table.check(space)
+        self.space, self.column = space, column
+        constant, single, joint = _split(space, table.terms, column)
+        self.register_buffer("constant", constant, persistent=False)
+        self.register_buffer("single", single, persistent=False)
+        self.register_buffer("membership", space.membership.double(), persistent=False)
+        self.joint = nn.ModuleList(joint)
+        self._extremes = cheapest(self._total, space), cheapest(lambda weights: -self._total(weights), space)
+        self.lowest, self.highest = (self.of(architecture) for architecture in self._extremes)
+
+    def forward(self, weights: Tensor) -> Tensor:
+        """Return the expected cost (…) of `weights` (…, m, k)."""
+        return self._total(weights).to(weights.dtype)
+
+    def by_kind(self, weights: Tensor) -> Tensor:
+        """Return the cost (…, kinds) that the options of each kind cause under `weights` (…, m, k).
+
+        Kinds are in the order of `space.kinds`. A term over several choices goes to the kind of the option of
+        its first choice, constants to none.
+        """
+        exact = self._checked(weights)
+        total = torch.einsum("...mk,qmk->...q", exact * self.single, self.membership)
+        for term in self.joint:
+            total = total + term(exact) @ term.kinds
+        return total.to(weights.dtype)
+
+    def of(self, architecture: Architecture) -> float:
+        """Return the exact cost of `architecture`."""
+        return float(self._total(self.space.one_hot(architecture).to(self.single)))
+
+    def extremes(self) -> tuple[Architecture, Architecture]:
+        """Return the cheapest and the dearest architecture.
+
+        Exact where each term is over one choice at most; else the best of a descent from several starts,
+        which no change of a single option betters.
+        """
+        return self._extremes
+
+    def fraction(self, weights: Tensor) -> Tensor:
+        """Return (cost - lowest) / (highest - lowest), shape (…), of `weights` (…, m, k).
+
+        Where all architectures cost the same it is zero.
+        """
+        span = self.highest - self.lowest
+        excess = self._total(weights) - self.lowest
+        return (excess / span if span > 0 else 0.0 * excess).to(weights.dtype)
+
+    def _total(self, weights: Tensor) -> Tensor:
+        exact = self._checked(weights)
+        total = self.constant + (exact * self.single).sum((-2, -1))
+        for term in self.joint:
+            total = total + term(exact).sum(-1)
+        return total
+
+    def _checked(self, weights: Tensor) -> Tensor:
+        if tuple(weights.shape[-2:]) != self.space.shape:
+            raise UsageError(
+                f"weights of shape {tuple(weights.shape)}: expected (…, m, k) with m, k = {self.space.shape}"
+            )
+        return weights.to(self.single.dtype)
+
+
+class _Joint(nn.Module):
+    """Entries over the same number of choices: weights (…, m, k) → cost of each of n entries (…, n)."""
+
+    index: Tensor
+    cost: Tensor
+    kinds: Tensor
+
+    def __init__(self, index: Tensor, cost: Tensor, kinds: Tensor) -> None:
+        """Take flat positions (choices, n), costs (n,) and the one-hot kind (n, kinds) of each entry."""
+        super().__init__()
+        self.register_buffer("index", index, persistent=False)
+        self.register_buffer("cost", cost, persistent=False)
+        self.register_buffer("kinds", kinds, persistent=False)
+
+    def forward(self, weights: Tensor) -> Tensor:
+        flat = weights.flatten(-2)
+        result = self.cost
+        for position in self.index:
+            result = result * flat[..., position]
+        return result
+
+
+def _split(space: Space, terms: Sequence[CostTerm], column: str) -> tuple[Tensor, Tensor, list[_Joint]]:
+    """Return what always runs, the cost of each option (m, k), and the entries over several choices."""
+    constant = torch.zeros((), dtype=torch.float64)
+    single = torch.zeros(space.shape, dtype=torch.float64)
+    joint: dict[int, list[tuple[list[int], float]]] = defaultdict(list)
+    for term in terms:
+        for entry in term.entries:
+            cost, places = float(getattr(entry, column)), _places(space, term, entry)
+            if not places:
+                constant += cost
+            elif len(places) == 1:
+                single.view(-1)[places[0]] += cost
+            else:
+                joint[len(places)].append((places, cost))
+    return constant, single, [_joint(space, entries) for entries in joint.values()]
+
+
+def _places(space: Space, term: CostTerm, entry: CostEntry) -> list[int]:
+    """Return the positions of the entry's options in flattened weights (m * k,)."""
+    rows = [space.index(name) for name in term.choices]
+    columns = [space.choices[row].options.index(option) for row, option in zip(rows, entry.options, strict=True)]
+    return [row * space.shape[1] + column for row, column in zip(rows, columns, strict=True)]
+
+
+def _joint(space: Space, entries: Sequence[tuple[list[int], float]]) -> _Joint:
+    index = torch.tensor([places for places, _ in entries]).T.contiguous()
+    cost = torch.tensor([cost for _, cost in entries], dtype=torch.float64)
+    return _Joint(index, cost, space.membership.double().flatten(1)[:, index[0]].T.contiguous())

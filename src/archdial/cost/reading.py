@@ -1,0 +1,94 @@
+"""Reading the JSON of a cost table value by value, with errors that name the file, the entry and the mend."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archdial.errors import UsageError
+
+REMAKE = "add it to the file, or profile the network again"
+_AGAIN = "correct the file, or profile the network again"
+_RUNTIME = ("device", "runtime", "threads", "batch_size")
+
+
+def title(choices: Sequence[str], options: Sequence[str] | None = None) -> str:
+    """Return how an entry is named in errors: choice=option for each choice."""
+    if not choices:
+        return "what always runs"
+    if options is None or len(options) != len(choices):
+        return ", ".join(choices)
+    return ", ".join(f"{choice}={option}" for choice, option in zip(choices, options, strict=True))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Takes values out of JSON objects; every method raises UsageError for a missing key or a wrong value."""
+
+    source: str
+
+    def error(self, problem: str, mend: str = _AGAIN) -> UsageError:
+        """Return the error for `problem`."""
+        return UsageError(f"{self.source}: {problem}; {mend}")
+
+    def header(self, value: Mapping[str, Any], form: str, version: int) -> None:
+        """Check the format and version of a file."""
+        if value.get("format") != form:
+            raise self.error(f"the format is {value.get('format')!r}, expected {form!r}", "name a table of archdial")
+        if value.get("version") != version:
+            got = value.get("version")
+            raise self.error(f"the version is {got!r}, this archdial reads {version}", "profile the network again")
+
+    def get(self, value: Mapping[str, Any], key: str, where: str) -> Any:
+        """Return the value of `key`."""
+        if key not in value:
+            raise self.error(f"{where} lacks {key!r}")
+        return value[key]
+
+    def text(self, value: Mapping[str, Any], key: str) -> str:
+        """Return a string."""
+        found = self.get(value, key, "it")
+        if not isinstance(found, str):
+            raise self.error(f"{key!r} is {found!r}, expected a string")
+        return found
+
+    def runtime(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the header that says how the table was measured."""
+        found = self.get(value, "runtime", "it")
+        if not isinstance(found, dict):
+            raise self.error(f"'runtime' is {found!r}, expected an object")
+        for key in _RUNTIME:
+            self.get(found, key, "'runtime'")
+        return found
+
+    def names(self, value: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+        """Return a list of strings."""
+        found = self.get(value, key, where)
+        if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+            raise self.error(f"{key!r} of {where} is {found!r}, expected a list of names")
+        return tuple(found)
+
+    def objects(self, value: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any]]:
+        """Return a list of objects."""
+        found = self.get(value, key, where)
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise self.error(f"{key!r} of {where} is no list of objects")
+        return found
+
+    def number(self, value: Mapping[str, Any], key: str, where: str) -> float:
+        """Return a finite number that is not negative."""
+        found = self.get(value, key, f"the entry {where}")
+        if isinstance(found, bool) or not isinstance(found, int | float):
+            raise self.error(f"{key} of {where} is {found!r}, expected a number")
+        if not math.isfinite(found) or found < 0:
+            raise self.error(f"{key} of {where} is {found!r}, expected a finite number, zero or more")
+        return float(found)
+
+    def integer(self, value: Mapping[str, Any], key: str, where: str) -> int:
+        """Return a whole number that is not negative."""
+        found = self.number(value, key, where)
+        if not found.is_integer():
+            raise self.error(f"{key} of {where} is {found!r}, expected a whole number")
+        return int(value[key])

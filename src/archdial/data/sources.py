@@ -1,0 +1,94 @@
+"""Loading a data set by name or from a folder."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from archdial.data.folders import load_folder
+from archdial.data.images import DataSet, Images
+from archdial.data.tables import Table, as_table, check_count, tables_to_data
+from archdial.errors import UsageError
+
+DIGITS_TEST = 500
+DIGITS_SEED = 0
+
+
+def load(source: str | Path, *, channels: Literal[1, 3], classes: int | None = None) -> DataSet:
+    """Return the data set `source`, whole in memory, as grey (`channels` 1) or RGB (3) images of one size.
+
+    `source` is, in this order:
+
+    - `"digits"`: scikit-learn's 8x8 handwritten digits, 1,297 train and 500 test images in a fixed random
+      split (a folder of that name is `"./digits"`);
+    - a folder with train*.parquet and test*.parquet in it or in its subfolder data, in Hugging Face's layout:
+      an image column and a label column of integers or strings (strings are numbered in alphabetical order);
+    - a folder with train/<class>/<image> and test/<class>/<image>;
+    - a folder with <class>/<image>: 80 % go to train and 20 % to test, in a fixed random split;
+    - the name of a data set with a train and a test split on the Hugging Face hub.
+
+    `classes` is the number of classes; with it, unnamed integer labels may leave out some classes.
+
+    Raises:
+        UsageError: there is no such source, a split is missing, or an image or label cannot be used.
+    """
+    if channels not in (1, 3):
+        raise UsageError(f"{channels} channels asked for, expected 1 (grey) or 3 (RGB): choose one of them")
+    if classes is not None and classes < 1:
+        raise UsageError(f"{classes} classes asked for, expected 1 or more: leave the number out to count them")
+    if source == "digits":
+        return _digits(channels, classes)
+    folder = Path(source).expanduser()
+    # Path("") is the working folder, which nobody means by an empty name.
+    if folder.is_dir() and source != "":
+        return load_folder(folder.absolute(), channels, classes)
+    if folder.exists() and source != "":
+        raise UsageError(f"{source} is a file, expected a folder: name the folder it lies in, {folder.parent}")
+    if isinstance(source, Path) or source.startswith(("/", ".", "~")) or source.count("/") > 1 or not source:
+        raise UsageError(f"no folder {str(source)!r} (looked for {folder.absolute()}): name an existing folder")
+    return _hub(source, folder.absolute(), channels, classes)
+
+
+def _digits(channels: int, classes: int | None) -> DataSet:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise UsageError(
+            'the data set "digits" comes with scikit-learn, which is missing: pip install "archdial[digits]"'
+        ) from None
+    values, targets = load_digits(return_X_y=True)
+    grey = torch.from_numpy(values).mul(255 / 16).round().to(torch.uint8).view(-1, 1, 8, 8)
+    images = Images(grey.repeat(1, channels, 1, 1), torch.from_numpy(targets).to(torch.int64))
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(DIGITS_SEED))
+    names = check_count("digits", tuple("0123456789"), classes)
+    return DataSet("digits", names, images.take(order[DIGITS_TEST:]), images.take(order[:DIGITS_TEST]))
+
+
+def _hub(name: str, folder: Path, channels: int, classes: int | None) -> DataSet:
+    # Here, not above: the import takes a second that other sources need not pay.
+    import datasets
+
+    try:
+        splits = datasets.load_dataset(name)
+    # No network, no such name, no right to read it, a damaged cache: the mend is the same.
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(
+            f"no data {name!r}: there is no folder {folder}, and loading it from the Hugging Face hub failed "
+            f"({reason}); name a folder with train*.parquet and test*.parquet, or digits, or check the name "
+            "and the network"
+        ) from None
+    for which in ("train", "test"):
+        if which not in splits:
+            raise UsageError(
+                f"no {which} split in the Hugging Face data set {name!r}, it has {', '.join(splits)}: "
+                "save a train and a test split as parquet files and name their folder"
+            )
+    train, test = ([_hub_table(f"{name}/{which}", splits[which])] for which in ("train", "test"))
+    return tables_to_data(name, train, test, channels, classes)
+
+
+def _hub_table(name: str, split: Any) -> Table:
+    # The Arrow format hands out the encoded bytes; the schema of the features says which column is which.
+    table = split.with_format("arrow")[:]
+    return as_table(name, Path(), table.replace_schema_metadata(split.features.arrow_schema.metadata))

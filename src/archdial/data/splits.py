@@ -1,0 +1,49 @@
+"""Parting the train split into images for the weights and images for the dial."""
+
+import torch
+
+from archdial.data.images import DataSet, Images, SearchData
+from archdial.errors import UsageError
+
+
+def split(data: DataSet, *, weights: int | float, seed: int, limit: int | None = None) -> SearchData:
+    """Return what a search sees of `data`: its train split in two random, disjoint parts, drawn with `seed`.
+
+    `weights` is the number of images for the weights (int) or their share (float between 0 and 1); all others
+    validate the dial. `limit` is the most train images to use at all, drawn at random; the share is of those.
+
+    Raises:
+        UsageError: one of the two parts would be empty, or more images are asked for than there are.
+    """
+    if limit is not None and limit < 2:
+        raise UsageError(f"limit {limit}, expected 2 images or more, one a part: raise it or leave it out")
+    total = len(data.train) if limit is None else min(limit, len(data.train))
+    count = _count(weights, total)
+    order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(seed))
+    part = data.train.take(order[:count])
+    mean, std = _moments(part)
+    return SearchData(data.name, data.classes, part, data.train.take(order[count:total]), mean, std)
+
+
+def _count(weights: int | float, total: int) -> int:
+    count = round(weights * total) if isinstance(weights, float) and 0 < weights < 1 else weights
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 < count < total:
+        raise UsageError(
+            f"weights {weights} of {total} train images, expected a number from 1 to {total - 1} or a share "
+            "between 0.0 and 1.0 that leaves an image to validate with: choose one in that range"
+        )
+    return count
+
+
+def _moments(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of each channel, pixels in [0, 1], from counts of the 256 values."""
+    values = torch.arange(256, dtype=torch.float64) / 255
+    means, stds = [], []
+    for channel in images.pixels.unbind(1):
+        share = torch.bincount(channel.flatten(), minlength=256).to("cpu", torch.float64) / channel.numel()
+        mean = (share * values).sum()
+        std = (share * (values - mean) ** 2).sum().sqrt().item()
+        means.append(mean.item())
+        # A channel of one value has no spread to divide by; what is computed for it is rounding.
+        stds.append(std if std > 1e-6 else 1.0)
+    return tuple(means), tuple(stds)

@@ -1,0 +1,91 @@
+"""The scalar dial λ of accuracy against cost, log-uniform on a range that is found or given."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from archdial.cost.expected import ExpectedCost
+from archdial.dial.base import Dial, Tradeoff, one_number, register_dial
+from archdial.dial.range import penalty_range
+from archdial.errors import UsageError
+
+
+@register_dial
+@dataclass(frozen=True)
+class Scalar(Dial):
+    """penalty = λ · cost(γ), cost as a fraction of its range; log λ ~ U(log low, log high).
+
+    Borodin's pruning (2023): E_λ E_γ [ L(γ(λ)) + λ Tᵀγ(λ) ]. `low` is where the penalty changes nothing, `high` is
+    Λ, where all that is left is the cheapest; both are found from evaluated architectures unless given.
+
+    Raises:
+        UsageError: low or high is not positive, or low is not below high.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    kind: ClassVar[str] = "scalar"
+
+    def __post_init__(self) -> None:
+        for name, value in (("low", self.low), ("high", self.high)):
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise UsageError(f"{name} = {value} on the dial scalar: λ is positive and finite")
+        if self.low is not None and self.high is not None and self.low >= self.high:
+            raise UsageError(f"low = {self.low}, high = {self.high} on the dial scalar: expected low < high")
+
+    @property
+    def features(self) -> int:
+        """One: where log λ lies in its range."""
+        return 1
+
+    def fitted(self, kinds: tuple[str, ...], trade: Tradeoff | None = None) -> Scalar:
+        """Return the dial with the ends of its range that were left open found from `trade`."""
+        if trade is None or (self.low is not None and self.high is not None):
+            return self
+        low, high = penalty_range(trade)
+        low = low if self.low is None else self.low
+        high = high if self.high is None else self.high
+        return replace(self, low=low, high=max(high, low * 10)) if self.high is None else replace(self, low=low)
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        # Before the range is found every λ is as good as another: the search asks for none that matters.
+        return self.low or 1e-3, self.high or 1e1
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        """Return λ (count, 1), log-uniform on the range."""
+        return self._decode(torch.rand(count, 1, generator=generator))
+
+    def grid(self, count: int) -> Tensor:
+        """Return λ (count, 1), evenly spaced in log λ from accurate to cheap."""
+        return self._decode(torch.linspace(0, 1, count).unsqueeze(1))
+
+    def _decode(self, codes: Tensor) -> Tensor:
+        low, high = self._ends
+        return torch.exp(math.log(low) + codes * (math.log(high) - math.log(low)))
+
+    def encode(self, positions: Tensor) -> Tensor:
+        """Return where log λ lies in its range, in [0, 1]."""
+        low, high = self._ends
+        code = (positions.log() - math.log(low)) / (math.log(high) - math.log(low))
+        return code.clamp(0, 1)
+
+    def penalty(self, positions: Tensor, weights: Tensor, cost: ExpectedCost) -> Tensor:
+        """Return λ · cost (n,)."""
+        return positions.squeeze(1) * cost.fraction(weights)
+
+    def check(self, position: Tensor) -> None:
+        """Raise UsageError unless λ is one positive number; λ beyond the range counts as its nearer end."""
+        value = one_number(self.kind, position)
+        if not (value > 0 and math.isfinite(value)):
+            low, high = self._ends
+            raise UsageError(f"λ = {value}: expected a positive number, from {low:.3g} to {high:.3g} on this dial")
+
+    def settings(self) -> dict[str, Any]:
+        """Return low and high."""
+        return {"low": self.low, "high": self.high}

@@ -1,0 +1,98 @@
+"""The operation-wise dial: a vector on the simplex that says how much each kind of operation is penalised."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from archdial.cost.expected import ExpectedCost
+from archdial.dial.base import Dial, Tradeoff, register_dial
+from archdial.dial.range import penalty_range
+from archdial.errors import UsageError
+
+TOLERANCE = 1e-3
+
+
+@register_dial
+@dataclass(frozen=True)
+class OperationSimplex(Dial):
+    """penalty = κ · Σ_k S_k · T_k(γ), T_k the measured time spent in operations of kind k, over the range of the total.
+
+    Firsov and Bakhteev (2024): S ~ Dirichlet(1) over the kinds, here times the measured T. A large S_k asks for *few*
+    operations of kind k.
+
+    Attributes:
+        strength: κ; found unless given, so that the centre of the simplex lies in the middle of the range of λ.
+        kinds: the kinds of operation, taken from the space.
+    """
+
+    strength: float | None = None
+    kinds: tuple[str, ...] = ()
+    kind: ClassVar[str] = "operation_simplex"
+
+    def __post_init__(self) -> None:
+        if self.strength is not None and not (self.strength > 0 and math.isfinite(self.strength)):
+            raise UsageError(f"strength = {self.strength} on the operation simplex: expected a positive number")
+
+    @property
+    def features(self) -> int:
+        """One for each kind."""
+        return len(self.kinds)
+
+    def fitted(self, kinds: tuple[str, ...], trade: Tradeoff | None = None) -> OperationSimplex:
+        """Return the dial over `kinds`, with κ found from `trade` where it was left open."""
+        dial = replace(self, kinds=kinds)
+        if trade is None or self.strength is not None:
+            return dial
+        low, high = penalty_range(trade)
+        # At the centre each S_k is 1/k, so that κ = k · λ there.
+        return replace(dial, strength=len(kinds) * math.sqrt(low * high))
+
+    def sample(self, count: int, generator: torch.Generator) -> Tensor:
+        """Return S (count, kinds) ~ Dirichlet(1), by normalised exponentials."""
+        draws = -torch.rand(count, len(self.kinds), generator=generator).clamp_min(1e-12).log()
+        return draws / draws.sum(1, keepdim=True)
+
+    def grid(self, count: int) -> Tensor:
+        """Return the centre, 0.70 towards each corner as the paper has it, then a fixed sample of the simplex."""
+        kinds = len(self.kinds)
+        centre = torch.full((1, kinds), 1 / kinds)
+        others = 0.3 / max(kinds - 1, 1)
+        corners = torch.full((kinds, kinds), others) + torch.eye(kinds) * (0.7 - others)
+        rest = self.sample(max(count - 1 - kinds, 0), torch.Generator().manual_seed(0))
+        return torch.cat((centre, corners / corners.sum(1, keepdim=True), rest))
+
+    def ray(self, kind: str, count: int) -> Tensor:
+        """Return S (count, kinds) from the middle of the face opposite the corner of `kind`, to that corner."""
+        if kind not in self.kinds:
+            raise UsageError(f"no kind {kind!r} on this simplex: expected one of {', '.join(self.kinds)}")
+        corner = torch.eye(len(self.kinds))[self.kinds.index(kind)]
+        face = (1 - corner) / max(len(self.kinds) - 1, 1)
+        steps = torch.linspace(0, 1, count).unsqueeze(1)
+        return (1 - steps) * face + steps * corner
+
+    def encode(self, positions: Tensor) -> Tensor:
+        """Return S itself."""
+        return positions
+
+    def penalty(self, positions: Tensor, weights: Tensor, cost: ExpectedCost) -> Tensor:
+        """Return κ · Σ_k S_k T_k (n,)."""
+        span = max(cost.highest - cost.lowest, 1e-12)
+        shares = cost.by_kind(weights) / span
+        return (self.strength or 1.0) * (positions * shares).sum(-1)
+
+    def check(self, position: Tensor) -> None:
+        """Raise UsageError unless `position` has one entry ≥ 0 a kind and sums to 1."""
+        text = "[" + ", ".join(f"{x:g}" for x in position.tolist()) + "]"
+        if position.numel() != len(self.kinds):
+            raise UsageError(f"S = {text}: expected {len(self.kinds)} numbers, for {', '.join(self.kinds)}")
+        if bool((position < 0).any()) or not bool((position.sum() - 1).abs() <= TOLERANCE):
+            raise UsageError(f"S = {text} lies off the simplex: expected numbers ≥ 0 that sum to 1")
+
+    def settings(self) -> dict[str, Any]:
+        """Return strength and kinds."""
+        return {"strength": self.strength, "kinds": list(self.kinds)}

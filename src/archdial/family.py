@@ -1,0 +1,211 @@
+"""The result of one search: turn the dial, name a budget, take the front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archdial.cost.expected import ExpectedCost
+from archdial.cost.table import CostTable
+from archdial.data import Normalize
+from archdial.dial import Dial
+from archdial.errors import UsageError
+from archdial.hypernet import Hypernetwork
+from archdial.member import Member
+from archdial.networks.base import Supernet
+from archdial.search.candidates import at_positions, front, likely, mutated, unseen
+from archdial.search.evaluation import Evaluated, recalibrate
+from archdial.search.predictor import AccuracyPredictor
+from archdial.space import Architecture, Space
+
+GRID, DRAWS, ROUNDS = 48, 24, 3
+"""How densely `within` looks: dial positions, architectures drawn at each, rounds of neighbours of the best."""
+
+Position = float | list[float] | tuple[float, ...] | Tensor
+
+
+@dataclass(eq=False)
+class Family:
+    """Space, trained supernet, hypernetwork and dial, with all that was evaluated on the way.
+
+    Attributes:
+        column: the column of the table that the dial trades against accuracy.
+        calibration: training images uint8 (n, c, h, w) for BatchNorm statistics.
+        archive: the architectures evaluated with the final weights.
+        info: config, seed, versions, device and data of the search, as JSON.
+    """
+
+    network: Supernet
+    hypernet: Hypernetwork
+    dial: Dial
+    predictor: AccuracyPredictor
+    table: CostTable
+    normalize: Normalize
+    calibration: Tensor
+    archive: tuple[Evaluated, ...]
+    classes: tuple[str, ...]
+    column: str = "latency_ms"
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def space(self) -> Space:
+        """The choices of the supernet."""
+        return self.network.space
+
+    @cached_property
+    def costs(self) -> dict[str, ExpectedCost]:
+        """What an architecture costs, by column."""
+        return {c: ExpectedCost(self.space, self.table, c) for c in ("latency_ms", "parameters", "flops")}
+
+    @cached_property
+    def _known(self) -> dict[Architecture, Evaluated]:
+        return {item.architecture: item for item in self.archive}
+
+    def at(self, position: Position) -> Member:
+        """Return the member at a dial position.
+
+        Raises:
+            UsageError: the position lies off the dial.
+        """
+        z = self.dial.position(position)
+        chosen = at_positions(self.space, self.hypernet, self.dial, z[None])[0]
+        return self.member(chosen, self.dial.value(z))
+
+    def along(self, count: int = 24) -> list[Member]:
+        """Return the members on a grid of about `count` dial positions."""
+        grid = self.dial.grid(count)
+        chosen = at_positions(self.space, self.hypernet, self.dial, grid)
+        return [self.member(a, self.dial.value(z)) for z, a in zip(grid, chosen, strict=True)]
+
+    def within(
+        self, *, latency_ms: float | None = None, params: float | None = None, flops: float | None = None
+    ) -> Member:
+        """Return the most accurate member found whose cost meets every budget given.
+
+        Looked at are all architectures that were evaluated, those along the dial, what the hypernetwork considers
+        likely there, and neighbours of the best of these. One that was not evaluated must promise more by a whole
+        standard deviation of the predictor than the best that was.
+
+        Args:
+            latency_ms: of one batch, as the cost table has it.
+            params: parameters of the whole module.
+            flops: of one input.
+
+        Raises:
+            UsageError: no budget is given, or none can meet it; the message names the reachable range.
+        """
+        limits = {"latency_ms": latency_ms, "parameters": params, "flops": flops}
+        given = {column: float(value) for column, value in limits.items() if value is not None}
+        self._check_reachable(given)
+        pool = self._pool(given)
+        if not pool:
+            raise UsageError(
+                f"no architecture found within {_budget_text(given)} at once: each is within reach alone, relax one"
+            )
+        promise = self._promise(pool)
+        best = max(pool, key=promise.__getitem__)
+        return self.member(best, self._position_of(best))
+
+    def front(self) -> list[Member]:
+        """Return the evaluated members that no other beats in both accuracy and cost, cheapest first."""
+        found = front(self.archive, self.costs[self.column])
+        return [self.member(item.architecture, self._position_of(item.architecture)) for item in found]
+
+    def member(self, architecture: Architecture, dial: float | list[float] | None = None) -> Member:
+        """Return `architecture` as a member: accuracy as measured in the search, else as predicted."""
+        self.space.check(architecture)
+        known = self._known.get(architecture)
+        costs = {column: cost.of(architecture) for column, cost in self.costs.items()}
+        return Member(
+            family=self,
+            architecture=architecture,
+            dial=dial,
+            accuracy=self._predict([architecture])[0] if known is None else known.accuracy,
+            accuracy_from="predicted" if known is None else "measured",
+            latency_ms=costs["latency_ms"],
+            parameters=round(costs["parameters"]),
+            cell_parameters=round(costs["parameters"] - float(self.costs["parameters"].constant)),
+            flops=round(costs["flops"]),
+        )
+
+    def build(self, architecture: Architecture) -> nn.Module:
+        """Return a plain module; see `Member.build`. The supernet keeps these BatchNorm statistics until the next."""
+        weights = self.space.one_hot(architecture)
+        recalibrate(
+            self.network,
+            lambda x: self.network(x, weights),
+            torch.split(self.normalize(self.calibration), 500),
+        )
+        return self.network.build(architecture)
+
+    def _check_reachable(self, given: dict[str, float]) -> None:
+        if not given:
+            raise UsageError("within() without a budget: name at least one of latency_ms, params, flops")
+        for column, limit in given.items():
+            cost = self.costs[column]
+            if not limit >= cost.lowest:
+                raise UsageError(
+                    f"{_budget_text({column: limit})} is out of reach: "
+                    f"this family has {_number(cost.lowest)} to {_number(cost.highest)} {_UNITS[column]}"
+                )
+
+    def _pool(self, given: dict[str, float]) -> list[Architecture]:
+        generator = torch.Generator().manual_seed(0)
+        grid = self.dial.grid(GRID)
+        pool = [
+            *self._known,
+            *(self.costs[column].extremes()[0] for column in given),
+            *at_positions(self.space, self.hypernet, self.dial, grid),
+            *likely(self.space, self.hypernet, self.dial, grid, DRAWS, generator),
+        ]
+        pool = self._meeting(unseen(pool, []), given)
+        for _ in range(ROUNDS if pool else 0):
+            promise = self._promise(pool)
+            best = sorted(pool, key=promise.__getitem__, reverse=True)[:DRAWS]
+            near = mutated(self.space, best, GRID * DRAWS, generator)
+            pool += self._meeting(unseen(near, pool), given)
+        return pool
+
+    def _meeting(self, pool: Sequence[Architecture], given: dict[str, float]) -> list[Architecture]:
+        if not pool:
+            return []
+        weights = self.space.one_hots(pool).double()
+        # What is exactly on the budget meets it, whatever the order of the sum.
+        meets = torch.stack([self.costs[c](weights) <= limit * (1 + 1e-9) for c, limit in given.items()]).all(0)
+        return [architecture for architecture, good in zip(pool, meets.tolist(), strict=True) if good]
+
+    def _promise(self, pool: Sequence[Architecture]) -> dict[Architecture, float]:
+        """Return accuracies as measured, or one standard deviation below the prediction."""
+        with torch.no_grad():
+            logs = self.predictor.each(self.space.one_hots(pool))
+        pessimistic = 1 - (logs.mean(0) + logs.std(0)).exp()
+        measured = {a: item.accuracy for a, item in self._known.items()}
+        return {a: measured.get(a, value) for a, value in zip(pool, pessimistic.tolist(), strict=True)}
+
+    def _predict(self, pool: Sequence[Architecture]) -> list[float]:
+        with torch.no_grad():
+            return [float(1 - error) for error in self.predictor(self.space.one_hots(pool))]
+
+    def _position_of(self, architecture: Architecture) -> float | list[float]:
+        """Return the dial position of a grid at which the hypernetwork considers `architecture` most likely."""
+        grid = self.dial.grid(GRID)
+        taken = self.space.one_hot(architecture).bool()
+        with torch.no_grad():
+            log_p = torch.log_softmax(self.hypernet(self.dial.encode(grid)), -1)
+        return self.dial.value(grid[int(log_p[:, taken].sum(1).argmax())])
+
+
+_UNITS = {"latency_ms": "ms", "parameters": "parameters", "flops": "FLOPs"}
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _budget_text(given: dict[str, float]) -> str:
+    return " and ".join(f"{_number(limit)} {_UNITS[column]}" for column, limit in given.items())

@@ -1,0 +1,53 @@
+"""Writing and reading result files: whole or not at all, JSON only."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from archdial.errors import UsageError
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:
+    """Let `write` fill a temporary file beside `path`, then rename it, so that `path` is never half written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write `text` to `path` in one rename."""
+    return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, value: object) -> Path:
+    """Write `value` as JSON to `path` in one rename; NaN and infinity are refused, as JSON has none."""
+    return write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """Return the JSON object in `path`; `what` names the file in the error.
+
+    Raises:
+        UsageError: the file is missing, cut off, or holds no JSON object.
+    """
+    if not path.is_file():
+        raise UsageError(f"no {what} at {path}: name an existing file")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UsageError(f"the {what} {path} is damaged ({error}): make it anew or restore a copy") from None
+    if not isinstance(value, dict):
+        raise UsageError(f"the {what} {path} holds a {type(value).__name__}, expected a JSON object")
+    return value

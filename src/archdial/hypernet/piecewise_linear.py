@@ -1,0 +1,52 @@
+"""The hypernetwork of one feature that keeps logits at pivots and interpolates between them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from archdial.errors import UsageError
+from archdial.hypernet.base import Hypernetwork
+from archdial.space import Space
+
+
+class PiecewiseLinear(Hypernetwork):
+    """Logits linear between evenly spaced pivots in [0, 1] and constant beyond the ends.
+
+    DARTS-CC as published, whose pivots lie in log λ: the dial takes the logarithm and scales it to [0, 1].
+    """
+
+    kind: ClassVar[str] = "piecewise_linear"
+
+    def __init__(self, space: Space, features: int, pivots: int = 5) -> None:
+        """Hold logits (pivots, m, k).
+
+        Raises:
+            UsageError: more than one feature, or fewer than two pivots.
+        """
+        if features != 1:
+            raise UsageError(
+                f"hypernetwork 'piecewise_linear' needs a dial of one feature, this one has {features}: "
+                "take 'mlp' or 'kernel'"
+            )
+        if not isinstance(pivots, int) or pivots < 2:
+            raise UsageError(f"{pivots!r} pivots: expected at least two, one at each end of [0, 1]")
+        super().__init__(space, features)
+        self.logits = self.start(pivots)
+
+    def settings(self) -> dict[str, object]:
+        """Return the number of pivots."""
+        return {"pivots": len(self.logits)}
+
+    def shares(self, features: Tensor) -> Tensor:
+        """Return the share (n, p) of each pivot at `features` (n, 1): a hat function, rows sum to one."""
+        last = len(self.logits) - 1
+        positions = features.clamp(0.0, 1.0) * last
+        pivots = torch.arange(last + 1, dtype=features.dtype, device=features.device)
+        return (1.0 - (positions - pivots).abs()).clamp_min(0.0)
+
+    def raw(self, features: Tensor) -> Tensor:
+        """Return the interpolated logits, (n, m, k)."""
+        return torch.einsum("np,pmk->nmk", self.shares(features), self.logits)

@@ -1,0 +1,90 @@
+"""One architecture of a family, with its figures and how each came about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from torch import nn
+
+from archdial.space import Architecture
+
+if TYPE_CHECKING:
+    from archdial.data import Images
+    from archdial.family import Family
+    from archdial.training import TrainSettings
+
+Origin = Literal["measured", "predicted"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One architecture of a family.
+
+    Attributes:
+        family: where its weights come from.
+        architecture: one option for each choice.
+        dial: the dial position it was taken at or is most likely at, as JSON.
+        accuracy: in [0, 1], with inherited weights.
+        accuracy_from: measured on images, or predicted.
+        accuracy_split: the images: validation, of the search, or test.
+        latency_ms: of one batch on the device of the cost table.
+        latency_from: predicted by the table, or measured on the built module.
+        parameters: of the whole built module; `cell_parameters` of them are in the choices.
+        flops: of one input, a multiply-add counting two.
+    """
+
+    family: Family = field(repr=False, compare=False)
+    architecture: Architecture
+    dial: float | list[float] | None
+    accuracy: float
+    accuracy_from: Origin
+    latency_ms: float
+    parameters: int
+    cell_parameters: int
+    flops: int
+    accuracy_split: str = "validation"
+    latency_from: Origin = "predicted"
+
+    def build(self) -> nn.Module:
+        """Return a plain module in eval mode: inherited weights, BatchNorm statistics of this architecture.
+
+        Inputs are (n, c, h, w), normalised as `family.normalize` does it; outputs are logits (n, classes).
+        """
+        return self.family.build(self.architecture)
+
+    def finetune(self, images: Images, settings: TrainSettings | None = None, seed: int = 0) -> nn.Module:
+        """Return the built module after training on `images` from inherited weights."""
+        from archdial.training import TrainSettings, train
+
+        module = self.build()
+        return train(module, images, self.family.normalize, settings or TrainSettings.finetuning(), seed=seed)
+
+    def retrain(self, images: Images, settings: TrainSettings | None = None, seed: int = 0) -> nn.Module:
+        """Return the built module after training on `images` from new weights drawn with `seed`."""
+        from archdial.training import TrainSettings, restart, train
+
+        module = restart(self.build(), seed)
+        return train(module, images, self.family.normalize, settings or TrainSettings(), seed=seed)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the member as the JSON object of the interface."""
+        space = self.family.space
+        return {
+            "dial": self.dial,
+            "architecture": space.describe(self.architecture),
+            "accuracy": self.accuracy,
+            "latency_ms": self.latency_ms,
+            "parameters": self.parameters,
+            "cell_parameters": self.cell_parameters,
+            "flops": self.flops,
+            "counts": space.counts(self.architecture),
+            "provenance": {
+                "accuracy": self.accuracy_from,
+                "accuracy_split": self.accuracy_split,
+                "weights": "inherited",
+                "latency_ms": self.latency_from,
+                "parameters": "counted",
+                "flops": "counted",
+            },
+        }

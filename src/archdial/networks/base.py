@@ -1,0 +1,70 @@
+"""What a network that holds choices owes the rest of the house."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from archdial.space import Architecture, Space
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a network whose cost is taken alone.
+
+    Attributes:
+        key: equal keys are equal work on equal shapes, and are measured once.
+        module: takes one tensor of shape (batch, *input_shape).
+        input_shape: shape of one input, without the batch.
+    """
+
+    key: str
+    module: nn.Module = field(compare=False)
+    input_shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TermPlan:
+    """One term of a network's cost before it is measured: which parts run under which options.
+
+    Attributes:
+        choices: names of the choices that the term depends on; none for what always runs.
+        entries: option names, one a choice, to the parts that then run; combinations left out cost nothing.
+    """
+
+    choices: tuple[str, ...]
+    entries: Mapping[tuple[str, ...], tuple[Part, ...]]
+
+
+class Supernet(nn.Module, ABC):
+    """The network that holds every option; the weights of the options are an argument of its forward."""
+
+    space: Space
+
+    @abstractmethod
+    def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return logits (batch, classes) of `inputs` under option weights (m, k).
+
+        An option whose weight is exactly zero does not run.
+        """
+
+    @abstractmethod
+    def build(self, architecture: Architecture) -> nn.Module:
+        """Return a plain module that computes what the supernet computes under `architecture`, weights copied."""
+
+    @abstractmethod
+    def terms(self) -> list[TermPlan]:
+        """Return the parts of the network, by the options that make them run."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan from which an equal network can be made again."""
+
+    @property
+    @abstractmethod
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one input."""

@@ -1,0 +1,305 @@
+"""Cell networks searched from scratch: normal and reduction cells as in DARTS (Liu et al. 2019)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from archdial.errors import UsageError
+from archdial.networks.base import Part, Supernet, TermPlan
+from archdial.networks.operations import FactorizedReduction, check_operations, make_operation
+from archdial.networks.plain import plain_module
+from archdial.space import Architecture, Choice, Space
+
+NORMAL, REDUCTION = "normal", "reduction"
+
+Taken = list[list[tuple[int, Tensor | None]]]
+"""For each choice the options that run, with their weight; None stands for a plain 1."""
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """What a cell network is made of.
+
+    Attributes:
+        in_channels: channels of an image.
+        classes: number of classes.
+        cells: number of cells; those at 1/3 and 2/3 of the depth reduce.
+        nodes: intermediate nodes of a cell.
+        operations: names of the options of every choice.
+        channels: channels of a node in the first cell; each reduction doubles them.
+        image_size: (height, width) of an image, in pixels.
+        stem_stride: 2 halves the image before the first cell, which costs a quarter of the time throughout.
+    """
+
+    in_channels: int
+    classes: int
+    cells: int = 3
+    nodes: int = 4
+    operations: tuple[str, ...] = ("max_pool_3x3", "identity", "sep_conv_3x3")
+    channels: int = 16
+    image_size: tuple[int, int] = (28, 28)
+    stem_stride: int = 1
+
+    def __post_init__(self) -> None:
+        check_operations(self.operations)
+        sizes = {name: getattr(self, name) for name in ("in_channels", "classes", "cells", "nodes")}
+        for name, value in {**sizes, "image_size": min(self.image_size)}.items():
+            if value < 1:
+                raise UsageError(f"{name} = {value}: expected a whole number, at least 1")
+        if self.stem_stride not in (1, 2):
+            raise UsageError(f"stem_stride = {self.stem_stride}: expected 1 or 2")
+        if self.channels < 2:
+            raise UsageError(f"channels = {self.channels}: expected at least 2, a reduction splits them in halves")
+
+    def reduces(self, cell: int) -> bool:
+        """Tell whether cell number `cell` is a reduction cell."""
+        return cell in {self.cells // 3, 2 * self.cells // 3} and cell > 0
+
+    @property
+    def edges(self) -> list[tuple[int, int]]:
+        """(node, source) of each edge of a cell; sources 0 and 1 are the two cells before, nodes count from 2."""
+        return [(node, source) for node in range(2, 2 + self.nodes) for source in range(node)]
+
+    def space(self) -> Space:
+        """Return the choices: one an edge, shared by all normal cells, and another shared by all reduction cells."""
+        kinds = [NORMAL] * any(not self.reduces(cell) for cell in range(self.cells))
+        kinds += [REDUCTION] * any(self.reduces(cell) for cell in range(self.cells))
+        names = [f"{kind}/{node}<-{source}" for kind in kinds for node, source in self.edges]
+        return Space(tuple(Choice(name, self.operations, self.operations) for name in names))
+
+
+class Edge(nn.Module):
+    """The options of one edge of one cell."""
+
+    def __init__(self, operations: Sequence[str], channels: int, stride: int) -> None:
+        super().__init__()
+        made = {name: make_operation(name, channels, stride) for name in operations}
+        self.names = tuple(operations)
+        self.options = nn.ModuleDict({name: module for name, module in made.items() if module is not None})
+
+    def forward(self, inputs: Tensor, taken: list[tuple[int, Tensor | None]]) -> Tensor | None:
+        """Return the weighted sum of the options in `taken`, or None where nothing contributes."""
+        total: Tensor | None = None
+        for option, weight in taken:
+            name = self.names[option]
+            if name not in self.options:
+                continue
+            output = self.options[name](inputs)
+            output = output if weight is None else output * weight
+            total = output if total is None else total + output
+        return total
+
+
+class Cell(nn.Module):
+    """A cell: two input nodes, intermediate nodes that sum their edges, the concatenation of these as output."""
+
+    def __init__(self, plan: CellPlan, channels_in: tuple[int, int], channels: int, reduces: bool, late: bool) -> None:
+        super().__init__()
+        self.nodes, self.stride = plan.nodes, 2 if reduces else 1
+        # `late`: the cell just before halved the image, so the older input must be halved too.
+        self.older = FactorizedReduction(channels_in[0], channels) if late else _match(channels_in[0], channels)
+        self.newer = _match(channels_in[1], channels)
+        self.edges = nn.ModuleList(
+            Edge(plan.operations, channels, self.stride if source < 2 else 1) for _, source in plan.edges
+        )
+
+    def forward(self, older: Tensor, newer: Tensor, taken: Taken) -> Tensor:
+        """Map the outputs of the two cells before to (n, nodes · channels, h, w)."""
+        states = [self.older(older), self.newer(newer)]
+        rows = zip(self.edges, taken, strict=True)
+        for node in range(2, 2 + self.nodes):
+            states.append(self._node(states, [next(rows) for _ in range(node)]))
+        return torch.cat(states[2:], dim=1)
+
+    def _node(self, states: list[Tensor], rows: list[tuple[nn.Module, list[tuple[int, Tensor | None]]]]) -> Tensor:
+        outputs = [edge(state, row) for state, (edge, row) in zip(states, rows, strict=True)]
+        total: Tensor | None = None
+        for output in outputs:
+            if output is not None:
+                total = output if total is None else total + output
+        # A node that nothing feeds still has its place in the concatenation.
+        return torch.zeros_like(states[0][:, :, :: self.stride, :: self.stride]) if total is None else total
+
+
+def _match(channels_in: int, channels: int) -> nn.Module:
+    return nn.Sequential(
+        nn.ReLU(), nn.Conv2d(channels_in, channels, 1, bias=False), nn.BatchNorm2d(channels, affine=False)
+    )
+
+
+def _stem(plan: CellPlan) -> nn.Module:
+    if plan.stem_stride == 1:
+        first = nn.Conv2d(plan.in_channels, plan.channels, 3, padding=1, bias=False)
+        return nn.Sequential(first, nn.BatchNorm2d(plan.channels))
+    half = plan.channels // 2
+    # All pixels are looked at before any is skipped.
+    return nn.Sequential(
+        nn.Conv2d(plan.in_channels, half, 3, padding=1, bias=False),
+        nn.BatchNorm2d(half),
+        nn.ReLU(),
+        nn.Conv2d(half, plan.channels, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(plan.channels),
+    )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a cell stands: what comes in and what size it works on."""
+
+    reduces: bool
+    late: bool
+    channels: int
+    channels_in: tuple[int, int]
+    size_in: tuple[tuple[int, int], tuple[int, int]]
+
+
+def _places(plan: CellPlan) -> Iterator[_Place]:
+    channels, channels_in = plan.channels, (plan.channels, plan.channels)
+    size = plan.image_size if plan.stem_stride == 1 else _halved(plan.image_size)
+    sizes = (size, size)
+    late = False
+    for cell in range(plan.cells):
+        reduces = plan.reduces(cell)
+        channels *= 2 if reduces else 1
+        yield _Place(reduces, late, channels, channels_in, sizes)
+        channels_in = (channels_in[1], plan.nodes * channels)
+        sizes = (sizes[1], _halved(sizes[1]) if reduces else sizes[1])
+        late = reduces
+
+
+def _halved(size: tuple[int, int]) -> tuple[int, int]:
+    return math.ceil(size[0] / 2), math.ceil(size[1] / 2)
+
+
+class CellNetwork(Supernet):
+    """Stem, cells, head. All normal cells share one set of choices, all reduction cells another."""
+
+    kind = "cells"
+
+    def __init__(self, plan: CellPlan) -> None:
+        super().__init__()
+        self.plan = plan
+        self.space = plan.space()
+        self._places = list(_places(plan))
+        self.stem = _stem(plan)
+        self.cells = nn.ModuleList(Cell(plan, p.channels_in, p.channels, p.reduces, p.late) for p in self._places)
+        width = plan.nodes * self._places[-1].channels
+        # Nodes sum their inputs, so the scale of the last cell's output depends on the path: normalise it.
+        self.head = nn.Sequential(
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(width, plan.classes),
+        )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one image."""
+        return self.plan.in_channels, *self.plan.image_size
+
+    def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return logits (n, classes) of images (n, c, h, w) under option weights (m, k)."""
+        taken = _taken(weights)
+        # A single input channel has no layout of its own: without this the whole network would run in the slower one.
+        older = newer = self.stem(inputs).contiguous(memory_format=torch.channels_last)
+        for place, cell in zip(self._places, self.cells, strict=True):
+            older, newer = newer, cell(older, newer, taken[self._rows(place)])
+        return cast(Tensor, self.head(newer))
+
+    def _rows(self, place: _Place) -> slice:
+        edges = len(self.plan.edges)
+        first = edges if place.reduces and len(self.space.choices) > edges else 0
+        return slice(first, first + edges)
+
+    def build(self, architecture: Architecture) -> nn.Module:
+        """Return `architecture` as a plain module of `torch.nn` parts, weights copied."""
+        return plain_module(self, self.space.one_hot(architecture))
+
+    def terms(self) -> list[TermPlan]:
+        """Return one term a choice, and one without choices for stem, head and the cells' inputs."""
+        return [TermPlan((), {(): tuple(self._fixed_parts())}), *map(self._term, self.space.choices)]
+
+    def _term(self, choice: Choice) -> TermPlan:
+        row = self.space.index(choice.name)
+        entries: dict[tuple[str, ...], tuple[Part, ...]] = {
+            (option,): tuple(self._option_parts(row, option)) for option in choice.options
+        }
+        return TermPlan((choice.name,), entries)
+
+    def _option_parts(self, row: int, option: str) -> Iterator[Part]:
+        for place, cell in zip(self._places, self.cells, strict=True):
+            rows = self._rows(place)
+            if not rows.start <= row < rows.stop:
+                continue
+            edge = cast(Edge, cast(Cell, cell).edges[row - rows.start])
+            module = edge.options[option] if option in edge.options else None
+            # Identity and none cost nothing: `build` leaves no trace of them.
+            if module is None or isinstance(module, nn.Identity):
+                continue
+            source = self.plan.edges[row - rows.start][1]
+            stride, size = (2 if place.reduces and source < 2 else 1), place.size_in[1]
+            size = _halved(size) if place.reduces and source >= 2 else size
+            yield _part(f"{option}/stride{stride}", module, place.channels, size)
+
+    def _fixed_parts(self) -> Iterator[Part]:
+        yield _part("stem", self.stem, self.plan.in_channels, self.plan.image_size)
+        for place, cell in zip(self._places, self.cells, strict=True):
+            kinds = ("halve" if place.late else "match", "match")
+            modules = (cast(nn.Module, cell.older), cast(nn.Module, cell.newer))
+            for kind, module, channels, size in zip(kinds, modules, place.channels_in, place.size_in, strict=True):
+                yield _part(f"{kind}/to{place.channels}", module, channels, size)
+        last = self._places[-1]
+        size = _halved(last.size_in[1]) if last.reduces else last.size_in[1]
+        yield _part("head", self.head, self.plan.nodes * last.channels, size)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan, from which `CellNetwork.from_json` makes an equal network."""
+        return {"kind": self.kind, **asdict(self.plan)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> CellNetwork:
+        """Return a network with new weights by the plan that `to_json` wrote."""
+        plan: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
+        plan.pop("kind", None)
+        return cls(CellPlan(**plan))
+
+
+def _part(name: str, module: nn.Module, channels: int, size: tuple[int, int]) -> Part:
+    return Part(f"{name}/{channels}x{size[0]}x{size[1]}", module, (channels, *size))
+
+
+def _taken(weights: Tensor) -> Taken:
+    values = weights.detach().tolist()
+    plain = not weights.requires_grad
+    return [
+        [(o, None if plain and value == 1.0 else weights[row, o]) for o, value in enumerate(line) if value != 0.0]
+        for row, line in enumerate(values)
+    ]
+
+
+def cells(
+    in_channels: int,
+    classes: int,
+    cells: int = 3,
+    nodes: int = 4,
+    operations: Sequence[str] = ("max_pool_3x3", "identity", "sep_conv_3x3"),
+    channels: int = 16,
+    image_size: int | tuple[int, int] = 28,
+    stem_stride: int = 1,
+) -> CellNetwork:
+    """Return a network of searchable cells; see `CellPlan` for the arguments.
+
+    Raises:
+        UsageError: an operation is unknown, or a size is below 1.
+    """
+    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    plan = CellPlan(in_channels, classes, cells, nodes, tuple(operations), channels, (height, width), stem_stride)
+    return CellNetwork(plan)

@@ -1,0 +1,37 @@
+"""Relaxations by name: from logits to option weights for one step of training."""
+
+from __future__ import annotations
+
+from archdial.errors import unknown
+from archdial.relaxation.base import Relaxation
+from archdial.relaxation.gumbel_softmax import GumbelSoftmax
+from archdial.relaxation.softmax import Softmax
+from archdial.relaxation.straight_through import StraightThrough
+from archdial.relaxation.temperature import Temperature
+from archdial.space import Space
+
+__all__ = [
+    "RELAXATIONS",
+    "GumbelSoftmax",
+    "Relaxation",
+    "Softmax",
+    "StraightThrough",
+    "Temperature",
+    "make_relaxation",
+]
+
+# Sigmoid, Dirichlet and two paths get a sibling file each and a place in this row.
+RELAXATIONS: dict[str, type[Relaxation]] = {
+    variant.name: variant for variant in (Softmax, GumbelSoftmax, StraightThrough)
+}
+
+
+def make_relaxation(name: str, space: Space) -> Relaxation:
+    """Return the relaxation called `name` over `space`.
+
+    Raises:
+        UsageError: the name is unknown.
+    """
+    if name not in RELAXATIONS:
+        raise unknown("relaxation", name, RELAXATIONS)
+    return RELAXATIONS[name](space)

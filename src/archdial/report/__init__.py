@@ -1,0 +1,1 @@
+"""A members file turned into numbers, these into figures, and these into one page, a picture or a table."""

@@ -1,0 +1,129 @@
+"""A members file as one HTML page that opens without a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from plotly.offline import get_plotlyjs
+
+from archdial.files import write_text
+from archdial.report.cells import cells_figure
+from archdial.report.figures import counts_figure, front_figure
+from archdial.report.numbers import MemberNumbers, ReportNumbers, report_numbers
+from archdial.report.page_assets import CSS, SCRIPT
+from archdial.report.page_table import table_html
+from archdial.report.wording import dial_name, dial_text, figure_text
+
+# The browser itself then refuses any request, whatever a name in the members file says.
+_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+
+
+def write_page(path: Path, members_json: Mapping[str, Any]) -> Path:
+    """Write the report of a members file to `path`; plotly.js is inside, so the file is about 5 MB.
+
+    Raises:
+        UsageError: the members file is malformed.
+    """
+    return write_text(path, page_html(report_numbers(members_json)))
+
+
+def page_html(numbers: ReportNumbers) -> str:
+    """Return the page as text; it is the same for the same numbers."""
+    title = escape(f"{numbers.data}: one search, {len(numbers.members)} members".lstrip(": "))
+    cells = {str(i): figure for i in numbers.front if (figure := cells_figure(numbers, numbers.members[i]))}
+    charts = {"front": front_figure(numbers), "counts": counts_figure(numbers)}
+    sections = [
+        _front(numbers),
+        _counts(numbers),
+        _cells(numbers) if cells else "",
+        _table(numbers),
+        _run(numbers),
+    ]
+    return f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{CSS}</style>
+<script>{get_plotlyjs()}</script>
+</head><body><main>
+<h1>{title}</h1>
+{_facts(numbers)}
+{"".join(sections)}
+</main>
+<script type="application/json" id="figures">{_island({"charts": charts, "cells": cells})}</script>
+<script>{SCRIPT}</script>
+</body></html>
+"""
+
+
+def _island(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write figures as JSON that no name in it can end early."""
+    plain = {group: {name: json.loads(f.to_json()) for name, f in of.items()} for group, of in figures.items()}
+    return json.dumps(plain, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _facts(numbers: ReportNumbers) -> str:
+    fastest = min(numbers.members, key=lambda member: member.latency_ms)
+    best = max(numbers.members, key=lambda member: (member.accuracy, -member.latency_ms))
+    facts = {"most accurate": _pair(best), "fastest": _pair(fastest), "on the front": _share(numbers)}
+    if numbers.latency_range:
+        facts["latencies of the space"] = "{:.3g} to {:.3g} ms".format(*numbers.latency_range)
+    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts.items())
+    device = f"<p>Latencies are for {escape(numbers.device)}.</p>" if numbers.device else ""
+    return f'{device}<dl class="facts">{items}</dl>'
+
+
+def _pair(member: MemberNumbers) -> str:
+    return f"{figure_text(member, 'accuracy')} % at {figure_text(member, 'latency_ms')} ms"
+
+
+def _share(numbers: ReportNumbers) -> str:
+    return f"{len(numbers.front)} of {len(numbers.members)} members"
+
+
+def _front(numbers: ReportNumbers) -> str:
+    note = "Each dot is a member, coloured by its dial position; up and to the left is better."
+    return _section("Accuracy against latency", note, '<div id="front"></div>')
+
+
+def _counts(numbers: ReportNumbers) -> str:
+    return _section(
+        "Operations along the dial", "How often each kind of operation is taken.", '<div id="counts"></div>'
+    )
+
+
+def _cells(numbers: ReportNumbers) -> str:
+    best = max(numbers.front, key=lambda index: numbers.members[index].accuracy)
+    choices = "".join(_choice(numbers, index, index == best) for index in numbers.front)
+    picker = f'<label>Member <select id="member">{choices}</select></label>'
+    note = "Data flow from left to right; nodes sum what enters them, grey arcs lead to the concatenated output."
+    return _section("Cells of a member on the front", note, f'{picker}<div id="cells"></div>')
+
+
+def _choice(numbers: ReportNumbers, index: int, chosen: bool) -> str:
+    member = numbers.members[index]
+    text = f"{dial_name(numbers.dial_kind)} {dial_text(member.dial)}: {_pair(member)}"
+    return f'<option value="{index}"{" selected" if chosen else ""}>{escape(text)}</option>'
+
+
+def _table(numbers: ReportNumbers) -> str:
+    note = "Click a heading to sort. Members on the Pareto front are tinted; ~ marks a predicted figure."
+    return _section("Members", note, table_html(numbers))
+
+
+def _run(numbers: ReportNumbers) -> str:
+    rows = {"device": numbers.device, "data": numbers.data, "dial": numbers.dial_kind, "seed": numbers.seed}
+    rows["versions"] = ", ".join(f"{name} {version}" for name, version in numbers.versions.items())
+    listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text or '–')}</dd>" for name, text in rows.items())
+    config = escape(json.dumps(numbers.config, indent=2, ensure_ascii=False, default=str))
+    return _section("How this came about", "", f'<dl class="run">{listed}</dl><pre>{config}</pre>')
+
+
+def _section(title: str, note: str, content: str) -> str:
+    paragraph = f"<p>{escape(note)}</p>" if note else ""
+    return f"\n<section><h2>{escape(title)}</h2>{paragraph}\n{content}</section>"

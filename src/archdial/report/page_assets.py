@@ -1,0 +1,68 @@
+"""The style and the script of the report page; both are written into it."""
+
+CSS = """
+:root { --ink: #23272e; --soft: #5f6672; --line: #dfe3e8; --back: #f6f7f9; }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--back); color: var(--ink);
+  font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
+main { max-width: 1120px; margin: 0 auto; padding: 32px 20px 48px; }
+h1 { font-size: 26px; line-height: 1.25; margin: 0 0 4px; }
+h2 { font-size: 18px; margin: 0 0 4px; }
+p { margin: 0 0 10px; color: var(--soft); max-width: 80ch; }
+section { background: white; border: 1px solid var(--line); border-radius: 8px;
+  padding: 18px 20px; margin: 18px 0; }
+.facts { display: flex; flex-wrap: wrap; gap: 10px 40px; margin: 16px 0 0; }
+.facts div { min-width: 110px; }
+.facts dt, .run dt { color: var(--soft); font-size: 13px; }
+.facts dd { margin: 0; font-size: 19px; font-variant-numeric: tabular-nums; }
+.scroll { overflow: auto; max-height: 640px; }
+table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
+th, td { padding: 5px 8px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
+th:first-child, td:first-child { text-align: left; }
+th { position: sticky; top: 0; background: white; box-shadow: inset 0 -1px var(--line); border: 0; }
+th button { all: unset; cursor: pointer; font-weight: 600; }
+th button:focus-visible { outline: 2px solid #0072b2; outline-offset: 2px; }
+th button::after { content: "\\2195"; color: #b6bcc6; padding-left: 4px; }
+th[aria-sort=ascending] button::after { content: "\\2191"; color: var(--ink); }
+th[aria-sort=descending] button::after { content: "\\2193"; color: var(--ink); }
+tr.front td { background: #f1f6fb; }
+.swatch { display: inline-block; width: 11px; height: 11px; border-radius: 50%; margin-right: 7px; }
+.square { border-radius: 2px; margin-right: 5px; }
+select { font: inherit; padding: 3px 6px; margin: 4px 0 8px; max-width: 100%; }
+.run { display: grid; grid-template-columns: max-content 1fr; gap: 4px 20px; margin: 8px 0; }
+.run dd { margin: 0; overflow-wrap: anywhere; }
+pre { background: var(--back); border-radius: 6px; padding: 10px 14px; overflow: auto;
+  font-size: 13px; margin: 6px 0 0; }
+"""
+
+SCRIPT = """
+"use strict";
+const figures = JSON.parse(document.getElementById("figures").textContent);
+const options = { displaylogo: false, responsive: true,
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+for (const [name, figure] of Object.entries(figures.charts)) {
+  Plotly.newPlot(name, figure.data, figure.layout, options);
+}
+const picker = document.getElementById("member");
+if (picker) {
+  const draw = () => {
+    const figure = figures.cells[picker.value];
+    Plotly.react("cells", figure.data, figure.layout, { displayModeBar: false, responsive: true });
+  };
+  picker.addEventListener("change", draw);
+  draw();
+}
+function sortBy(header, column) {
+  const body = header.closest("table").tBodies[0];
+  const down = header.getAttribute("aria-sort") === "ascending";
+  const sign = down ? -1 : 1;
+  const value = (row) => Number(row.cells[column].dataset.value);
+  const rows = Array.from(body.rows).sort((a, b) => sign * (value(a) - value(b)));
+  for (const other of header.parentNode.cells) other.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", down ? "descending" : "ascending");
+  body.append(...rows);
+}
+for (const header of document.querySelectorAll("table.members th")) {
+  header.addEventListener("click", () => sortBy(header, header.cellIndex));
+}
+"""

@@ -1,0 +1,73 @@
+"""The table of members on the page, as HTML."""
+
+from __future__ import annotations
+
+from html import escape
+
+from archdial.report.numbers import MemberNumbers, ReportNumbers
+from archdial.report.palette import member_colours, palette
+from archdial.report.wording import dial_name, dial_text, figure_text
+
+_FIGURES = {
+    "accuracy": "accuracy %",
+    "latency_ms": "latency ms",
+    "parameters": "parameters",
+    "flops": "FLOPs",
+}
+
+
+def table_html(numbers: ReportNumbers) -> str:
+    """Return the members in file order; each cell carries the number that it is sorted by."""
+    ranks = {index: rank for rank, index in enumerate(dial_order(numbers))}
+    colours = member_colours(numbers)
+    rows = [_row(numbers, index, ranks[index], colours[index]) for index in range(len(numbers.members))]
+    return (
+        f'<div class="scroll"><table class="members"><thead><tr>{_headings(numbers)}</tr></thead>\n'
+        f"<tbody>\n{chr(10).join(rows)}\n</tbody></table></div>"
+    )
+
+
+def dial_order(numbers: ReportNumbers) -> list[int]:
+    """Return the indices of the members by dial position, vectors entry by entry, those without one last."""
+
+    def key(index: int) -> tuple[bool, tuple[float, ...]]:
+        dial = numbers.members[index].dial
+        return dial is None, dial if isinstance(dial, tuple) else (dial or 0.0,)
+
+    return sorted(range(len(numbers.members)), key=key)
+
+
+def _headings(numbers: ReportNumbers) -> str:
+    dial = dial_name(numbers.dial_kind)
+    plain = "".join(_heading(escape(text)) for text in (dial, *_FIGURES.values()))
+    return plain + "".join(
+        _heading(f'<i class="swatch square" style="background:{colour}"></i>{escape(kind)}')
+        for kind, colour in palette(numbers.kinds).items()
+    )
+
+
+def _heading(content: str) -> str:
+    return f'<th scope="col"><button type="button">{content}</button></th>'
+
+
+def _row(numbers: ReportNumbers, index: int, rank: int, colour: str) -> str:
+    member = numbers.members[index]
+    swatch = f'<i class="swatch" style="background:{colour}"></i>'
+    cells = [_cell(rank, swatch + escape(dial_text(member.dial)))]
+    cells += [_cell(_value(member, figure), escape(figure_text(member, figure))) for figure in _FIGURES]
+    cells += [_cell(member.counts.get(kind, 0), str(member.counts.get(kind, 0))) for kind in numbers.kinds]
+    on_front = ' class="front"' if index in numbers.front else ""
+    return f"<tr{on_front}>{''.join(cells)}</tr>"
+
+
+def _value(member: MemberNumbers, figure: str) -> float:
+    return {
+        "accuracy": member.accuracy,
+        "latency_ms": member.latency_ms,
+        "parameters": member.parameters,
+        "flops": member.flops,
+    }[figure]
+
+
+def _cell(value: float, content: str) -> str:
+    return f'<td data-value="{value!r}">{content}</td>'

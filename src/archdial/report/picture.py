@@ -1,0 +1,76 @@
+"""The front as a PNG, for where no page can be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archdial.files import write_atomically
+from archdial.report.numbers import ReportNumbers, report_numbers
+from archdial.report.palette import CLOUD, FRONT, corner_colours, member_colours
+from archdial.report.wording import axis_titles, dial_name, dial_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def write_front_picture(path: Path, members_json: Mapping[str, Any]) -> Path:
+    """Write accuracy (%) against latency (ms) to `path`, a PNG of about 1300 × 800 pixels.
+
+    Raises:
+        UsageError: the members file is malformed.
+    """
+    figure = _front(report_numbers(members_json))
+    return write_atomically(path, lambda temporary: figure.savefig(temporary, format="png"))
+
+
+def _front(numbers: ReportNumbers) -> Figure:
+    # Matplotlib takes long to import, and its pyplot would keep state and look for a screen.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 5.2), dpi=155, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    _draw(axes, numbers)
+    latency, accuracy = axis_titles(numbers)
+    axes.set_xlabel(latency, parse_math=False)
+    axes.set_ylabel(accuracy, parse_math=False)
+    axes.set_title(f"{numbers.data}: one search, {len(numbers.members)} members", loc="left", parse_math=False)
+    axes.grid(color="#E8EAEE")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    for text in axes.legend(loc="lower right").get_texts():
+        text.set_parse_math(False)
+    return figure
+
+
+def _draw(axes: Axes, numbers: ReportNumbers) -> None:
+    cloud = numbers.archive
+    if cloud:
+        x, y = [point.latency_ms for point in cloud], [100 * point.accuracy for point in cloud]
+        axes.scatter(x, y, s=10, color=CLOUD, linewidths=0, label=f"all evaluated ({len(cloud)})")
+    front = [numbers.members[i] for i in numbers.front]
+    x, y = [member.latency_ms for member in front], [100 * member.accuracy for member in front]
+    axes.step(x, y, where="post", color=FRONT, linewidth=1.4, label=f"Pareto front ({len(front)})")
+    x = [member.latency_ms for member in numbers.members]
+    y = [100 * member.accuracy for member in numbers.members]
+    axes.scatter(x, y, s=60, c=member_colours(numbers), edgecolors="white", zorder=3)
+    _dial_legend(axes, numbers)
+
+
+def _dial_legend(axes: Axes, numbers: ReportNumbers) -> None:
+    """Name the colours of the members: the corners of a simplex, or the two ends of a scalar dial."""
+    for corner, colour in zip(numbers.corners, corner_colours(numbers), strict=True):
+        axes.scatter([], [], s=60, color=colour, label=f"member, S on {corner}")
+    if numbers.corners:
+        return
+    colours = dict(zip([member.dial for member in numbers.members], member_colours(numbers), strict=True))
+    values = sorted(value for value in colours if isinstance(value, float))
+    for value in dict.fromkeys([values[0], values[-1]] if values else []):
+        label = f"member, {dial_name(numbers.dial_kind)} = {dial_text(value)}"
+        axes.scatter([], [], s=60, color=colours[value], label=label)
+    if not values:
+        axes.scatter([], [], s=60, color=next(iter(colours.values())), label="members")

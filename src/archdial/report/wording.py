@@ -1,0 +1,67 @@
+"""How dials and figures are written, alike in tables, figures and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archdial.report.numbers import DialPosition, MemberNumbers, ReportNumbers, common_provenance
+
+_DIAL_NAMES = {"scalar": "λ", "operation_simplex": "S", "budget": "budget"}
+_STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def dial_name(dial_kind: str) -> str:
+    """Return the short name of a dial: λ, S, budget, or "dial" for any other kind."""
+    return _DIAL_NAMES.get(dial_kind, "dial")
+
+
+def dial_text(position: DialPosition) -> str:
+    """Return a dial position as text: "0.25", "(0.2, 0.3, 0.5)", or "–" for none."""
+    if position is None:
+        return "–"
+    if isinstance(position, tuple):
+        return f"({', '.join(f'{entry:.3g}' for entry in position)})"
+    return f"{position:.4g}"
+
+
+def short_count(value: float) -> str:
+    """Return a count as text with a k, M or G: "999", "1.23 k", "45.6 M"."""
+    for step, letter in _STEPS:
+        # Three digits, so what rounds to 1000 of one letter is 1 of the next.
+        if value >= 0.9995 * step:
+            return f"{_three_digits(value / step)} {letter}"
+    return f"{value:.0f}"
+
+
+def figure_text(member: MemberNumbers, figure: str) -> str:
+    """Return "accuracy" (%), "latency_ms" (ms), "parameters" or "flops" of one, "~" if predicted."""
+    text = {
+        "accuracy": f"{100 * member.accuracy:.2f}",
+        "latency_ms": _three_digits(member.latency_ms),
+        "parameters": short_count(member.parameters),
+        "flops": short_count(member.flops),
+    }[figure]
+    return f"~{text}" if member.predicted(figure) else text
+
+
+def axis_titles(numbers: ReportNumbers) -> tuple[str, str]:
+    """Return the titles of the latency and the accuracy axis, with units and how the figures came about."""
+    return (
+        _with_note("latency", "ms", common_provenance(numbers.members, "latency_ms")),
+        _with_note("accuracy", "%", common_provenance(numbers.members, "accuracy")),
+    )
+
+
+def counts_text(member: MemberNumbers, kinds: Sequence[str]) -> str:
+    """Return the operation counts of a member as one line, kinds that it lacks left out."""
+    return ", ".join(f"{member.counts[kind]}× {kind}" for kind in kinds if member.counts.get(kind))
+
+
+def _with_note(what: str, unit: str, note: str) -> str:
+    return f"{what} ({unit}, {note})" if note else f"{what} ({unit})"
+
+
+def _three_digits(value: float) -> str:
+    if value >= 99.95:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}" if value >= 0.1 else f"{value:.3g}"

@@ -1,0 +1,94 @@
+"""One call from network, data and cost table to a family."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from archdial.cost.table import CostTable
+from archdial.data import SearchData
+from archdial.dial import Dial, Scalar
+from archdial.errors import UsageError
+from archdial.family import Family
+from archdial.networks.base import Supernet
+from archdial.progress import Bar, NoBar
+from archdial.search.loop import Loop
+from archdial.search.settings import SearchSettings
+from archdial.search.state import SearchState, begin
+from archdial.versions import versions
+
+
+def search(
+    network: Supernet,
+    data: SearchData,
+    table: CostTable,
+    dial: Dial | None = None,
+    settings: SearchSettings | None = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    folder: Path | None = None,
+    resume: bool = False,
+    bar: Bar | NoBar | None = None,
+    config: dict[str, Any] | None = None,
+) -> Family:
+    """Search once; return the family.
+
+    Args:
+        network: its weights are drawn anew.
+        data: images for the weights and for the dial.
+        table: what each option costs on the device.
+        dial: Scalar() by default.
+        settings: how to search.
+        folder: where checkpoints and metrics go; with `resume` the run goes on from there.
+        config: what the family is to remember of how it came about, besides settings and seed.
+
+    Raises:
+        UsageError: images, table or settings do not fit the network.
+        RunError: the loss is not finite, or the run was interrupted.
+    """
+    settings = settings or SearchSettings()
+    check_images(network, data)
+    state = begin(network, data, table, dial or Scalar(), settings, seed, device)
+    Loop(state, folder, bar).run(resume=resume)
+    return as_family(state, config or {"search": asdict(settings)})
+
+
+def check_images(network: Supernet, data: SearchData) -> None:
+    """Raise UsageError unless the images and labels are such as `network` takes."""
+    shape = tuple(data.weights.pixels.shape[1:])
+    if shape != network.input_shape:
+        raise UsageError(
+            f"images of (channels, height, width) {shape} for a network that takes {network.input_shape}: "
+            "set channels and image_size to those of the data"
+        )
+
+
+def as_family(state: SearchState, config: dict[str, Any]) -> Family:
+    """Return what `state` has found, on the CPU."""
+    return Family(
+        network=state.network.to("cpu").eval(),
+        hypernet=state.hypernet,
+        dial=state.dial,
+        predictor=state.predictor,
+        table=state.table,
+        normalize=state.normalize,
+        calibration=state.calibration_pixels,
+        archive=tuple(state.archive),
+        classes=state.data.classes,
+        column=state.settings.cost,
+        info={
+            "config": config,
+            "seed": state.seed,
+            "versions": versions(),
+            "device": str(state.fabric.device),
+            "machine": platform.processor() or platform.machine(),
+            "threads": torch.get_num_threads(),
+            "data": state.data.name,
+            "images": {"weights": len(state.data.weights), "validation": len(state.data.validation)},
+        },
+    )

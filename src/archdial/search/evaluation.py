@@ -1,0 +1,77 @@
+"""Accuracy of architectures with inherited weights, BatchNorm recalibrated for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from archdial.networks.base import Supernet
+from archdial.space import Architecture
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An architecture with what was measured of it on validation images: accuracy in [0, 1], mean cross-entropy."""
+
+    architecture: Architecture
+    accuracy: float
+    loss: float
+
+
+@contextmanager
+def _cumulative(norms: list[_BatchNorm]) -> Iterator[None]:
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    yield
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+@torch.no_grad()
+def recalibrate(network: nn.Module, forward: Callable[[Tensor], object], batches: Iterable[Tensor]) -> None:
+    """Replace the statistics of all BatchNorm layers of `network` by means over `batches`; leave it in eval mode.
+
+    Weights that were trained under many paths carry the statistics of none (Yu and Huang 2019, slimmable networks).
+    """
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    with _cumulative(norms):
+        network.train()
+        for batch in batches:
+            forward(batch)
+    network.eval()
+
+
+class Evaluator:
+    """Measures architectures of one supernet.
+
+    Attributes:
+        calibration: images (n, c, h, w), normalised, for BatchNorm.
+        images, labels: validation images (v, c, h, w) and labels (v,).
+    """
+
+    def __init__(
+        self, network: Supernet, calibration: Tensor, images: Tensor, labels: Tensor, batch_size: int = 500
+    ) -> None:
+        self.network = network
+        self.calibration, self.images, self.labels = calibration, images, labels
+        self.batch_size = batch_size
+
+    def __call__(self, architecture: Architecture) -> Evaluated:
+        """Return `architecture` with its accuracy and loss; the supernet's BatchNorm statistics are then its."""
+        weights = self.network.space.one_hot(architecture)
+        recalibrate(self.network, lambda x: self.network(x, weights), self.calibration.split(self.batch_size))
+        logits = self._logits(weights)
+        accuracy = float((logits.argmax(1) == self.labels).float().mean())
+        return Evaluated(architecture, accuracy, float(functional.cross_entropy(logits, self.labels)))
+
+    @torch.no_grad()
+    def _logits(self, weights: Tensor) -> Tensor:
+        return torch.cat([self.network(batch, weights).float() for batch in self.images.split(self.batch_size)])

@@ -1,0 +1,84 @@
+"""A small predictor of accuracy: an ensemble fitted to the architectures that were evaluated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from archdial.search.evaluation import Evaluated
+from archdial.space import Space
+
+FLOOR = 1e-3
+"""Errors are predicted by their logarithm; nothing evaluated on some thousand images is known below this."""
+
+
+class AccuracyPredictor(nn.Module):
+    """Option weights → error, by the mean of small networks that each began elsewhere.
+
+    Each network reads the one-hot weights and, beside them, the share of each kind; both enter a linear path and a
+    hidden layer, for a handful of evaluations support little more than a linear law.
+    """
+
+    members: int
+    membership: Tensor
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, space: Space, members: int = 8, hidden: int = 32) -> None:
+        super().__init__()
+        self.space, self.members = space, members
+        choices, options = space.shape
+        width = choices * options + len(space.kinds)
+        self.register_buffer("membership", space.membership / choices, persistent=False)
+        self.register_buffer("centre", torch.zeros(()))
+        self.register_buffer("scale", torch.ones(()))
+        self.linear = nn.Parameter(torch.zeros(members, width))
+        self.inner = nn.Parameter(torch.randn(members, width, hidden) / math.sqrt(choices))
+        self.offset = nn.Parameter(torch.randn(members, hidden) * 0.5)
+        self.outer = nn.Parameter(torch.zeros(members, hidden))
+
+    def each(self, weights: Tensor) -> Tensor:
+        """Return the logarithm of the error as each network of the ensemble sees it, (members, n), of (n, m, k)."""
+        shares = torch.einsum("nmk,qmk->nq", weights, self.membership)
+        features = torch.cat((weights.flatten(1), shares), 1)
+        hidden = torch.tanh(torch.einsum("nf,efh->enh", features, self.inner) + self.offset[:, None])
+        raw = torch.einsum("enh,eh->en", hidden, self.outer) + torch.einsum("nf,ef->en", features, self.linear)
+        return raw * self.scale + self.centre
+
+    def forward(self, weights: Tensor) -> Tensor:
+        """Return the predicted error in [0, 1], shape (n,), of option weights (n, m, k)."""
+        return self.each(weights).mean(0).exp().clamp(max=1.0)
+
+    def fit(self, evaluated: Sequence[Evaluated], generator: torch.Generator, steps: int = 300) -> float:
+        """Fit anew to `evaluated`; return the root mean square of what remains, in log error.
+
+        Each network leaves out another quarter of the data, so that they differ where little is known.
+        """
+        weights = self.space.one_hots(item.architecture for item in evaluated)
+        targets = torch.tensor([max(1.0 - item.accuracy, FLOOR) for item in evaluated]).log()
+        self.centre.copy_(targets.mean())
+        self.scale.copy_(targets.std().clamp_min(1e-3) if len(evaluated) > 1 else torch.ones(()))
+        kept = (torch.rand(self.members, len(evaluated), generator=generator) > 0.25).float()
+        self._restart(generator)
+        optimizer = torch.optim.AdamW(self.parameters(), lr=0.02, weight_decay=0.05)
+        for step in range(steps):
+            for group in optimizer.param_groups:
+                group["lr"] = 0.02 * (1 - step / steps)
+            residual = (self.each(weights) - targets) / self.scale
+            loss = (residual.square() * kept).sum() / kept.sum()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        with torch.no_grad():
+            return float((self(weights).log() - targets).square().mean().sqrt())
+
+    @torch.no_grad()
+    def _restart(self, generator: torch.Generator) -> None:
+        spread = 1 / math.sqrt(self.space.shape[0])
+        self.linear.zero_()
+        self.outer.zero_()
+        self.inner.copy_(torch.randn(self.inner.shape, generator=generator) * spread)
+        self.offset.copy_(torch.randn(self.offset.shape, generator=generator) * 0.5)

@@ -1,0 +1,83 @@
+"""What a search may be told; a recipe's `search` section."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from archdial.errors import UsageError, unknown
+from archdial.relaxation import RELAXATIONS, Temperature
+from archdial.search.paths import PATHS
+
+Method = Literal["predictor", "two_stage", "single_level"]
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How to search.
+
+    Attributes:
+        method: predictor (weights first, then dial and accuracy predictor in turn), two_stage (weights first, then the
+            dial on validation images), single_level (both at once, the papers' simplex method).
+        epochs: epochs over the images for the weights.
+        warmup_epochs: of these, how many come before the dial joins in; single_level only.
+        dial_epochs: epochs over the validation images for the dial; two_stage only.
+        batch_size: images a step.
+        paths: how paths are drawn while only weights are trained.
+        learning_rate, momentum, weight_decay, clip: SGD for the weights, cosine to zero.
+        augment: shift and mirror training images.
+        hypernet: kind of hypernetwork, and its settings.
+        hypernet_rate: learning rate of Adam for the hypernetwork on images.
+        relaxation, temperature: how logits become option weights.
+        cost: column of the cost table that the dial trades against accuracy.
+        entropy: weight of the entropy of the option probabilities in the dial's objective, falling to 0 half-way.
+        evaluations: architectures evaluated in all; the first `sample` of them are drawn without the dial.
+        rounds: how often predictor and dial are fitted anew to what was evaluated; predictor only.
+        evaluation_images: validation images that an architecture is evaluated on.
+        calibration_images: training images for the statistics of BatchNorm, kept with the family.
+        precision: of lightning-fabric, as 32-true or bf16-mixed.
+    """
+
+    method: Method = "predictor"
+    epochs: int = 20
+    warmup_epochs: int = 2
+    dial_epochs: int = 2
+    batch_size: int = 64
+    paths: str = "shares"
+    learning_rate: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float = 3e-4
+    clip: float = 5.0
+    augment: bool = True
+    hypernet: dict[str, Any] = field(default_factory=lambda: {"kind": "mlp"})
+    hypernet_rate: float = 3e-3
+    relaxation: str = "straight_through"
+    temperature: Temperature = field(default_factory=Temperature)
+    cost: str = "latency_ms"
+    entropy: float = 0.0
+    evaluations: int = 200
+    sample: int = 80
+    rounds: int = 5
+    evaluation_images: int = 2000
+    calibration_images: int = 512
+    precision: str = "32-true"
+
+    def __post_init__(self) -> None:
+        counts = ("epochs", "batch_size", "rounds", "evaluations", "evaluation_images", "calibration_images")
+        for name in counts:
+            if getattr(self, name) < 1:
+                raise UsageError(f"search.{name} = {getattr(self, name)}: expected a whole number, at least 1")
+        for name in ("learning_rate", "hypernet_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"search.{name} = {getattr(self, name)}: expected a positive number")
+        if self.paths not in PATHS:
+            raise unknown("search.paths", self.paths, PATHS)
+        if self.relaxation not in RELAXATIONS:
+            raise unknown("search.relaxation", self.relaxation, RELAXATIONS)
+        if not 2 <= self.sample <= self.evaluations:
+            raise UsageError(f"search.sample = {self.sample}: expected 2 to evaluations = {self.evaluations}")
+        if self.method == "single_level" and not 0 < self.warmup_epochs < self.epochs:
+            raise UsageError(
+                f"search.warmup_epochs = {self.warmup_epochs}: expected 1 to epochs − 1 = {self.epochs - 1}, "
+                "the range of the dial is found in between"
+            )

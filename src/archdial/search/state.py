@@ -1,0 +1,163 @@
+"""Everything that a search changes as it goes on, and what it reads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from archdial.cost.expected import ExpectedCost
+from archdial.cost.table import CostTable
+from archdial.data import Normalize, SearchData, augment
+from archdial.dial import Dial, Tradeoff
+from archdial.hypernet import Hypernetwork, make_hypernet
+from archdial.memory import keep_freed_memory
+from archdial.networks.base import Supernet
+from archdial.relaxation import Relaxation, make_relaxation
+from archdial.search.evaluation import Evaluated, Evaluator
+from archdial.search.predictor import AccuracyPredictor
+from archdial.search.settings import SearchSettings
+from archdial.space import Architecture
+
+
+@dataclass
+class SearchState:
+    """One search on its way.
+
+    Attributes:
+        forward: the supernet as fabric wraps it, for training; `network` is the same one bare.
+        generator: every random draw comes from it, so that a checkpoint of its state repeats them.
+        archive: what was evaluated, in that order.
+        pending: what the epoch in hand still is to evaluate, from its first batch on.
+    """
+
+    network: Supernet
+    data: SearchData
+    table: CostTable
+    settings: SearchSettings
+    seed: int
+    fabric: Fabric
+    dial: Dial
+    cost: ExpectedCost
+    hypernet: Hypernetwork
+    predictor: AccuracyPredictor
+    relaxation: Relaxation
+    normalize: Normalize
+    forward: Any
+    weights_optimizer: Any
+    hypernet_optimizer: Any
+    generator: torch.Generator
+    archive: list[Evaluated] = field(default_factory=list)
+    pending: list[Architecture] = field(default_factory=list)
+    _evaluator: Evaluator | None = None
+
+    def images(self, pixels: Tensor, *, training: bool = False) -> Tensor:
+        """Return normalised images on the device, shifted and mirrored at random where `training` asks for it."""
+        if training and self.settings.augment:
+            pixels = augment(pixels, self.generator, shift=max(1, pixels.shape[-1] // 14))
+        return self.normalize(pixels.to(self.fabric.device))
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """The judge of architectures: the same calibration and validation images for all of them."""
+        if self._evaluator is None:
+            seen = self.data.validation
+            count = min(self.settings.evaluation_images, len(seen))
+            images = self.images(seen.pixels[:count])
+            labels = seen.labels[:count].to(self.fabric.device)
+            self._evaluator = Evaluator(self.network, self.calibration, images, labels)
+        return self._evaluator
+
+    @property
+    def calibration(self) -> Tensor:
+        """Normalised images (n, c, h, w) for the statistics of BatchNorm."""
+        return self.images(self.calibration_pixels)
+
+    @property
+    def calibration_pixels(self) -> Tensor:
+        """The first images for the weights, as bytes (n, c, h, w)."""
+        return self.data.weights.pixels[: self.settings.calibration_images]
+
+    def evaluate(self, architecture: Architecture) -> Evaluated:
+        """Evaluate `architecture` with inherited weights and put it into the archive."""
+        result = self.evaluator(architecture)
+        self.archive.append(result)
+        return result
+
+    def seen(self) -> Iterable[Architecture]:
+        """Return the architectures of the archive."""
+        return (item.architecture for item in self.archive)
+
+    def tradeoff(self, *, errors: bool) -> Tradeoff:
+        """Return what was evaluated as losses (errors, else cross-entropies) beside fractions of the cost range."""
+        losses = [1 - item.accuracy if errors else item.loss for item in self.archive]
+        return Tradeoff(torch.tensor(losses), self.cost.fraction(self.network.space.one_hots(self.seen())))
+
+
+def fold(seed: int, *numbers: int) -> torch.Generator:
+    """Return a generator whose seed follows from `seed` and `numbers`."""
+    digest = hashlib.sha256(repr((seed, numbers)).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def begin(
+    network: Supernet,
+    data: SearchData,
+    table: CostTable,
+    dial: Dial,
+    settings: SearchSettings,
+    seed: int,
+    device: str = "cpu",
+) -> SearchState:
+    """Return the state before the first step; the weights of `network` are drawn anew from `seed`.
+
+    Raises:
+        UsageError: the table or a setting does not fit the space or the dial.
+    """
+    keep_freed_memory()
+    torch.manual_seed(seed)
+    _restart(network)
+    space = network.space
+    bound = dial.fitted(space.kinds)
+    hypernet = make_hypernet(space=space, features=bound.features, **settings.hypernet)
+    predictor = AccuracyPredictor(space)
+    sgd = torch.optim.SGD(
+        network.parameters(),
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        nesterov=settings.momentum > 0,
+    )
+    adam = torch.optim.Adam(hypernet.parameters(), lr=settings.hypernet_rate)
+    fabric = Fabric(accelerator=device.split(":")[0], devices=1, precision=settings.precision)  # type: ignore[arg-type]
+    forward, weights_optimizer = fabric.setup(network, sgd)
+    return SearchState(
+        network=network,
+        data=data,
+        table=table,
+        settings=settings,
+        seed=seed,
+        fabric=fabric,
+        dial=bound,
+        cost=ExpectedCost(space, table, settings.cost),
+        hypernet=hypernet,
+        predictor=predictor,
+        relaxation=make_relaxation(settings.relaxation, space),
+        normalize=Normalize(data.mean, data.std),
+        forward=forward,
+        weights_optimizer=weights_optimizer,
+        hypernet_optimizer=adam,
+        generator=fold(seed),
+    )
+
+
+def _restart(network: Supernet) -> None:
+    for module in network.modules():
+        reset = getattr(module, "reset_parameters", None)
+        if callable(reset):
+            reset()

@@ -1,0 +1,71 @@
+"""Training the hypernetwork on validation images, weights frozen: the second stage of two-stage search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from archdial.data import batches
+from archdial.search.dialling import Known, spread
+from archdial.search.objective import entropy, objective
+from archdial.search.state import SearchState
+from archdial.search.steps.base import Figures, Step
+
+
+class TrainDial(Step):
+    """One dial position and one path a batch; only the hypernetwork changes."""
+
+    name = "dial"
+
+    def count(self, state: SearchState) -> int:
+        """Return the number of whole batches of the validation images, at least 1."""
+        return max(1, len(state.data.validation) // state.settings.batch_size)
+
+    def batches(self, state: SearchState, order: torch.Generator, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Return shuffled validation images."""
+        size = min(state.settings.batch_size, len(state.data.validation))
+        return batches(state.data.validation, size, generator=order, start=start, drop_last=True)
+
+    def __call__(self, state: SearchState, batch: tuple[Tensor, Tensor], progress: float) -> Figures:
+        """Train the hypernetwork on one batch at one drawn dial position."""
+        state.network.train()
+        state.network.requires_grad_(False)
+        try:
+            position, logits, weights = draw(state, progress)
+            pixels, labels = batch
+            outputs = state.forward(state.images(pixels), weights.to(state.fabric.device))
+            task = functional.cross_entropy(outputs, labels.to(state.fabric.device)).cpu()
+            loss = dial_loss(state, task, position, logits, weights, progress)
+            state.hypernet_optimizer.zero_grad()
+            loss.backward()
+            state.hypernet_optimizer.step()
+        finally:
+            state.network.requires_grad_(True)
+        return {"loss": float(loss.detach()), "task": float(task.detach())}
+
+
+def draw(state: SearchState, progress: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a drawn position (1, d), its logits (m, k) and one sample of option weights (m, k)."""
+    position = state.dial.sample(1, state.generator)
+    logits = state.hypernet(state.dial.encode(position))[0]
+    temperature = state.settings.temperature(progress)
+    return position, logits, state.relaxation.sample(logits, temperature, state.generator)
+
+
+def dial_loss(
+    state: SearchState, task: Tensor, position: Tensor, logits: Tensor, weights: Tensor, progress: float
+) -> Tensor:
+    """Return task loss + penalty, less the entropy early on, () on the CPU.
+
+    Where architectures were evaluated, it is divided by the spread of their objectives at the position, so that all
+    positions pull alike.
+    """
+    loss = objective(task, state.dial, position, weights[None], state.cost).mean()
+    if state.archive:
+        known = Known.of(state.network.space, state.archive)
+        loss = loss / spread(known.objectives(state.dial, position, state.cost)).squeeze()
+    early = max(0.0, 1 - 2 * progress)
+    return loss - state.settings.entropy * early * entropy(logits)

@@ -1,0 +1,132 @@
+"""Steps that evaluate architectures, one a step: a first sample, members along the dial, proposals of the predictor."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+
+import torch
+
+from archdial.search.candidates import at_positions, front, likely, mutated, unseen
+from archdial.search.dialling import DialTrainer, Known, thompson
+from archdial.search.paths import make_paths
+from archdial.search.state import SearchState
+from archdial.search.steps.base import Figures, Step
+from archdial.space import Architecture
+
+DRAWS = 40
+"""Architectures drawn at each dial position, and neighbours of the front beside them, for proposals to be taken from."""
+
+
+class Evaluate(Step):
+    """Evaluate what `propose` names at the beginning of the epoch."""
+
+    @abstractmethod
+    def propose(self, state: SearchState) -> list[Architecture]:
+        """Return what this epoch evaluates."""
+
+    def count(self, state: SearchState) -> int:
+        """Return the number of architectures of this epoch, once proposed."""
+        return len(state.pending)
+
+    def batches(self, state: SearchState, order: torch.Generator, start: int) -> Iterator[Architecture]:
+        """Return the architectures of this epoch; those of an interrupted one are taken up where they were left."""
+        if start == 0:
+            state.pending = self.propose(state)
+        return iter(state.pending[start:])
+
+    def __call__(self, state: SearchState, batch: Architecture, progress: float) -> Figures:
+        """Evaluate one architecture."""
+        result = state.evaluate(batch)
+        return {"loss": result.loss, "accuracy": result.accuracy}
+
+    def close(self, state: SearchState, progress: float) -> Figures:
+        """Fit the predictor to all that was evaluated."""
+        state.pending = []
+        remaining = state.predictor.fit(state.archive, state.generator)
+        best = max(item.accuracy for item in state.archive)
+        return {"evaluated": len(state.archive), "best_accuracy": best, "predictor_rms": remaining}
+
+
+class Sample(Evaluate):
+    """Evaluate architectures across the whole range of cost, then find what the dial left open."""
+
+    name = "sample"
+
+    def __init__(self, *, errors: bool) -> None:
+        # The penalty competes with what the dial will be trained on: errors of the predictor, or cross-entropy.
+        self.errors = errors
+
+    def propose(self, state: SearchState) -> list[Architecture]:
+        """Return the cheapest, the dearest, one of each option throughout, and paths of shared kinds."""
+        space = state.network.space
+        options = dict.fromkeys(option for choice in space.choices for option in choice.options)
+        first = [*state.cost.extremes(), *map(space.uniform, options)]
+        paths = make_paths("shares", space)
+        drawn = [paths.draw(state.generator) for _ in range(2 * state.settings.sample)]
+        return unseen([*first, *drawn], [])[: state.settings.sample]
+
+    def close(self, state: SearchState, progress: float) -> Figures:
+        """Find the range of the dial."""
+        figures = super().close(state, progress)
+        state.dial = state.dial.fitted(state.network.space.kinds, state.tradeoff(errors=self.errors))
+        return figures
+
+
+class Members(Evaluate):
+    """Evaluate what the finished hypernetwork names along the dial, and what it considers likely nearby."""
+
+    name = "members"
+
+    def propose(self, state: SearchState) -> list[Architecture]:
+        """Return the members on a grid of the dial, then likely architectures, as many as are still to evaluate."""
+        left = max(state.settings.evaluations - len(state.archive), 1)
+        space, grid = state.network.space, state.dial.grid(24)
+        named = at_positions(space, state.hypernet, state.dial, grid)
+        near = likely(space, state.hypernet, state.dial, grid, DRAWS, state.generator)
+        order = torch.randperm(len(near), generator=state.generator).tolist()
+        return unseen([*named, *(near[i] for i in order)], state.seen())[:left]
+
+
+class Propose(Evaluate):
+    """Predictor and dial in turn: fit the dial to the predictor, evaluate what it proposes, fit the predictor anew."""
+
+    name = "propose"
+
+    def propose(self, state: SearchState) -> list[Architecture]:
+        """Return for positions along the dial what predictor and penalty like best of likely ones and neighbours."""
+        fit_dial(state, imitation=0.0)
+        space, settings = state.network.space, state.settings
+        share = -(-(settings.evaluations - settings.sample) // settings.rounds)
+        count = min(share, settings.evaluations - len(state.archive))
+        positions = state.dial.grid(max(count, 1))
+        named = at_positions(space, state.hypernet, state.dial, positions)
+        near = likely(space, state.hypernet, state.dial, positions, DRAWS, state.generator)
+        parents = [item.architecture for item in front(state.archive, state.cost)]
+        neighbours = mutated(space, parents, DRAWS * len(positions), state.generator)
+        pool = unseen([*named, *near, *neighbours], state.seen())
+        if not pool or count < 1:
+            return []
+        return thompson(state.predictor, state.dial, state.cost, pool, positions[:count], state.generator)
+
+    def close(self, state: SearchState, progress: float) -> Figures:
+        """Fit the predictor anew; at the very end also the dial, which then reproduces the best that was measured."""
+        figures = super().close(state, progress)
+        if progress >= 1.0:
+            figures["dial_loss"] = fit_dial(state, imitation=1.0)
+        return figures
+
+
+def fit_dial(state: SearchState, imitation: float) -> float:
+    """Train the hypernetwork of `state` on predictor and cost table; return the last loss."""
+    trainer = DialTrainer(
+        dial=state.dial,
+        hypernet=state.hypernet,
+        predictor=state.predictor,
+        cost=state.cost,
+        relaxation=state.relaxation,
+        temperature=state.settings.temperature,
+        entropy=state.settings.entropy,
+        imitation=imitation,
+    )
+    return trainer.fit(Known.of(state.network.space, state.archive), state.generator)

@@ -1,0 +1,34 @@
+"""Single-level search: weights and hypernetwork descend together on the training images."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from archdial.search.objective import entropy, objective
+from archdial.search.state import SearchState
+from archdial.search.steps.base import Figures
+from archdial.search.steps.dial import draw
+from archdial.search.steps.weights import TrainWeights, descend, set_rate, task_loss
+
+
+class TrainJointly(TrainWeights):
+    """min over w and a of E_S E_γ [ L(w, γ) + penalty ] (Firsov and Bakhteev 2024); the dial draws the paths."""
+
+    name = "joint"
+
+    def __call__(self, state: SearchState, batch: tuple[Tensor, Tensor], progress: float) -> Figures:
+        """Train both on one batch at one drawn dial position."""
+        set_rate(state, 1 - self.fraction * (1 - progress))
+        position, logits, weights = draw(state, progress)
+        task = task_loss(state, batch, weights)
+        loss = objective(task.cpu(), state.dial, position, weights[None], state.cost).mean()
+        loss = loss - state.settings.entropy * max(0.0, 1 - 2 * progress) * entropy(logits)
+        state.hypernet_optimizer.zero_grad()
+        descend(state, loss)
+        state.hypernet_optimizer.step()
+        return {"loss": float(loss.detach()), "task": float(task.detach())}
+
+    def close(self, state: SearchState, progress: float) -> Figures:
+        """Forget what was evaluated: the weights have moved on."""
+        state.archive.clear()
+        return {}

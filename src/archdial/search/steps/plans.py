@@ -1,0 +1,63 @@
+"""The methods of search, each a sequence of phases; a phase is one kind of step for some epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from archdial.search.state import SearchState
+from archdial.search.steps.base import Step
+from archdial.search.steps.dial import TrainDial
+from archdial.search.steps.evaluate import Members, Propose, Sample
+from archdial.search.steps.joint import TrainJointly
+from archdial.search.steps.weights import TrainWeights
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One kind of step for a number of epochs."""
+
+    step: Step
+    epochs: int
+
+
+def _predictor(state: SearchState) -> list[Phase]:
+    chosen = state.settings
+    return [
+        Phase(TrainWeights(state), chosen.epochs),
+        Phase(Sample(errors=True), 1),
+        Phase(Propose(), chosen.rounds),
+    ]
+
+
+def _two_stage(state: SearchState) -> list[Phase]:
+    chosen = state.settings
+    return [
+        Phase(TrainWeights(state), chosen.epochs),
+        Phase(Sample(errors=False), 1),
+        Phase(TrainDial(), chosen.dial_epochs),
+        Phase(Members(), 1),
+    ]
+
+
+def _single_level(state: SearchState) -> list[Phase]:
+    first, joint = state.settings.warmup_epochs, state.settings.epochs - state.settings.warmup_epochs
+    share = first / state.settings.epochs
+    return [
+        Phase(TrainWeights(state, share), first),
+        Phase(Sample(errors=False), 1),
+        Phase(TrainJointly(state, 1 - share), joint),
+        Phase(Members(), 1),
+    ]
+
+
+PLANS: dict[str, Callable[[SearchState], list[Phase]]] = {
+    "predictor": _predictor,
+    "two_stage": _two_stage,
+    "single_level": _single_level,
+}
+
+
+def make_plan(state: SearchState) -> list[Phase]:
+    """Return the phases of the method that the settings name."""
+    return PLANS[state.settings.method](state)

@@ -1,0 +1,68 @@
+"""Training the supernet's weights under sampled paths, one path a batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from archdial.data import batches
+from archdial.search.paths import make_paths
+from archdial.search.state import SearchState
+from archdial.search.steps.base import Figures, Step
+
+
+class TrainWeights(Step):
+    """Cross-entropy of one sampled path; the hypernetwork has no part in it.
+
+    `fraction` of the run's epochs are of this kind: the learning rate is a cosine over the whole.
+    """
+
+    name = "weights"
+
+    def __init__(self, state: SearchState, fraction: float = 1.0) -> None:
+        self.paths = make_paths(state.settings.paths, state.network.space)
+        self.fraction = fraction
+
+    def count(self, state: SearchState) -> int:
+        """Return the number of whole batches of the images for the weights, at least 1."""
+        return max(1, len(state.data.weights) // state.settings.batch_size)
+
+    def batches(self, state: SearchState, order: torch.Generator, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Return shuffled images for the weights."""
+        size = min(state.settings.batch_size, len(state.data.weights))
+        return batches(state.data.weights, size, generator=order, start=start, drop_last=True)
+
+    def __call__(self, state: SearchState, batch: tuple[Tensor, Tensor], progress: float) -> Figures:
+        """Train on one batch under one path."""
+        set_rate(state, progress * self.fraction)
+        weights = state.network.space.one_hot(self.paths.draw(state.generator))
+        loss = task_loss(state, batch, weights)
+        descend(state, loss)
+        return {"loss": float(loss.detach())}
+
+
+def set_rate(state: SearchState, progress: float) -> None:
+    """Set the learning rate of the weights to its cosine at `progress` of the run."""
+    rate = state.settings.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+    for group in state.weights_optimizer.param_groups:
+        group["lr"] = rate
+
+
+def task_loss(state: SearchState, batch: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
+    """Return the cross-entropy () of a batch of training images under option weights (m, k)."""
+    pixels, labels = batch
+    state.network.train()
+    logits = state.forward(state.images(pixels, training=True), weights.to(state.fabric.device))
+    return functional.cross_entropy(logits, labels.to(state.fabric.device))
+
+
+def descend(state: SearchState, loss: Tensor) -> None:
+    """Take one step of the weights' optimizer against `loss`."""
+    state.weights_optimizer.zero_grad()
+    state.fabric.backward(loss)
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), state.settings.clip)
+    state.weights_optimizer.step()

@@ -1,0 +1,182 @@
+"""A family, or one member of it, on disk: JSON beside weights.safetensors, no pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from archdial.cost.table import CostTable
+from archdial.data import Normalize
+from archdial.dial import make_dial
+from archdial.errors import UsageError, unknown
+from archdial.family import Family
+from archdial.files import read_json, write_atomically, write_json
+from archdial.hypernet import make_hypernet
+from archdial.member import Member
+from archdial.networks.base import Supernet
+from archdial.networks.cells import CellNetwork
+from archdial.search.evaluation import Evaluated
+from archdial.search.predictor import AccuracyPredictor
+from archdial.space import Architecture
+
+FORMAT, MEMBER_FORMAT, VERSION = "archdial.family", "archdial.member", 1
+FAMILY, ARCHITECTURE, WEIGHTS = "family.json", "architecture.json", "weights.safetensors"
+NETWORKS = {CellNetwork.kind: CellNetwork}
+
+
+def save_family(family: Family, folder: Path) -> Path:
+    """Write `family` to `folder`; return the path of family.json, which is written last and makes it whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = _tensors(family)
+    write_atomically(folder / WEIGHTS, lambda temporary: save_file(tensors, temporary))
+    value = {
+        "format": FORMAT,
+        "version": VERSION,
+        "network": family.network.to_json(),
+        "space": family.space.fingerprint,
+        "hypernet": {"features": family.hypernet.features, **family.hypernet.to_json()},
+        "dial": family.dial.to_json(),
+        "column": family.column,
+        "table": family.table.to_json(),
+        "normalize": {"mean": family.normalize.mean, "std": family.normalize.std},
+        "classes": list(family.classes),
+        "archive": [[list(item.architecture.options), item.accuracy, item.loss] for item in family.archive],
+        "info": family.info,
+        "weights_sha256": _sha256(folder / WEIGHTS),
+    }
+    return write_json(folder / FAMILY, {**value, "sha256": _digest(value)})
+
+
+def load_family(folder: str | Path) -> Family:
+    """Return the family in `folder`.
+
+    Raises:
+        UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UsageError(f"no run at {folder}: name the folder that `archdial search --out` wrote")
+    path = folder / FAMILY
+    value = read_json(path, "family")
+    _check(value, path, FORMAT)
+    tensors = _read_tensors(folder / WEIGHTS, value["weights_sha256"])
+    network = _network(value["network"])
+    hypernet = make_hypernet(space=network.space, **value["hypernet"])
+    predictor = AccuracyPredictor(network.space)
+    for name, module in (("network", network), ("hypernet", hypernet), ("predictor", predictor)):
+        module.load_state_dict(_under(name, tensors))
+    network.eval()
+    return Family(
+        network=network,
+        hypernet=hypernet,
+        dial=make_dial(value["dial"]),
+        predictor=predictor,
+        table=CostTable.from_json(value["table"], f"the cost table in {path}"),
+        normalize=Normalize(**value["normalize"]),
+        calibration=tensors["calibration"],
+        archive=tuple(_evaluated(network, item) for item in value["archive"]),
+        classes=tuple(value["classes"]),
+        column=value["column"],
+        info=value["info"],
+    )
+
+
+def _tensors(family: Family) -> dict[str, Tensor]:
+    parts = {"network": family.network, "hypernet": family.hypernet, "predictor": family.predictor}
+    states = {f"{name}.{key}": t for name, part in parts.items() for key, t in part.state_dict().items()}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in states.items()} | {
+        "calibration": family.calibration.contiguous()
+    }
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    start = prefix + "."
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+
+
+def _network(value: dict[str, Any]) -> Supernet:
+    kind = str(value.get("kind"))
+    if kind not in NETWORKS:
+        raise unknown("network", kind, NETWORKS)
+    return NETWORKS[kind].from_json(value)
+
+
+def _evaluated(network: Supernet, item: list[Any]) -> Evaluated:
+    architecture = Architecture(tuple(item[0]))
+    network.space.check(architecture)
+    return Evaluated(architecture, float(item[1]), float(item[2]))
+
+
+def _check(value: dict[str, Any], path: Path) -> None:
+    if value.get("format") != FORMAT:
+        raise UsageError(f"{path} has format {value.get('format')!r}, expected {FORMAT!r}: name the folder of a run")
+    if value.get("version") != VERSION:
+        raise UsageError(
+            f"{path} has version {value.get('version')}, this archdial reads version {VERSION}: update archdial"
+        )
+    claimed = value.pop("sha256", None)
+    if claimed != _digest(value):
+        raise UsageError(f"{path} was edited or damaged after it was written: restore a copy, or search again")
+
+
+def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise UsageError(f"no weights at {path}: copy the whole folder of the run")
+    if _sha256(path) != sha256:
+        raise UsageError(f"{path} is not the file that was written with its family: restore a copy of the whole folder")
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except SafetensorError as error:
+        raise UsageError(f"{path} is damaged ({error}): restore a copy") from None
+    return tensors
+
+
+def _digest(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def save_member(member: Member, folder: Path, module: nn.Module | None = None) -> Path:
+    """Write `member` to `folder` as weights.safetensors and architecture.json; return the path of the latter.
+
+    Args:
+        module: the built member after fine-tuning or retraining; by default it is built with inherited weights.
+    """
+    network = member.family.network
+    state = {name: tensor.contiguous() for name, tensor in (module or member.build()).state_dict().items()}
+    write_atomically(folder / WEIGHTS, lambda temporary: save_file(state, temporary))
+    value = {
+        "format": MEMBER_FORMAT,
+        "version": VERSION,
+        "network": network.to_json(),
+        "normalize": {"mean": member.family.normalize.mean, "std": member.family.normalize.std},
+        "classes": list(member.family.classes),
+        "member": member.to_json(),
+        "weights_sha256": _sha256(folder / WEIGHTS),
+    }
+    return write_json(folder / ARCHITECTURE, {**value, "sha256": _digest(value)})
+
+
+def load_member(folder: str | Path) -> nn.Module:
+    """Return the plain module that `save_member` wrote to `folder`, in eval mode.
+
+    Raises:
+        UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
+    """
+    path = Path(folder) / ARCHITECTURE
+    value = read_json(path, "member")
+    _check(value, path, MEMBER_FORMAT)
+    network = _network(value["network"])
+    module = network.build(network.space.parse(value["member"]["architecture"]))
+    module.load_state_dict(_read_tensors(Path(folder) / WEIGHTS, value["weights_sha256"]))
+    return module.eval()

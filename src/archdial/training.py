@@ -1,0 +1,158 @@
+"""Training one plain network: from scratch, from inherited weights, with or without a teacher."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn import functional
+
+from archdial.data import Images, Normalize, augment, batches
+from archdial.errors import RunError, UsageError
+from archdial.memory import keep_freed_memory
+from archdial.progress import Bar, NoBar
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to train.
+
+    Attributes:
+        learning_rate: of SGD with Nesterov momentum at its highest: after a warm-up of one epoch, or of 5 % of the run
+            where that is shorter, it falls to 0 by a cosine.
+        label_smoothing: share of the target that is spread over all classes.
+        distillation: weight of a teacher's softened outputs against the labels, where there is a teacher.
+        temperature: softens both sides of the distillation (Hinton et al. 2015).
+    """
+
+    epochs: int = 20
+    batch_size: int = 64
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    clip: float = 5.0
+    label_smoothing: float = 0.05
+    augment: bool = True
+    distillation: float = 0.5
+    temperature: float = 2.0
+    precision: str = "32-true"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1:
+            raise UsageError(f"epochs = {self.epochs}, batch_size = {self.batch_size}: expected at least 1 each")
+        if not self.learning_rate > 0:
+            raise UsageError(f"learning_rate = {self.learning_rate}: expected a positive number")
+
+    @classmethod
+    def finetuning(cls, epochs: int = 5) -> Self:
+        """Return what suits inherited weights: fewer epochs, a lower learning rate."""
+        return replace(cls(), epochs=epochs, learning_rate=0.02)
+
+    def rate(self, progress: float) -> float:
+        """Return the learning rate at `progress` in [0, 1]."""
+        warm = min(0.05, 1 / self.epochs)
+        if progress < warm:
+            return self.learning_rate * max(progress / warm, 0.01)
+        return self.learning_rate * (1 + math.cos(math.pi * (progress - warm) / (1 - warm))) / 2
+
+
+def restart(module: nn.Module, seed: int) -> nn.Module:
+    """Return a copy of `module` with weights and statistics drawn anew."""
+    fresh = copy.deepcopy(module)
+    torch.manual_seed(seed)
+    for part in fresh.modules():
+        reset = getattr(part, "reset_parameters", None)
+        if callable(reset):
+            reset()
+    return fresh
+
+
+def train(
+    module: nn.Module,
+    images: Images,
+    normalize: Normalize,
+    settings: TrainSettings,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    teacher: nn.Module | None = None,
+    bar: Bar | NoBar | None = None,
+) -> nn.Module:
+    """Train `module` on `images` and return it in eval mode, on the CPU.
+
+    Args:
+        module: (n, c, h, w) → logits (n, classes).
+        images: pixels and labels; `normalize` turns pixels into inputs.
+        teacher: a trained module of equal outputs, kept as it is.
+
+    Raises:
+        RunError: the loss became NaN or infinite.
+    """
+    keep_freed_memory()
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    fabric = Fabric(accelerator=device.split(":")[0], devices=1, precision=settings.precision)  # type: ignore[arg-type]
+    model, optimizer = fabric.setup(module, _optimizer(module, settings))
+    objective = _Objective(settings, None if teacher is None else fabric.setup_module(teacher.eval()))
+    module.train()
+    count = max(1, len(images) // settings.batch_size)
+    part = (bar or NoBar()).part("train", settings.epochs * count)
+    for step, (pixels, labels) in enumerate(_epochs(images, settings, generator)):
+        for group in optimizer.param_groups:
+            group["lr"] = settings.rate(step / (settings.epochs * count))
+        if settings.augment:
+            pixels = augment(pixels, generator, shift=max(1, pixels.shape[-1] // 14))
+        inputs = normalize(pixels.to(fabric.device))
+        loss = objective(inputs, model(inputs), labels.to(fabric.device))
+        _check(loss, step)
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        torch.nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
+        optimizer.step()
+        part.advance(f"loss {float(loss.detach()):.3f}")
+    return module.to("cpu").eval()
+
+
+def _optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    return torch.optim.SGD(
+        module.parameters(),
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        nesterov=settings.momentum > 0,
+    )
+
+
+def _epochs(images: Images, settings: TrainSettings, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    size = min(settings.batch_size, len(images))
+    for _ in range(settings.epochs):
+        yield from batches(images, size, generator=generator, drop_last=True)
+
+
+@dataclass
+class _Objective:
+    """Cross-entropy with smoothed labels, and the distance to a teacher."""
+
+    settings: TrainSettings
+    teacher: nn.Module | None
+
+    def __call__(self, inputs: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+        loss = functional.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
+        if self.teacher is None:
+            return loss
+        with torch.no_grad():
+            target = torch.log_softmax(self.teacher(inputs) / self.settings.temperature, 1)
+        own = torch.log_softmax(logits / self.settings.temperature, 1)
+        apart = functional.kl_div(own, target, log_target=True, reduction="batchmean") * self.settings.temperature**2
+        return (1 - self.settings.distillation) * loss + self.settings.distillation * apart
+
+
+def _check(loss: Tensor, step: int) -> None:
+    if not math.isfinite(float(loss.detach())):
+        raise RunError(f"the loss became {float(loss.detach())} at step {step}: try a lower learning_rate or clip")

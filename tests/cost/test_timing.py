@@ -1,0 +1,74 @@
+"""Timing against a clock that is moved by hand."""
+
+import pytest
+import torch
+
+from archdial.cost.timing import Timing, summary, threads, time_callables
+from archdial.errors import UsageError
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.log: list[str] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def call(self, name, durations):
+        """A call that takes each of `durations` in turn, the last one ever after."""
+        left = list(durations)
+
+        def run():
+            self.log.append(name)
+            self.now += left.pop(0) if len(left) > 1 else left[0]
+
+        return run
+
+
+def test_median_and_spread():
+    assert summary([0.001, 0.002, 0.003, 0.004, 0.005]) == Timing(3.0, pytest.approx(2 / 3))
+    assert summary([0.0, 0.0]) == Timing(0.0, 0.0)
+
+
+def test_each_repetition_goes_round_all_calls():
+    clock = Clock()
+    calls = [clock.call("a", [0.5, 0.002]), clock.call("b", [0.003])]
+    timings = time_callables(calls, repeats=3, warmup=1, clock=clock)
+    assert clock.log == ["a", "a", "b", "b"] + ["a", "b"] * 3
+    assert [timing.median_ms for timing in timings] == pytest.approx([2.0, 3.0])
+    assert [timing.spread for timing in timings] == pytest.approx([0.0, 0.0])
+
+
+def test_short_calls_are_looped():
+    clock = Clock()
+    (timing,) = time_callables([clock.call("a", [0.0003])], repeats=2, warmup=0, clock=clock)
+    assert len(clock.log) == (1 + 2 + 4) + 2 * 4
+    assert timing.median_ms == pytest.approx(0.3)
+
+
+def test_a_clock_that_stands_still_ends():
+    clock = Clock()
+    assert time_callables([lambda: None], repeats=1, clock=clock) == [Timing(0.0, 0.0)]
+
+
+def test_progress_counts_up_to_the_total():
+    clock, seen = Clock(), []
+    calls = [clock.call(name, [0.01]) for name in "ab"]
+    time_callables(calls, repeats=2, clock=clock, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(done, 6) for done in range(1, 7)]
+
+
+def test_threads_are_restored_after_an_error():
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        raise KeyError
+    assert torch.get_num_threads() == before
+
+
+def test_out_of_range_is_refused():
+    with pytest.raises(UsageError, match="threads is 0"), threads(0):
+        pass
+    with pytest.raises(UsageError, match="repeats is 0"):
+        time_callables([], repeats=0)

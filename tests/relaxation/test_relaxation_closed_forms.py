@@ -1,0 +1,65 @@
+"""Each relaxation against its formula or distribution."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from archdial.errors import UsageError
+from archdial.relaxation import GumbelSoftmax, Softmax, StraightThrough, make_relaxation
+from archdial.relaxation.gumbel_softmax import gumbel_like
+from archdial.space import Choice, Space
+
+SPACE = Space((Choice("a", ("x", "y", "z"), ("k",) * 3), Choice("b", ("x", "y"), ("k",) * 2)))
+LOGITS = torch.tensor([[1.0, 0.0, -1.5], [0.3, -0.4, 99.0]])
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_softmax_is_its_formula_and_draws_nothing() -> None:
+    generator = seeded()
+    before = generator.get_state()
+    weights = Softmax(SPACE).sample(LOGITS, 0.5, generator)
+    assert generator.get_state().equal(before)
+    torch.testing.assert_close(weights[0], (LOGITS[0] / 0.5).softmax(-1))
+    torch.testing.assert_close(weights[1, :2], (LOGITS[1, :2] / 0.5).softmax(-1))
+
+
+@pytest.mark.parametrize("name", ["gumbel_softmax", "straight_through"])
+@pytest.mark.parametrize("temperature", [0.1, 1.0])
+def test_the_largest_weight_falls_as_softmax_says(name: str, temperature: float) -> None:
+    draws = 20_000
+    weights = make_relaxation(name, SPACE).sample(LOGITS.expand(draws, -1, -1), temperature, seeded())
+    taken = torch.nn.functional.one_hot(weights.argmax(-1), 3).sum(0)[SPACE.mask]
+    expected = draws * LOGITS.masked_fill(~SPACE.mask, -torch.inf).softmax(-1)[SPACE.mask]
+    # Three degrees of freedom; 25 is passed by chance once in fifty thousand.
+    assert float(((taken - expected) ** 2 / expected).sum()) < 25.0
+
+
+def test_gumbel_noise_has_its_mean_and_variance() -> None:
+    noise = gumbel_like(torch.empty(200_000), seeded())
+    assert noise.isfinite().all()
+    assert float(noise.mean()) == pytest.approx(0.5772, abs=0.02)
+    assert float(noise.var()) == pytest.approx(torch.pi**2 / 6, abs=0.05)
+
+
+def test_straight_through_is_hard_forward_and_gumbel_backward() -> None:
+    factor = torch.rand(SPACE.shape, generator=seeded(1))
+    gradients, weights = [], []
+    for variant in (GumbelSoftmax(SPACE), StraightThrough(SPACE)):
+        logits = LOGITS.clone().requires_grad_()
+        weights.append(variant.sample(logits, 0.5, seeded()))
+        (weights[-1] * factor).sum().backward()
+        gradients.append(logits.grad)
+    soft, hard = weights
+    assert gradients[0] is not None and gradients[1] is not None
+    assert gradients[0].equal(gradients[1])
+    assert hard.argmax(-1).equal(soft.argmax(-1))
+    assert hard.unique().tolist() == [0.0, 1.0]
+
+
+def test_unknown_name_suggests_the_nearest() -> None:
+    with pytest.raises(UsageError, match="unknown relaxation 'gumbel': did you mean 'gumbel_softmax'"):
+        make_relaxation("gumbel", SPACE)

@@ -1,0 +1,110 @@
+"""The page is one file, whole, and safe whatever the names in it."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from plotly.offline import get_plotlyjs
+
+from archdial.errors import UsageError
+from archdial.report.page import write_page
+
+HOSTILE = '</script><script>alert("x")</script><img src="http://evil.example/x.png">'
+
+
+class Reader(HTMLParser):
+    """Collects tags with their attributes, and the text of scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1][0] == "script":
+            self.scripts[-1] += data
+
+
+def page(folder: Path, value: dict[str, Any]) -> str:
+    return write_page(folder / "report.html", value).read_text(encoding="utf-8")
+
+
+def test_one_file_without_outside_resources(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
+    text = page(tmp_path, scalar_file)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert text.count(get_plotlyjs()) == 1
+    own = text.replace(get_plotlyjs(), "")
+    assert "http:" not in own and "https:" not in own
+    assert not any(name in attributes for _, attributes in Reader(own).tags for name in ("src", "href"))
+    assert "default-src 'none'" in own
+
+
+def test_page_holds_the_charts_and_a_cell_figure_a_front_member(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
+    text = page(tmp_path, scalar_file)
+    island = json.loads(Reader(text).scripts[1])
+    assert set(island["charts"]) == {"front", "counts"}
+    options = re.findall(r'<option value="(\d+)"', text)
+    assert list(island["cells"]) == options
+    assert all(f'id="{name}"' in text for name in ("front", "counts", "cells", "member", "figures"))
+
+
+def test_table_shows_and_sorts_by_the_figures(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
+    scalar_file["members"][0] |= {"accuracy": 0.9123, "latency_ms": 1.234, "parameters": 12345}
+    text = page(tmp_path, scalar_file)
+    assert '<td data-value="0.9123">91.23</td><td data-value="1.234">~1.23</td>' in text
+    assert '<td data-value="12345">12.3 k</td>' in text
+    assert text.count("<tr") == 1 + len(scalar_file["members"])
+
+
+def test_bottom_tells_the_run(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
+    text = page(tmp_path, scalar_file)
+    assert "torch 2.13.0" in text and "2 CPU cores, ONNX Runtime, batch 1" in text
+    assert "<dt>seed</dt><dd>0</dd>" in text and "&quot;epochs&quot;: 20" in text
+
+
+def test_hostile_names_stay_text(tmp_path: Path, simplex_file: dict[str, Any]) -> None:
+    plain = Reader(page(tmp_path, simplex_file))
+    simplex_file["kinds"] = [HOSTILE, *simplex_file["kinds"][1:]]
+    for member in simplex_file["members"]:
+        member["counts"][HOSTILE] = member["counts"].pop("max_pool_3x3")
+        member["architecture"] = {
+            name: HOSTILE if option == "max_pool_3x3" else option for name, option in member["architecture"].items()
+        }
+    for key in ("data", "device", "seed"):
+        simplex_file[key] = HOSTILE
+    simplex_file["versions"][HOSTILE] = HOSTILE
+    simplex_file["config"][HOSTILE] = HOSTILE
+    read = Reader(page(tmp_path, simplex_file))
+    assert [tag for tag, _ in read.tags] == [tag for tag, _ in plain.tags]
+    island = read.scripts[1]
+    assert "<" not in island
+    # Plotly reads labels as HTML, so the names must arrive there escaped as well.
+    assert "<img" not in island.replace("\\u003c", "<")
+
+
+def test_a_page_without_cells_has_no_picker(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
+    for member in scalar_file["members"]:
+        member["architecture"] = {"layer1.0.conv1": "keep"}
+    assert 'id="member"' not in page(tmp_path, scalar_file)
+
+
+def test_same_file_same_page(tmp_path: Path, simplex_file: dict[str, Any]) -> None:
+    assert page(tmp_path / "a", simplex_file) == page(tmp_path / "b", simplex_file)
+
+
+def test_malformed_files_leave_no_page(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
+    scalar_file["members"][2]["accuracy"] = 93.4
+    with pytest.raises(UsageError, match=r"members\[2\].accuracy is 93.4"):
+        write_page(tmp_path / "report.html", scalar_file)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,46 @@
+"""The PNG of the front."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from subprocess import run
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from archdial.errors import UsageError
+from archdial.report.picture import write_front_picture
+
+
+@pytest.mark.parametrize("name", ["scalar_file", "simplex_file"])
+def test_picture_is_a_png_of_sensible_size(tmp_path: Path, name: str, request: pytest.FixtureRequest) -> None:
+    path = write_front_picture(tmp_path / "front.png", request.getfixturevalue(name))
+    with Image.open(path) as image:
+        image.verify()
+        assert image.format == "PNG"
+        assert 1000 <= image.width <= 1600 and 600 <= image.height <= 1000
+
+
+def test_names_are_not_read_as_formulas(tmp_path: Path, simplex_file: dict[str, Any]) -> None:
+    simplex_file["data"] = r"$\nothing{$"
+    simplex_file["dial"]["kinds"] = [r"$\a$", "$b^{$", "c"]
+    assert write_front_picture(tmp_path / "front.png", simplex_file).is_file()
+
+
+def test_members_without_a_dial(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
+    for member in scalar_file["members"]:
+        member["dial"] = None
+    assert write_front_picture(tmp_path / "front.png", scalar_file).is_file()
+
+
+def test_malformed_files_leave_no_picture(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="format"):
+        write_front_picture(tmp_path / "front.png", scalar_file | {"format": "png"})
+    assert not list(tmp_path.iterdir())
+
+
+def test_matplotlib_is_imported_only_for_a_picture() -> None:
+    code = "import sys, archdial.report.picture; sys.exit('matplotlib' in sys.modules)"
+    assert run([sys.executable, "-c", code], check=False).returncode == 0
