@@ -12,8 +12,8 @@ _MEBIBYTE = 2**20
 def keep_freed_memory() -> None:
     """Ask glibc to reuse freed blocks up to 32 MiB instead of giving them back to the system.
 
-    A training step on the CPU frees and takes the same gigabyte again; fetching it as new pages each time took a quarter
-    of the step. Elsewhere than on glibc nothing happens.
+    A training step on the CPU frees and takes the same gigabyte again; fetching it as new pages each time took a
+    quarter of the step. Elsewhere than on glibc nothing happens.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -113,9 +113,9 @@ def _evaluated(network: Supernet, item: list[Any]) -> Evaluated:
     return Evaluated(architecture, float(item[1]), float(item[2]))
 
 
-def _check(value: dict[str, Any], path: Path) -> None:
-    if value.get("format") != FORMAT:
-        raise UsageError(f"{path} has format {value.get('format')!r}, expected {FORMAT!r}: name the folder of a run")
+def _check(value: dict[str, Any], path: Path, expected: str) -> None:
+    if value.get("format") != expected:
+        raise UsageError(f"{path} has format {value.get('format')!r}, expected {expected!r}: name another folder")
     if value.get("version") != VERSION:
         raise UsageError(
             f"{path} has version {value.get('version')}, this archdial reads version {VERSION}: update archdial"

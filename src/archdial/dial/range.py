@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -37,7 +39,7 @@ def hull_slopes(costs: Tensor, losses: Tensor) -> list[float]:
         if hull and point[0] == hull[-1][0]:
             continue
         hull.append(point)
-    slopes = [-_slope(a, b) for a, b in zip(hull, hull[1:], strict=False)]
+    slopes = [-_slope(a, b) for a, b in pairwise(hull)]
     return [slope for slope in slopes if slope > 0]
 
 

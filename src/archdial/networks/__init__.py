@@ -1,0 +1,1 @@
+"""Where choices live: networks with options."""

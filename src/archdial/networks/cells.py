@@ -240,7 +240,7 @@ class CellNetwork(Supernet):
             if not rows.start <= row < rows.stop:
                 continue
             edge = cast(Edge, cast(Cell, cell).edges[row - rows.start])
-            module = edge.options[option] if option in edge.options else None
+            module = dict(edge.options.items()).get(option)
             # Identity and none cost nothing: `build` leaves no trace of them.
             if module is None or isinstance(module, nn.Identity):
                 continue

@@ -1,0 +1,1 @@
+"""The search: settings, steps, the loop, and its state."""

@@ -15,7 +15,7 @@ from archdial.search.steps.base import Figures, Step
 from archdial.space import Architecture
 
 DRAWS = 40
-"""Architectures drawn at each dial position, and neighbours of the front beside them, for proposals to be taken from."""
+"""Architectures drawn at each dial position, and as many neighbours of the front, to take proposals from."""
 
 
 class Evaluate(Step):
