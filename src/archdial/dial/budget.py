@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -27,7 +28,7 @@ class Budget(Dial):
     kind: ClassVar[str] = "budget"
 
     def __post_init__(self) -> None:
-        if self.strength is not None and not self.strength > 0:
+        if self.strength is not None and not (self.strength > 0 and math.isfinite(self.strength)):
             raise UsageError(f"strength = {self.strength} on the budget dial: expected a positive number")
 
     @property

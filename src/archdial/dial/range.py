@@ -12,6 +12,9 @@ from archdial.dial.base import Tradeoff
 MARGIN = 1.5
 """How far the range reaches beyond the first and the last change that was seen."""
 
+RESOLUTION = 0.01
+"""Costs that differ by less, as fractions of their range, are equal: times are measured no better."""
+
 
 def penalty_range(trade: Tradeoff) -> tuple[float, float]:
     """Return (low, high) for λ in loss + λ · cost, cost in [0, 1].
@@ -20,7 +23,9 @@ def penalty_range(trade: Tradeoff) -> tuple[float, float]:
     where λ equals minus a slope of the hull. Below the least such λ the most accurate architecture stays best: the
     plateau of Borodin's first experiment (2023). Above the greatest the cheapest does: his Λ.
     """
-    slopes = hull_slopes(trade.costs, trade.losses)
+    # In steps of the resolution, or two nearly equal times would make a slope without bound.
+    costs = (trade.costs / RESOLUTION).round() * RESOLUTION
+    slopes = hull_slopes(costs, trade.losses)
     if not slopes:
         return 1e-3, 1e1
     high = max(slopes) * MARGIN

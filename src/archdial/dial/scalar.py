@@ -48,14 +48,17 @@ class Scalar(Dial):
         if trade is None or (self.low is not None and self.high is not None):
             return self
         low, high = penalty_range(trade)
+        # An end that was given stays; the one that is found keeps a decade's distance.
+        if self.high is not None:
+            return replace(self, low=min(low, self.high / 10))
         low = low if self.low is None else self.low
-        high = high if self.high is None else self.high
-        return replace(self, low=low, high=max(high, low * 10)) if self.high is None else replace(self, low=low)
+        return replace(self, low=low, high=max(high, low * 10))
 
     @property
     def _ends(self) -> tuple[float, float]:
         # Before the range is found every λ is as good as another: the search asks for none that matters.
-        return self.low or 1e-3, self.high or 1e1
+        low = self.low or (self.high or 1e1) / 1e4
+        return low, self.high or low * 1e4
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Return λ (count, 1), log-uniform on the range."""

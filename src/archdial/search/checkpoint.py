@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,4 +82,5 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _fingerprint(state: SearchState) -> str:
     sizes = (len(state.data.weights), len(state.data.validation))
-    return repr((state.network.space.fingerprint, state.network.to_json(), state.settings, state.seed, sizes))
+    told = (state.network.to_json(), state.table.to_json(), state.asked.to_json(), state.settings, state.seed, sizes)
+    return hashlib.sha256(repr(told).encode()).hexdigest()

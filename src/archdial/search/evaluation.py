@@ -30,9 +30,11 @@ def _cumulative(norms: list[_BatchNorm]) -> Iterator[None]:
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None
-    yield
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
 
 
 @torch.no_grad()

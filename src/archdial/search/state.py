@@ -30,6 +30,7 @@ class SearchState:
     """One search on its way.
 
     Attributes:
+        asked: the dial as the user left it; `dial` is the same with its range found.
         forward: the supernet as fabric wraps it, for training; `network` is the same one bare.
         generator: every random draw comes from it, so that a checkpoint of its state repeats them.
         archive: what was evaluated, in that order.
@@ -42,6 +43,7 @@ class SearchState:
     settings: SearchSettings
     seed: int
     fabric: Fabric
+    asked: Dial
     dial: Dial
     cost: ExpectedCost
     hypernet: Hypernetwork
@@ -93,10 +95,15 @@ class SearchState:
         """Return the architectures of the archive."""
         return (item.architecture for item in self.archive)
 
-    def tradeoff(self, *, errors: bool) -> Tradeoff:
-        """Return what was evaluated as losses (errors, else cross-entropies) beside fractions of the cost range."""
+    def fit_range(self, *, errors: bool) -> None:
+        """Find what the user left open of the dial, from all that was evaluated.
+
+        Args:
+            errors: the penalty competes with errors, as a predictor gives them, and not with cross-entropies.
+        """
         losses = [1 - item.accuracy if errors else item.loss for item in self.archive]
-        return Tradeoff(torch.tensor(losses), self.cost.fraction(self.network.space.one_hots(self.seen())))
+        costs = self.cost.fraction(self.network.space.one_hots(self.seen()))
+        self.dial = self.asked.fitted(self.network.space.kinds, Tradeoff(torch.tensor(losses), costs))
 
 
 def fold(seed: int, *numbers: int) -> torch.Generator:
@@ -143,6 +150,7 @@ def begin(
         settings=settings,
         seed=seed,
         fabric=fabric,
+        asked=dial,
         dial=bound,
         cost=ExpectedCost(space, table, settings.cost),
         hypernet=hypernet,

@@ -69,7 +69,7 @@ class Sample(Evaluate):
     def close(self, state: SearchState, progress: float) -> Figures:
         """Find the range of the dial."""
         figures = super().close(state, progress)
-        state.dial = state.dial.fitted(state.network.space.kinds, state.tradeoff(errors=self.errors))
+        state.fit_range(errors=self.errors)
         return figures
 
 
@@ -112,6 +112,8 @@ class Propose(Evaluate):
     def close(self, state: SearchState, progress: float) -> Figures:
         """Fit the predictor anew; at the very end also the dial, which then reproduces the best that was measured."""
         figures = super().close(state, progress)
+        # The front has moved, and with it where the penalty begins to matter.
+        state.fit_range(errors=True)
         if progress >= 1.0:
             figures["dial_loss"] = fit_dial(state, imitation=1.0)
         return figures

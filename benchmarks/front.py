@@ -1,0 +1,90 @@
+"""The front of a family against random and evolutionary search: same supernet, same images, equal evaluations.
+
+    python benchmarks/front.py RUN [--evaluations 200] [--seed 0]
+
+Hypervolume over (latency of the table, accuracy on validation), reference point (dearest network, 0), divided by the
+area of the box, so that 1 is perfect accuracy at no time. The family's evaluations are those of its search.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+import torch
+
+from archdial.data import load, split
+from archdial.family import Family
+from archdial.metrics import hypervolume
+from archdial.progress import Bar
+from archdial.search.candidates import front, mutated, unseen
+from archdial.search.evaluation import Evaluated, Evaluator
+from archdial.search.paths import make_paths
+from archdial.storage import load_family
+
+
+def evaluator_of(family: Family) -> Evaluator:
+    """Return the judge that the search had: the same validation and calibration images."""
+    config = family.info["config"]
+    data = split(load(config["data"], channels=config["channels"]), weights=config["weights"], seed=family.info["seed"])
+    count = int(config["search"]["evaluation_images"])
+    images = family.normalize(data.validation.pixels[:count])
+    return Evaluator(family.network, family.normalize(family.calibration), images, data.validation.labels[:count])
+
+
+def random_search(family: Family, judge: Evaluator, count: int, seed: int, bar: Bar) -> list[Evaluated]:
+    generator = torch.Generator().manual_seed(seed)
+    paths, part = make_paths("shares", family.space), bar.part("random", count)
+    chosen = unseen((paths.draw(generator) for _ in range(4 * count)), [])[:count]
+    return [_told(judge(architecture), part) for architecture in chosen]
+
+
+def evolution(family: Family, judge: Evaluator, count: int, seed: int, bar: Bar) -> list[Evaluated]:
+    """Half of the budget at random, half as mutations of the front so far, 20 at a time."""
+    result = random_search(family, judge, count // 2, seed + 1, bar)
+    generator, part = torch.Generator().manual_seed(seed + 2), bar.part("evolution", count - count // 2)
+    cost = family.costs[family.column]
+    while len(result) < count:
+        parents = [item.architecture for item in front(result, cost)]
+        children = mutated(family.space, parents, 60, generator)
+        fresh = unseen(children, (item.architecture for item in result))[: min(20, count - len(result))]
+        result += [_told(judge(architecture), part) for architecture in fresh]
+    return result
+
+
+def _told(result: Evaluated, part: object) -> Evaluated:
+    part.advance()  # type: ignore[attr-defined]
+    return result
+
+
+def figures(family: Family, evaluated: list[Evaluated]) -> dict[str, float]:
+    cost = family.costs[family.column]
+    costs = [cost.of(item.architecture) for item in evaluated]
+    accuracies = [item.accuracy for item in evaluated]
+    volume = hypervolume(costs, accuracies, reference_cost=cost.highest) / (cost.highest - cost.lowest)
+    return {"evaluations": len(evaluated), "hypervolume": volume, "best_accuracy": max(accuracies)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run")
+    parser.add_argument("--evaluations", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    family = load_family(options.run)
+    judge = evaluator_of(family)
+    ours = list(family.archive)[: options.evaluations]
+    with Bar() as bar:
+        theirs = random_search(family, judge, options.evaluations, options.seed + 1000, bar)
+        evolved = evolution(family, judge, options.evaluations, options.seed + 2000, bar)
+    rows = {"family": ours, "random": theirs, "evolution": evolved}
+    result = {name: figures(family, evaluated) for name, evaluated in rows.items()}
+    best = max(row["best_accuracy"] for row in result.values())
+    result["family"]["behind_best_points"] = 100 * (best - result["family"]["best_accuracy"])
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

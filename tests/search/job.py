@@ -1,0 +1,76 @@
+"""A small search as its own process, so that tests can kill it: `python job.py FOLDER METHOD [--resume] [--slow]`."""
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from archdial import Scalar, cells
+from archdial.cost.profile import profile
+from archdial.cost.table import CostTable
+from archdial.data import Images, SearchData
+from archdial.errors import RunError
+from archdial.run import search
+from archdial.search.settings import SearchSettings
+from archdial.search.state import SearchState
+from archdial.storage import save_family
+
+
+def small_data() -> SearchData:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(96) % 3
+    noise = torch.randint(0, 60, (96, 1, 8, 8), generator=generator)
+    pixels = (noise + 60 * labels.view(-1, 1, 1, 1)).to(torch.uint8)
+    part = Images(pixels[:64], labels[:64]), Images(pixels[64:], labels[64:])
+    return SearchData("noise", ("a", "b", "c"), *part, mean=(0.4,), std=(0.2,))
+
+
+def small_network():  # noqa: ANN201
+    return cells(1, 3, cells=3, nodes=2, channels=4, image_size=8)
+
+
+def small_settings(method: str) -> SearchSettings:
+    return SearchSettings(
+        method=method,  # type: ignore[arg-type]
+        epochs=3,
+        warmup_epochs=1,
+        dial_epochs=2,
+        batch_size=16,
+        evaluations=14,
+        sample=6,
+        rounds=2,
+        evaluation_images=32,
+        calibration_images=32,
+        relaxation="straight_through",
+    )
+
+
+def table_in(folder: Path) -> CostTable:
+    """Profile once: times differ from one measurement to the next, and a run must go on with the table it has."""
+    path = folder / "table.json"
+    if not path.exists():
+        profile(small_network(), repeats=2).save(path)
+    return CostTable.load(path)
+
+
+def main(folder: Path, method: str, *, resume: bool, slow: bool) -> int:
+    torch.set_num_threads(1)
+    if slow:
+        images = SearchState.images
+        SearchState.images = lambda *a, **k: (time.sleep(0.05), images(*a, **k))[1]  # type: ignore[method-assign]
+    table = table_in(folder.parent)
+    folder.mkdir(exist_ok=True)
+    try:
+        family = search(
+            small_network(), small_data(), table, Scalar(), small_settings(method), seed=3, folder=folder, resume=resume
+        )
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    save_family(family, folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], resume="--resume" in sys.argv, slow="--slow" in sys.argv))

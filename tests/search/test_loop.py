@@ -1,0 +1,92 @@
+"""The loop with each method, and what ends it early."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from archdial import Budget, OperationSimplex, Scalar
+from archdial.cost.table import CostTable
+from archdial.errors import RunError, UsageError
+from archdial.run import search
+from archdial.search.loop import Loop
+from archdial.search.settings import SearchSettings
+from archdial.search.state import begin
+from tests.search.job import small_data, small_network, small_settings, table_in
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> CostTable:
+    return table_in(tmp_path_factory.mktemp("table"))
+
+
+@pytest.mark.parametrize("method", ["predictor", "two_stage", "single_level"])
+@pytest.mark.parametrize("dial", [Scalar(), OperationSimplex(), Budget()], ids=lambda dial: dial.kind)
+def test_each_method_with_each_dial_gives_a_family(method: str, dial: Scalar, table: CostTable) -> None:
+    family = search(small_network(), small_data(), table, dial, small_settings(method), seed=1)
+    member = family.within(latency_ms=family.costs["latency_ms"].highest)
+    assert member.build()(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
+    assert family.dial.settings() != dial.settings(), "the range of the dial was found"
+    assert 0 < len(family.archive) <= 14
+
+
+def test_frozen_weights_stay_as_they_are_while_the_dial_is_trained(table: CostTable) -> None:
+    state = begin(small_network(), small_data(), table, Scalar(), small_settings("two_stage"), 0)
+    seen: list[list[torch.Tensor]] = []
+    loop = Loop(state)
+    phase = loop._phase
+
+    def spy(*arguments: object) -> None:
+        seen.append([p.detach().clone() for p in state.network.parameters()])
+        phase(*arguments)  # type: ignore[arg-type]
+
+    loop._phase = spy  # type: ignore[method-assign]
+    before = [p.detach().clone() for p in state.hypernet.parameters()]
+    loop.run()
+    assert all(a.equal(b) for a, b in zip(seen[2], seen[3], strict=True))
+    assert not all(a.equal(b) for a, b in zip(seen[0], seen[1], strict=True))
+    assert not all(a.equal(b) for a, b in zip(before, state.hypernet.parameters(), strict=True))
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_step_and_mend(table: CostTable, tmp_path: Path) -> None:
+    settings = replace(small_settings("predictor"), learning_rate=1e30, clip=1e30)
+    with pytest.raises(RunError, match=r"step \d+ of epoch \d+.*learning_rate"):
+        search(small_network(), small_data(), table, settings=settings, folder=tmp_path)
+
+
+def test_a_checkpoint_of_another_run_is_refused(table: CostTable, tmp_path: Path) -> None:
+    settings = small_settings("predictor")
+    search(small_network(), small_data(), table, settings=settings, seed=0, folder=tmp_path)
+    with pytest.raises(UsageError, match="another recipe, table or seed"):
+        search(small_network(), small_data(), table, settings=settings, seed=1, folder=tmp_path, resume=True)
+
+
+def test_a_damaged_checkpoint_is_refused(table: CostTable, tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(UsageError, match="damaged"):
+        search(small_network(), small_data(), table, settings=small_settings("predictor"), folder=tmp_path, resume=True)
+
+
+def test_metrics_are_written_an_epoch_a_line(table: CostTable, tmp_path: Path) -> None:
+    search(small_network(), small_data(), table, settings=small_settings("predictor"), folder=tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["phase"] for line in lines] == ["weights"] * 3 + ["sample"] + ["propose"] * 2
+    assert list(tmp_path.glob("events.out.tfevents*"))
+
+
+def test_images_of_another_shape_are_refused(table: CostTable) -> None:
+    from archdial import cells
+
+    with pytest.raises(UsageError, match="image_size"):
+        search(cells(1, 3, cells=3, nodes=2, channels=4, image_size=9), small_data(), table)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("epochs", 0), ("paths", "unifrm"), ("relaxation", "hard"), ("learning_rate", -1.0), ("sample", 1)],
+)
+def test_wrong_settings_are_named(setting: str, value: object) -> None:
+    with pytest.raises(UsageError, match=f"search.{setting}"):
+        SearchSettings(**{setting: value})  # type: ignore[arg-type]
