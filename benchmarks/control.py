@@ -23,12 +23,12 @@ from archdial.storage import load_family
 
 
 def latencies(family: Family, architectures: list, repeats: int) -> list[float]:  # type: ignore[type-arg]
-    conditions = family.table.runtime
-    modules = [(family.build(architecture), family.network.input_shape) for architecture in architectures]
-    timings = measure_many(
-        modules, batch_size=conditions["batch_size"], threads=conditions["threads"], repeats=repeats
-    )
-    return [timing.median_ms for timing in timings]
+    """Return milliseconds of the built modules; an architecture that occurs twice is measured once."""
+    conditions, distinct = family.table.runtime, list(dict.fromkeys(architectures))
+    modules = [(family.build(architecture), family.network.input_shape) for architecture in distinct]
+    timings = measure_many(modules, batch_size=conditions["batch_size"], threads=conditions["threads"], repeats=repeats)
+    found = {a: timing.median_ms for a, timing in zip(distinct, timings, strict=True)}
+    return [found[architecture] for architecture in architectures]
 
 
 def along_lambda(family: Family, count: int, repeats: int) -> dict[str, object]:

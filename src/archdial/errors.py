@@ -19,6 +19,6 @@ class RunError(RuntimeError):
 def unknown(what: str, value: str, known: Iterable[str]) -> UsageError:
     """Return the error for a name that is not among the `known` ones, with the nearest right one."""
     names = list(known)
-    near = get_close_matches(value, names, n=1, cutoff=0.5)
+    near = get_close_matches(str(value), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return UsageError(f"unknown {what} {value!r}: {hint}known are {', '.join(names) or 'none'}")

@@ -181,9 +181,7 @@ class Family:
 
     def _promise(self, pool: Sequence[Architecture]) -> dict[Architecture, float]:
         """Return accuracies as measured, or one standard deviation below the prediction."""
-        with torch.no_grad():
-            logs = self.predictor.each(self.space.one_hots(pool))
-        pessimistic = 1 - (logs.mean(0) + logs.std(0)).exp()
+        pessimistic = 1 - self.predictor.feared(self.space.one_hots(pool))
         measured = {a: item.accuracy for a, item in self._known.items()}
         return {a: measured.get(a, value) for a, value in zip(pool, pessimistic.tolist(), strict=True)}
 

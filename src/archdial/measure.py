@@ -38,6 +38,8 @@ def measured(
 
     Latencies are taken under the conditions of the family's table: its runtime, batch size and threads.
     """
+    if not members:
+        return []
     bar = bar or NoBar()
     distinct = list({member.architecture: member for member in members}.values())
     modules = [member.build() for member in distinct]
@@ -69,6 +71,7 @@ def _latencies(members: Sequence[Member], modules: Sequence[nn.Module], repeats:
         batch_size=int(conditions["batch_size"]),
         threads=int(conditions["threads"]),
         runtime=str(conditions["runtime"]),
+        device=str(conditions["device"]),
         repeats=repeats,
         progress=bar.part("latency", len(modules)).upto,
     )

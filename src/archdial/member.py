@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from archdial.training import TrainSettings
 
 Origin = Literal["measured", "predicted"]
+Weights = Literal["inherited", "finetuned", "retrained"]
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,14 @@ class Member:
         family: where its weights come from.
         architecture: one option for each choice.
         dial: the dial position it was taken at or is most likely at, as JSON.
-        accuracy: in [0, 1], with inherited weights.
+        accuracy: in [0, 1], with the weights of `weights_from`.
         accuracy_from: measured on images, or predicted.
         accuracy_split: the images: validation, of the search, or test.
         latency_ms: of one batch on the device of the cost table.
         latency_from: predicted by the table, or measured on the built module.
         parameters: of the whole built module; `cell_parameters` of them are in the choices.
         flops: of one input, a multiply-add counting two.
+        weights_from: the search, unless the built module was trained since.
     """
 
     family: Family = field(repr=False, compare=False)
@@ -45,6 +47,7 @@ class Member:
     flops: int
     accuracy_split: str = "validation"
     latency_from: Origin = "predicted"
+    weights_from: Weights = "inherited"
 
     def build(self) -> nn.Module:
         """Return a plain module in eval mode: inherited weights, BatchNorm statistics of this architecture.
@@ -82,7 +85,7 @@ class Member:
             "provenance": {
                 "accuracy": self.accuracy_from,
                 "accuracy_split": self.accuracy_split,
-                "weights": "inherited",
+                "weights": self.weights_from,
                 "latency_ms": self.latency_from,
                 "parameters": "counted",
                 "flops": "counted",

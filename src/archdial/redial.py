@@ -37,6 +37,6 @@ def redial(family: Family, dial: Dial | None = None, table: CostTable | None = N
     settings: dict[str, Any] = {name: value for name, value in family.hypernet.to_json().items() if name != "pivots"}
     hypernet = make_hypernet(space=family.space, features=fitted.features, **settings)
     relaxation = StraightThrough(family.space)
-    trainer = DialTrainer(fitted, hypernet, family.predictor, cost, relaxation, Temperature(), imitation=1.0)
-    trainer.fit(known, generator)
+    trainer = DialTrainer(fitted, hypernet, family.predictor, cost, relaxation, Temperature(), entropy=1.0)
+    trainer.settle(known, generator)
     return replace(family, dial=fitted, hypernet=hypernet, table=table)

@@ -31,6 +31,7 @@ def search(
     *,
     seed: int = 0,
     device: str = "cpu",
+    weights_from: Family | None = None,
     folder: Path | None = None,
     resume: bool = False,
     bar: Bar | NoBar | None = None,
@@ -44,6 +45,7 @@ def search(
         table: what each option costs on the device.
         dial: Scalar() by default.
         settings: how to search.
+        weights_from: a family over an equal network; its weights are taken and kept, only the dial is searched.
         folder: where checkpoints and metrics go; with `resume` the run goes on from there.
         config: what the family is to remember of how it came about, besides settings and seed.
 
@@ -54,6 +56,8 @@ def search(
     settings = settings or SearchSettings()
     check_images(network, data)
     state = begin(network, data, table, dial or Scalar(), settings, seed, device)
+    if weights_from is not None:
+        _take_weights(state, weights_from)
     Loop(state, folder, bar).run(resume=resume)
     return as_family(state, config or {"search": asdict(settings)})
 
@@ -66,6 +70,13 @@ def check_images(network: Supernet, data: SearchData) -> None:
             f"images of (channels, height, width) {shape} for a network that takes {network.input_shape}: "
             "set channels and image_size to those of the data"
         )
+
+
+def _take_weights(state: SearchState, family: Family) -> None:
+    if family.network.to_json() != state.network.to_json():
+        raise UsageError("weights_from holds another network: its plan must equal that of the network to be searched")
+    state.network.load_state_dict(family.network.state_dict())
+    state.frozen = True
 
 
 def as_family(state: SearchState, config: dict[str, Any]) -> Family:

@@ -130,6 +130,7 @@ class Space:
 
     def counts(self, architecture: Architecture) -> dict[str, int]:
         """Return how many choices take an option of each kind."""
+        self.check(architecture)
         taken = [choice.kinds[o] for choice, o in zip(self.choices, architecture.options, strict=True)]
         return {kind: taken.count(kind) for kind in self.kinds}
 

@@ -16,7 +16,7 @@ from archdial.data import Normalize
 from archdial.dial import make_dial
 from archdial.errors import UsageError, unknown
 from archdial.family import Family
-from archdial.files import read_json, write_atomically, write_json
+from archdial.files import json_text, read_json, replacing
 from archdial.hypernet import make_hypernet
 from archdial.member import Member
 from archdial.networks.base import Supernet
@@ -31,10 +31,7 @@ NETWORKS = {CellNetwork.kind: CellNetwork}
 
 
 def save_family(family: Family, folder: Path) -> Path:
-    """Write `family` to `folder`; return the path of family.json, which is written last and makes it whole."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = _tensors(family)
-    write_atomically(folder / WEIGHTS, lambda temporary: save_file(tensors, temporary))
+    """Write `family` to `folder`; return the path of family.json, which is put there last and makes it whole."""
     value = {
         "format": FORMAT,
         "version": VERSION,
@@ -48,9 +45,8 @@ def save_family(family: Family, folder: Path) -> Path:
         "classes": list(family.classes),
         "archive": [[list(item.architecture.options), item.accuracy, item.loss] for item in family.archive],
         "info": family.info,
-        "weights_sha256": _sha256(folder / WEIGHTS),
     }
-    return write_json(folder / FAMILY, {**value, "sha256": _digest(value)})
+    return _write(folder / FAMILY, value, _tensors(family))
 
 
 def load_family(folder: str | Path) -> Family:
@@ -85,6 +81,15 @@ def load_family(folder: str | Path) -> Family:
         column=value["column"],
         info=value["info"],
     )
+
+
+def _write(path: Path, value: dict[str, Any], tensors: dict[str, Tensor]) -> Path:
+    """Write `value` to `path` and `tensors` beside it; where either fails, both files stay what they were."""
+    with replacing(path) as text, replacing(path.parent / WEIGHTS) as weights:
+        save_file(tensors, weights)
+        whole = {**value, "weights_sha256": _sha256(weights)}
+        text.write_text(json_text({**whole, "sha256": _digest(whole)}), encoding="utf-8")
+    return path
 
 
 def _tensors(family: Family) -> dict[str, Tensor]:
@@ -154,7 +159,6 @@ def save_member(member: Member, folder: Path, module: nn.Module | None = None) -
     """
     network = member.family.network
     state = {name: tensor.contiguous() for name, tensor in (module or member.build()).state_dict().items()}
-    write_atomically(folder / WEIGHTS, lambda temporary: save_file(state, temporary))
     value = {
         "format": MEMBER_FORMAT,
         "version": VERSION,
@@ -162,9 +166,8 @@ def save_member(member: Member, folder: Path, module: nn.Module | None = None) -
         "normalize": {"mean": member.family.normalize.mean, "std": member.family.normalize.std},
         "classes": list(member.family.classes),
         "member": member.to_json(),
-        "weights_sha256": _sha256(folder / WEIGHTS),
     }
-    return write_json(folder / ARCHITECTURE, {**value, "sha256": _digest(value)})
+    return _write(folder / ARCHITECTURE, value, state)
 
 
 def load_member(folder: str | Path) -> nn.Module:

@@ -99,7 +99,7 @@ def train(
     generator = torch.Generator().manual_seed(seed)
     fabric = Fabric(accelerator=device.split(":")[0], devices=1, precision=settings.precision)  # type: ignore[arg-type]
     model, optimizer = fabric.setup(module, _optimizer(module, settings))
-    objective = _Objective(settings, None if teacher is None else fabric.setup_module(teacher.eval()))
+    objective = _Objective(settings, None if teacher is None else fabric.setup_module(copy.deepcopy(teacher).eval()))
     module.train()
     count = max(1, len(images) // settings.batch_size)
     part = (bar or NoBar()).part("train", settings.epochs * count)
@@ -116,6 +116,7 @@ def train(
         torch.nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
         optimizer.step()
         part.advance(f"loss {float(loss.detach()):.3f}")
+    optimizer.zero_grad()
     return module.to("cpu").eval()
 
 

@@ -58,13 +58,18 @@ class OperationSimplex(Dial):
         return draws / draws.sum(1, keepdim=True)
 
     def grid(self, count: int) -> Tensor:
-        """Return the centre, 0.70 towards each corner as the paper has it, then a fixed sample of the simplex."""
+        """Return the centre, 0.70 towards each corner as the paper has it, corners and faces, then a fixed sample.
+
+        At least 1 + kinds positions; corners and the middles of the faces opposite them where `count` leaves room.
+        """
         kinds = len(self.kinds)
-        centre = torch.full((1, kinds), 1 / kinds)
-        others = 0.3 / max(kinds - 1, 1)
-        corners = torch.full((kinds, kinds), others) + torch.eye(kinds) * (0.7 - others)
-        rest = self.sample(max(count - 1 - kinds, 0), torch.Generator().manual_seed(0))
-        return torch.cat((centre, corners / corners.sum(1, keepdim=True), rest))
+        centre, corners = torch.full((1, kinds), 1 / kinds), torch.eye(kinds)
+        others = (1 - corners) / max(kinds - 1, 1)
+        towards = 0.7 * corners + 0.3 * others
+        ends = torch.cat((corners, others)) if count >= 1 + 3 * kinds and kinds > 1 else corners[:0]
+        fixed = torch.cat((centre, towards / towards.sum(1, keepdim=True), ends))
+        rest = self.sample(max(count - len(fixed), 0), torch.Generator().manual_seed(0))
+        return torch.cat((fixed, rest))
 
     def ray(self, kind: str, count: int) -> Tensor:
         """Return S (count, kinds) from the middle of the face opposite the corner of `kind`, to that corner."""

@@ -103,7 +103,9 @@ class Cell(nn.Module):
         super().__init__()
         self.nodes, self.stride = plan.nodes, 2 if reduces else 1
         # `late`: the cell just before halved the image, so the older input must be halved too.
-        self.older = FactorizedReduction(channels_in[0], channels) if late else _match(channels_in[0], channels)
+        self.older = (
+            FactorizedReduction(channels_in[0], channels, affine=True) if late else _match(channels_in[0], channels)
+        )
         self.newer = _match(channels_in[1], channels)
         self.edges = nn.ModuleList(
             Edge(plan.operations, channels, self.stride if source < 2 else 1) for _, source in plan.edges
@@ -128,9 +130,7 @@ class Cell(nn.Module):
 
 
 def _match(channels_in: int, channels: int) -> nn.Module:
-    return nn.Sequential(
-        nn.ReLU(), nn.Conv2d(channels_in, channels, 1, bias=False), nn.BatchNorm2d(channels, affine=False)
-    )
+    return nn.Sequential(nn.ReLU(), nn.Conv2d(channels_in, channels, 1, bias=False), nn.BatchNorm2d(channels))
 
 
 def _stem(plan: CellPlan) -> nn.Module:

@@ -27,9 +27,10 @@ def register_operation(name: str) -> Callable[[OperationFactory], OperationFacto
             return nn.Conv2d(channels, channels, 1, stride)
 
     Raises:
-        UsageError: the name is taken, empty, or holds a dot (it becomes part of parameter names).
+        UsageError: the name is taken (`keys` and the like by torch), empty, or holds a dot (it becomes part of
+            parameter names).
     """
-    if not name or "." in name or name == NONE or name in OPERATIONS:
+    if not name or "." in name or name == NONE or name in OPERATIONS or hasattr(nn.ModuleDict(), name):
         raise UsageError(f"operation name {name!r} is taken, empty or holds a dot: choose another")
 
     def register(factory: OperationFactory) -> OperationFactory:
@@ -59,13 +60,13 @@ def check_operations(names: Sequence[str]) -> None:
 class FactorizedReduction(nn.Module):
     """Halve height and width by two shifted 1×1 convolutions of stride 2, so that no pixel is skipped."""
 
-    def __init__(self, channels_in: int, channels_out: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int, *, affine: bool = False) -> None:
         super().__init__()
         half = channels_out // 2
         self.relu = nn.ReLU()
         self.even = nn.Conv2d(channels_in, half, 1, stride=2, bias=False)
         self.odd = nn.Conv2d(channels_in, channels_out - half, 1, stride=2, bias=False)
-        self.norm = nn.BatchNorm2d(channels_out, affine=False)
+        self.norm = nn.BatchNorm2d(channels_out, affine=affine)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (n, c, h, w) to (n, channels_out, ⌈h/2⌉, ⌈w/2⌉)."""

@@ -37,12 +37,17 @@ def plain_module(network: Supernet, weights: Tensor) -> fx.GraphModule:
     """
     graph = _Tracer().trace(_Path(network, weights.detach()))
     for node in graph.nodes:
-        # Annotations of archdial's own forward are strings to the code that torch generates: it needs none.
+        # Annotations of archdial's own forward are strings to the code that torch generates: it needs none,
         node.type = None
+        # and no record of the modules it came from, which names classes of archdial.
+        node.meta.clear()
         if node.op in {"call_module", "get_attr"}:
             node.target = node.target.removeprefix("network.")
     _drop_identities(network, graph)
-    return copy.deepcopy(fx.GraphModule(network, graph, class_name="Member"))
+    # A graph of torch's own: that of a tracer names the tracer, and what is pickled would need archdial to be read.
+    plain = fx.Graph()
+    plain.output(plain.graph_copy(graph, {}))
+    return copy.deepcopy(fx.GraphModule(network, plain, class_name="Member"))
 
 
 def _drop_identities(network: nn.Module, graph: fx.Graph) -> None:

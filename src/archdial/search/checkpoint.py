@@ -82,5 +82,5 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _fingerprint(state: SearchState) -> str:
     sizes = (len(state.data.weights), len(state.data.validation))
-    told = (state.network.to_json(), state.table.to_json(), state.asked.to_json(), state.settings, state.seed, sizes)
-    return hashlib.sha256(repr(told).encode()).hexdigest()
+    plans = state.network.to_json(), state.table.to_json(), state.asked.to_json()
+    return hashlib.sha256(repr((plans, state.settings, state.seed, state.frozen, sizes)).encode()).hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from archdial.cost.expected import ExpectedCost
 from archdial.dial import Dial
 from archdial.hypernet import Hypernetwork
 from archdial.relaxation import Relaxation, Temperature
+from archdial.search.candidates import at_positions, likely, unseen
 from archdial.search.evaluation import Evaluated
 from archdial.search.objective import entropy, objective
 from archdial.search.predictor import AccuracyPredictor
@@ -19,6 +20,12 @@ from archdial.space import Architecture, Space
 
 POSITIONS = 64
 """Dial positions a step."""
+
+LESSON = 512
+"""Positions whose objectives are worked out beforehand."""
+
+LIKELY = 8
+"""Likely architectures drawn at each position before the dial settles."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,11 @@ class Known:
         errors = torch.tensor([1.0 - item.accuracy for item in evaluated])
         return cls(space.one_hots(item.architecture for item in evaluated), errors)
 
+    def joined(self, space: Space, architectures: Sequence[Architecture], predictor: AccuracyPredictor) -> Known:
+        """Return also `architectures` that were not evaluated, their errors as the predictor fears them."""
+        weights = space.one_hots(architectures)
+        return Known(torch.cat((self.weights, weights)), torch.cat((self.errors, predictor.feared(weights))))
+
     def objectives(self, dial: Dial, positions: Tensor, cost: ExpectedCost) -> Tensor:
         """Return the objective (p, n) of each known architecture at each of positions (p, d)."""
         p, n = len(positions), len(self.errors)
@@ -41,9 +53,26 @@ class Known:
         weights = self.weights.repeat(p, 1, 1)
         return objective(self.errors.repeat(p), dial, every, weights, cost).reshape(p, n)
 
-    def best(self, dial: Dial, positions: Tensor, cost: ExpectedCost) -> Tensor:
-        """Return the index (p,) of the known architecture with the least objective at each of positions (p, d)."""
-        return self.objectives(dial, positions, cost).argmin(1)
+
+@dataclass(frozen=True)
+class Lesson:
+    """Dial positions (p, d) with what is known there: the spread (p,) of the objective, the best index (p,)."""
+
+    positions: Tensor
+    spread: Tensor
+    best: Tensor
+
+    @classmethod
+    def about(cls, known: Known, dial: Dial, positions: Tensor, cost: ExpectedCost) -> Lesson:
+        """Work out the objectives of all known architectures at all positions, once for all steps."""
+        parts = [known.objectives(dial, part, cost) for part in torch.split(positions, POSITIONS)]
+        every = torch.cat(parts)
+        return cls(positions, spread(every), every.argmin(1))
+
+    def drawn(self, count: int, generator: torch.Generator) -> Lesson:
+        """Return `count` of the positions, drawn with replacement."""
+        rows = torch.randint(len(self.positions), (count,), generator=generator)
+        return Lesson(self.positions[rows], self.spread[rows], self.best[rows])
 
 
 @dataclass
@@ -71,33 +100,47 @@ class DialTrainer:
         `imitation` the dial then also reproduces the best architecture that was measured for each of its positions.
         """
         optimizer = torch.optim.Adam(self.hypernet.parameters(), lr=rate)
-        positions = self.dial.grid(POSITIONS) if self.imitation else None
+        # Half of them a grid: it has the corners and ends, which draws hardly ever reach.
+        positions = torch.cat((self.dial.grid(LESSON // 2), self.dial.sample(LESSON // 2, generator)))
+        lesson = Lesson.about(known, self.dial, positions, self.cost)
         losses = []
         for step in range(steps):
             progress = step / steps
             for group in optimizer.param_groups:
                 group["lr"] = rate * (1 - 0.9 * progress)
-            drawn = self.dial.sample(POSITIONS, generator)
-            if positions is not None and step % 2:
-                drawn = positions
-            loss = self._loss(known, drawn, progress, generator)
+            loss = self._loss(known, lesson.drawn(POSITIONS, generator), progress, generator)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             losses.append(loss.detach())
         return float(torch.stack(losses[-max(steps // 10, 1) :]).mean())
 
-    def _loss(self, known: Known, positions: Tensor, progress: float, generator: torch.Generator) -> Tensor:
-        logits = self.hypernet(self.dial.encode(positions))
+    def settle(self, known: Known, generator: torch.Generator) -> float:
+        """Train to the end: by the predictor alone, then towards the best of what that found and what was measured.
+
+        A predictor errs most where it promises most. So of what the dial found unseen only that is kept which beats
+        all measured architectures even as the predictor fears it. For λ that also makes the cost monotonous: the best
+        of one set of architectures never gets dearer as λ grows.
+        """
+        self.fit(known, generator)
+        space, grid = self.hypernet.space, self.dial.grid(POSITIONS)
+        found = [
+            *at_positions(space, self.hypernet, self.dial, grid),
+            *likely(space, self.hypernet, self.dial, grid, LIKELY, generator),
+        ]
+        measured = [space.argmax(weights) for weights in known.weights]
+        wider = known.joined(space, unseen(found, measured), self.predictor)
+        return replace(self, imitation=1.0, entropy=0.0).fit(wider, generator)
+
+    def _loss(self, known: Known, lesson: Lesson, progress: float, generator: torch.Generator) -> Tensor:
+        logits = self.hypernet(self.dial.encode(lesson.positions))
         weights = self.relaxation.sample(logits, self.temperature(progress), generator)
-        every = known.objectives(self.dial, positions, self.cost)
-        loss = objective(self.predictor(weights), self.dial, positions, weights, self.cost)
+        loss = objective(self.predictor(weights), self.dial, lesson.positions, weights, self.cost)
         # Divided by its spread at the position, or the cheap end, where the penalty is large, would drown the other.
-        result = (loss / spread(every)).mean()
+        result = (loss / lesson.spread).mean()
         if self.imitation:
-            targets = known.weights[every.argmin(1)]
             chosen = torch.log_softmax(logits, -1).masked_fill(~self.hypernet.mask, 0.0)
-            result = result - self.imitation * (targets * chosen).sum(-1).mean()
+            result = result - self.imitation * (known.weights[lesson.best] * chosen).sum(-1).mean()
         if self.entropy and progress < 0.5:
             result = result - self.entropy * (1 - 2 * progress) * entropy(logits)
         return result

@@ -51,34 +51,9 @@ class SharedPaths(Paths):
         return self._pick(likely, generator)
 
 
-class FairPaths(Paths):
-    """Strict fairness (FairNAS, Chu et al. 2021): in any k steps each option of a choice is trained once.
-
-    What is left of a permutation is held here and not saved: a run that goes on begins new ones. Draw k paths from one
-    state of the generator to see a whole round.
-    """
-
-    def __init__(self, space: Space) -> None:
-        super().__init__(space)
-        self._left: list[Architecture] = []
-
-    def draw(self, generator: torch.Generator) -> Architecture:
-        """Return the next path of the present round."""
-        if not self._left:
-            orders = torch.rand(self.space.shape, generator=generator).argsort(1)
-            sizes = self.space.mask.sum(1, keepdim=True)
-            self._left = [self._fold(column, sizes) for column in orders.unbind(1)]
-        return self._left.pop()
-
-    @staticmethod
-    def _fold(column: Tensor, sizes: Tensor) -> Architecture:
-        return Architecture(tuple((column % sizes.squeeze(1)).tolist()))
-
-
 PATHS: dict[str, Callable[[Space], Paths]] = {
     "uniform": UniformPaths,
     "shares": SharedPaths,
-    "fair": FairPaths,
 }
 
 

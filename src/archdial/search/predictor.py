@@ -52,6 +52,12 @@ class AccuracyPredictor(nn.Module):
         """Return the predicted error in [0, 1], shape (n,), of option weights (n, m, k)."""
         return self.each(weights).mean(0).exp().clamp(max=1.0)
 
+    @torch.no_grad()
+    def feared(self, weights: Tensor) -> Tensor:
+        """Return the error (n,) of (n, m, k) one standard deviation of the ensemble above its prediction."""
+        logs = self.each(weights)
+        return (logs.mean(0) + logs.std(0)).exp().clamp(max=1.0)
+
     def fit(self, evaluated: Sequence[Evaluated], generator: torch.Generator, steps: int = 300) -> float:
         """Fit anew to `evaluated`; return the root mean square of what remains, in log error.
 

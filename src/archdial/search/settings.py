@@ -30,7 +30,8 @@ class SearchSettings:
         hypernet_rate: learning rate of Adam for the hypernetwork on images.
         relaxation, temperature: how logits become option weights.
         cost: column of the cost table that the dial trades against accuracy.
-        entropy: weight of the entropy of the option probabilities in the dial's objective, falling to 0 half-way.
+        entropy: weight of the entropy of the option probabilities against the dial's objective, whose spread is 1; it
+            falls to 0 half-way. Without it the steep cheap end settles the options before the accurate end has a say.
         evaluations: architectures evaluated in all; the first `sample` of them are drawn without the dial.
         rounds: how often predictor and dial are fitted anew to what was evaluated; predictor only.
         evaluation_images: validation images that an architecture is evaluated on.
@@ -54,7 +55,7 @@ class SearchSettings:
     relaxation: str = "straight_through"
     temperature: Temperature = field(default_factory=Temperature)
     cost: str = "latency_ms"
-    entropy: float = 0.0
+    entropy: float = 1.0
     evaluations: int = 200
     sample: int = 80
     rounds: int = 5

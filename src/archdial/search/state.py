@@ -33,6 +33,7 @@ class SearchState:
         asked: the dial as the user left it; `dial` is the same with its range found.
         forward: the supernet as fabric wraps it, for training; `network` is the same one bare.
         generator: every random draw comes from it, so that a checkpoint of its state repeats them.
+        frozen: the weights are those of an earlier search, and stay.
         archive: what was evaluated, in that order.
         pending: what the epoch in hand still is to evaluate, from its first batch on.
     """
@@ -54,6 +55,7 @@ class SearchState:
     weights_optimizer: Any
     hypernet_optimizer: Any
     generator: torch.Generator
+    frozen: bool = False
     archive: list[Evaluated] = field(default_factory=list)
     pending: list[Architecture] = field(default_factory=list)
     _evaluator: Evaluator | None = None

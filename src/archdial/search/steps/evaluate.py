@@ -31,7 +31,8 @@ class Evaluate(Step):
 
     def batches(self, state: SearchState, order: torch.Generator, start: int) -> Iterator[Architecture]:
         """Return the architectures of this epoch; those of an interrupted one are taken up where they were left."""
-        if start == 0:
+        # What is pending was proposed before an interruption: proposing draws numbers, and must not happen twice.
+        if not state.pending:
             state.pending = self.propose(state)
         return iter(state.pending[start:])
 
@@ -95,7 +96,7 @@ class Propose(Evaluate):
 
     def propose(self, state: SearchState) -> list[Architecture]:
         """Return for positions along the dial what predictor and penalty like best of likely ones and neighbours."""
-        fit_dial(state, imitation=0.0)
+        dial_trainer(state).fit(Known.of(state.network.space, state.archive), state.generator)
         space, settings = state.network.space, state.settings
         share = -(-(settings.evaluations - settings.sample) // settings.rounds)
         count = min(share, settings.evaluations - len(state.archive))
@@ -110,18 +111,19 @@ class Propose(Evaluate):
         return thompson(state.predictor, state.dial, state.cost, pool, positions[:count], state.generator)
 
     def close(self, state: SearchState, progress: float) -> Figures:
-        """Fit the predictor anew; at the very end also the dial, which then reproduces the best that was measured."""
+        """Fit the predictor anew; at the very end also the dial."""
         figures = super().close(state, progress)
         # The front has moved, and with it where the penalty begins to matter.
         state.fit_range(errors=True)
         if progress >= 1.0:
-            figures["dial_loss"] = fit_dial(state, imitation=1.0)
+            known = Known.of(state.network.space, state.archive)
+            figures["dial_loss"] = dial_trainer(state).settle(known, state.generator)
         return figures
 
 
-def fit_dial(state: SearchState, imitation: float) -> float:
-    """Train the hypernetwork of `state` on predictor and cost table; return the last loss."""
-    trainer = DialTrainer(
+def dial_trainer(state: SearchState) -> DialTrainer:
+    """Return what trains the hypernetwork of `state` on predictor and cost table."""
+    return DialTrainer(
         dial=state.dial,
         hypernet=state.hypernet,
         predictor=state.predictor,
@@ -129,6 +131,4 @@ def fit_dial(state: SearchState, imitation: float) -> float:
         relaxation=state.relaxation,
         temperature=state.settings.temperature,
         entropy=state.settings.entropy,
-        imitation=imitation,
     )
-    return trainer.fit(Known.of(state.network.space, state.archive), state.generator)

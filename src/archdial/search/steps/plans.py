@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from archdial.errors import UsageError
 from archdial.search.state import SearchState
 from archdial.search.steps.base import Step
 from archdial.search.steps.dial import TrainDial
@@ -21,6 +22,10 @@ class Phase:
     epochs: int
 
 
+def _weights(state: SearchState) -> list[Phase]:
+    return [] if state.frozen else [Phase(TrainWeights(state), state.settings.epochs)]
+
+
 def _predictor(state: SearchState) -> list[Phase]:
     chosen = state.settings
     return [
@@ -31,16 +36,17 @@ def _predictor(state: SearchState) -> list[Phase]:
 
 
 def _two_stage(state: SearchState) -> list[Phase]:
-    chosen = state.settings
     return [
-        Phase(TrainWeights(state), chosen.epochs),
+        *_weights(state),
         Phase(Sample(errors=False), 1),
-        Phase(TrainDial(), chosen.dial_epochs),
+        Phase(TrainDial(), state.settings.dial_epochs),
         Phase(Members(), 1),
     ]
 
 
 def _single_level(state: SearchState) -> list[Phase]:
+    if state.frozen:
+        raise UsageError("single_level trains weights and dial together: with given weights use predictor or two_stage")
     first, joint = state.settings.warmup_epochs, state.settings.epochs - state.settings.warmup_epochs
     share = first / state.settings.epochs
     return [

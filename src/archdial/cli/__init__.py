@@ -1,0 +1,14 @@
+"""The command line: each command a module, all under one `app`."""
+
+# In the order in which help lists them: that of use.
+# isort: off
+from archdial.cli.app import app
+from archdial.cli import recipes, profile, search, evaluate, pick, finetune, report, demo
+# isort: on
+
+__all__ = ["app", "demo", "evaluate", "finetune", "main", "pick", "profile", "recipes", "report", "search"]
+
+
+def main() -> None:
+    """Run the command that the user typed."""
+    app(prog_name="archdial")

@@ -1,0 +1,98 @@
+"""archdial demo: everything once, in about a minute."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archdial.cli.app import app
+from archdial.cli.evaluate import measure_members, table_of
+from archdial.cli.options import Json
+from archdial.cli.output import show
+from archdial.cli.report import write_report
+from archdial.cli.search import guarded
+
+if TYPE_CHECKING:
+    from archdial.family import Family
+    from archdial.member import Member
+
+RECIPE = "digits"
+
+
+@app.command(epilog="Example: archdial demo --out runs/demo")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the run; that of an earlier demo is replaced.")] = Path(
+        "runs/demo"
+    ),
+    json: Json = False,
+) -> None:
+    """Do all of it once, in about a minute.
+
+    Handwritten digits are searched, the members measured, one is built and saved, and the report written. An earlier
+    demo in the folder is replaced; any other run there is left alone, and is an error.
+    """
+    from archdial.config import load_recipe
+    from archdial.cost.timing import threads
+    from archdial.progress import Bar
+    from archdial.runs import MEMBER, MEMBERS, forget_demo, new_run
+
+    began = time.perf_counter()
+    forget_demo(out)
+    run = new_run(out, load_recipe(RECIPE), demo=True)
+    # On so small a network a second thread gains nothing; where cores are busy it makes every step 20 times slower.
+    with Bar() as bar, threads(1):
+        family = guarded(run, f"archdial search {RECIPE} --out {out} --resume", bar)
+        value = measure_members(out, "test", 24, None, bar)
+    member = _middle(family)
+    equal = _saved_alike(member, out / MEMBER)
+    paths = write_report(out, value)
+    seconds = time.perf_counter() - began
+    result: dict[str, Any] = {
+        "run": str(out),
+        "members_file": str(out / MEMBERS),
+        "members": value["members"],
+        "member": {**member.to_json(), "folder": str(out / MEMBER), "equal_outputs": equal},
+        **paths,
+        "seconds": round(seconds, 1),
+    }
+    show(result, table_of(value), *_lines(member, out / MEMBER, paths, seconds), as_json=json)
+
+
+def _middle(family: Family) -> Member:
+    """Return the best member within half of the range of latencies."""
+    cost = family.costs["latency_ms"]
+    return family.within(latency_ms=(cost.lowest + cost.highest) / 2)
+
+
+def _saved_alike(member: Member, folder: Path) -> bool:
+    """Build `member`, save it, load it, and compare the outputs of both for the calibration images."""
+    import torch
+
+    from archdial.errors import RunError
+    from archdial.storage import load_member, save_member
+
+    module = member.build()
+    save_member(member, folder, module)
+    images = member.family.normalize(member.family.calibration)
+    with torch.inference_mode():
+        equal = torch.equal(module(images), load_member(folder)(images))
+    if not equal:
+        raise RunError(f"the member in {folder} computes something else than the one that was saved there")
+    return equal
+
+
+def _lines(member: Member, folder: Path, paths: dict[str, str], seconds: float) -> list[str]:
+    cost = f"{member.latency_ms:.3g} ms by the cost table, {member.parameters:,} parameters"
+    # Rounded up, so that the member itself is within.
+    budget = math.ceil(100 * member.latency_ms) / 100
+    return [
+        f"one member, within half of the range of latencies: {cost}",
+        f"saved in {folder}, loaded again: equal outputs",
+        f"page: {paths['page']}",
+        f"picture: {paths['picture']}",
+        f"all in {seconds:.0f} s; next: archdial pick {folder.parent} --latency-ms {budget}",
+    ]

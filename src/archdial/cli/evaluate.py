@@ -1,0 +1,117 @@
+"""archdial evaluate: the members along the dial, measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from archdial.cli.app import app
+from archdial.cli.options import Data, Json, RunArgument
+from archdial.cli.output import distinct, show
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from archdial.family import Family
+    from archdial.member import Member
+    from archdial.runs import Run
+
+ARCHIVE_REPEATS = 5
+"""Repetitions for each of the many architectures that are only background to the members."""
+
+Split = Literal["validation", "test"]
+
+
+@app.command(epilog="Example: archdial evaluate runs/digits --split test")
+def evaluate(
+    run: RunArgument,
+    split: Annotated[Split, typer.Option(help="Images to measure accuracy on.")] = "validation",
+    count: Annotated[int, typer.Option(min=1, help="Positions of the dial, about.")] = 24,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Measure the members along the dial.
+
+    Accuracy, latency and size of the built modules go into members.json of the run.
+    """
+    from archdial.progress import Bar
+    from archdial.runs import MEMBERS
+
+    with Bar() as bar:
+        value = measure_members(run, split, count, data, bar)
+    show(value, table_of(value), f"members in {run / MEMBERS}; next: archdial report {run}", as_json=json)
+
+
+def measure_members(folder: Path, split: Split, count: int, source: str | None, bar: Any) -> dict[str, Any]:
+    """Measure about `count` members of the run in `folder`; write members.json and return what it holds."""
+    from archdial.files import write_json
+    from archdial.measure import measured
+    from archdial.runs import MEMBERS, load_data, open_family, read_run
+
+    family, run = open_family(folder), read_run(folder)
+    whole, seen = load_data(run, source, family)
+    images = whole.test if split == "test" else seen.validation
+    members = measured(family.along(count), images, split, bar=bar)
+    value = {
+        **_header(run, family),
+        "members": [member.to_json() for member in members],
+        "archive": _archive(family, members, bar),
+    }
+    write_json(folder / MEMBERS, value)
+    return value
+
+
+def _header(run: Run, family: Family) -> dict[str, Any]:
+    from archdial.cost.machine import processor
+    from archdial.versions import versions
+
+    conditions = family.table.runtime
+    how = f"{conditions['runtime']}, batch {conditions['batch_size']}, threads {conditions['threads']}"
+    return {
+        "format": "archdial.members",
+        "version": 1,
+        "config": run.recipe.to_json(),
+        "seed": run.seed,
+        "versions": versions(),
+        "device": f"{processor()}, {how}",
+        "data": family.info.get("data", ""),
+        "dial": family.dial.to_json(),
+        "kinds": list(family.space.kinds),
+        "range": {column: [cost.lowest, cost.highest] for column, cost in family.costs.items()},
+    }
+
+
+def _archive(family: Family, members: list[Member], bar: Any) -> list[dict[str, Any]]:
+    """Return all that the search evaluated, with latencies measured here: a table's would not compare with members'."""
+    from archdial.cost.profile import measure_many
+
+    known = {member.architecture: member.latency_ms for member in members}
+    others = [item.architecture for item in family.archive if item.architecture not in known]
+    conditions = family.table.runtime
+    timings = measure_many(
+        [(family.network.build(architecture), family.network.input_shape) for architecture in others],
+        batch_size=int(conditions["batch_size"]),
+        threads=int(conditions["threads"]),
+        runtime=str(conditions["runtime"]),
+        repeats=ARCHIVE_REPEATS,
+        progress=bar.part("latency of the others", 1).upto,
+    )
+    latencies = known | {a: timing.median_ms for a, timing in zip(others, timings, strict=True)}
+    how = {"accuracy": "measured", "accuracy_split": "validation", "latency_ms": "measured"}
+    return [
+        {"accuracy": item.accuracy, "latency_ms": latencies[item.architecture], "provenance": how}
+        for item in family.archive
+    ]
+
+
+def table_of(members_json: dict[str, Any]) -> Table:
+    """Return the distinct members of a members file as a table."""
+    from archdial.report.tables import members_table
+
+    members = members_json["members"]
+    different = distinct(members)
+    split = members[0]["provenance"]["accuracy_split"]
+    title = f"{len(members)} positions of the dial, {len(different)} different members, accuracy on {split}"
+    return members_table(different, title)

@@ -1,0 +1,96 @@
+"""archdial finetune: train one member on, or from scratch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archdial.cli.app import app
+from archdial.cli.options import At, Data, Device, Flops, Json, LatencyMs, MemberFolder, Params, RunArgument, Seed
+from archdial.cli.output import show
+from archdial.cli.picking import check_new_folder, picked
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from torch import nn
+
+    from archdial.data import Images
+    from archdial.family import Family
+    from archdial.member import Weights
+
+
+@app.command(epilog="Example: archdial finetune runs/digits --at 0.1 --epochs 3 --out member")
+def finetune(
+    run: RunArgument,
+    at: At = None,
+    latency_ms: LatencyMs = None,
+    params: Params = None,
+    flops: Flops = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of training.", show_default="the recipe's")] = None,
+    scratch: Annotated[bool, typer.Option("--scratch", help="Train from new weights instead.")] = False,
+    out: MemberFolder = None,
+    data: Data = None,
+    seed: Seed = None,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Train one member on, or anew.
+
+    It sees the images for the weights; its accuracy before and after is told for validation and test images.
+    """
+    from archdial.cost.machine import device as known
+    from archdial.progress import Bar
+    from archdial.runs import load_data, open_family, read_run
+    from archdial.storage import save_member
+    from archdial.training import restart, train
+
+    check_new_folder(out)
+    known(device or "cpu")
+    family, origin = open_family(run), read_run(run)
+    member = picked(family, at, latency_ms, params, flops)
+    whole, seen = load_data(origin, data, family)
+    settings = origin.recipe.training(scratch=scratch)
+    settings = settings if epochs is None else replace(settings, epochs=epochs)
+    module = member.build()
+    parts = {"validation": seen.validation, "test": whole.test}
+    before = _accuracies(module, parts, family)
+    start = restart(module, seed or 0) if scratch else module
+    with Bar() as bar:
+        trained = train(
+            start, seen.weights, family.normalize, settings, seed=seed or 0, device=device or "cpu", bar=bar
+        )
+    after = _accuracies(trained, parts, family)
+    how: Weights = "retrained" if scratch else "finetuned"
+    result = replace(member, accuracy=after["test"], accuracy_from="measured", accuracy_split="test", weights_from=how)
+    if out is not None:
+        save_member(result, out, trained)
+    value = {
+        **result.to_json(),
+        "before": before,
+        "after": after,
+        "epochs": settings.epochs,
+        "folder": None if out is None else str(out),
+    }
+    lines = [] if out is None else [f"member in {out}"]
+    show(value, _comparison(before, after, f"{how}, {settings.epochs} epochs"), *lines, as_json=json)
+
+
+def _accuracies(module: nn.Module, parts: dict[str, Images], family: Family) -> dict[str, float]:
+    from archdial.measure import accuracy
+
+    return {split: accuracy(module, images, family.normalize) for split, images in parts.items()}
+
+
+def _comparison(before: dict[str, float], after: dict[str, float], how: str) -> Table:
+    from rich.table import Table
+
+    table = Table(title="accuracy % with the weights of the search, and after training")
+    table.add_column("weights")
+    rows: list[Any] = [("inherited", before), (how, after)]
+    for split in before:
+        table.add_column(split, justify="right")
+    for name, figures in rows:
+        table.add_row(name, *(f"{100 * value:.2f}" for value in figures.values()))
+    return table

@@ -1,0 +1,32 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RecipeArgument = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="Name of a recipe (see `archdial recipes`), or a .yaml file.")
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished search.")]
+Data = Annotated[
+    str | None,
+    typer.Option(help="Where the images are: a folder, digits, or a name on the Hugging Face hub.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+Device = Annotated[str | None, typer.Option(help="Where to train: cpu, cuda or cuda:N.", show_default="cpu")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Of all random draws.", show_default="0")]
+MemberFolder = Annotated[
+    Path | None, typer.Option("--out", help="Save the built member in this new folder.", show_default=False)
+]
+At = Annotated[
+    str | None,
+    typer.Option("--at", metavar="λ|S1,S2,…", help="A position of the run's dial.", show_default=False),
+]
+LatencyMs = Annotated[
+    float | None, typer.Option("--latency-ms", help="At most so many milliseconds.", show_default=False)
+]
+Params = Annotated[float | None, typer.Option("--params", help="At most so many parameters.", show_default=False)]
+Flops = Annotated[float | None, typer.Option("--flops", help="At most so many FLOPs.", show_default=False)]

@@ -1,0 +1,38 @@
+"""archdial pick: one member of a run."""
+
+from __future__ import annotations
+
+from archdial.cli.app import app
+from archdial.cli.options import At, Flops, Json, LatencyMs, MemberFolder, Params, RunArgument
+from archdial.cli.output import show
+from archdial.cli.picking import check_new_folder, picked
+
+
+@app.command(epilog="Example: archdial pick runs/digits --latency-ms 0.5 --params 20000 --out member")
+def pick(
+    run: RunArgument,
+    at: At = None,
+    latency_ms: LatencyMs = None,
+    params: Params = None,
+    flops: Flops = None,
+    out: MemberFolder = None,
+    json: Json = False,
+) -> None:
+    """Take one member of a run.
+
+    Either at a dial position, or the most accurate one within budgets, which combine.
+    """
+    from archdial.report.tables import members_table
+    from archdial.runs import open_family
+    from archdial.storage import save_member
+
+    check_new_folder(out)
+    member = picked(open_family(run), at, latency_ms, params, flops)
+    value = member.to_json()
+    lines: list[str] = []
+    if out is not None:
+        save_member(member, out)
+        lines = [f"member in {out}"]
+    cells = [f"  {choice}: {option}" for choice, option in value["architecture"].items()]
+    table = members_table([value], f"a member of {run}")
+    show({**value, "folder": None if out is None else str(out)}, table, *cells, *lines, as_json=json)

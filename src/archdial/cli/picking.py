@@ -1,0 +1,52 @@
+"""From the options of PICK to one member of a family."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archdial.errors import UsageError
+
+if TYPE_CHECKING:
+    from archdial.family import Family
+    from archdial.member import Member
+
+
+def picked(
+    family: Family, at: str | None, latency_ms: float | None, params: float | None, flops: float | None
+) -> Member:
+    """Return the member at a dial position, or the best within the budgets.
+
+    Raises:
+        UsageError: neither or both are given, or none is to be had.
+    """
+    budgets = latency_ms, params, flops
+    if (at is None) == all(budget is None for budget in budgets):
+        raise UsageError("pick one member: name --at, or one or more of --latency-ms, --params and --flops")
+    if at is not None:
+        return family.at(position(at))
+    return family.within(latency_ms=latency_ms, params=params, flops=flops)
+
+
+def position(text: str) -> float | list[float]:
+    """Return a dial position as it is typed: 0.3, or 0.2,0.3,0.5.
+
+    Raises:
+        UsageError: these are no numbers.
+    """
+    try:
+        numbers = [float(part) for part in text.strip("[]() ").split(",")]
+    except ValueError:
+        raise UsageError(f"--at {text}: expected a number, or numbers with commas between, as 0.2,0.3,0.5") from None
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def check_new_folder(folder: Path | None) -> None:
+    """Raise UsageError if a member cannot be saved in `folder`; None saves none."""
+    from archdial.runs import check_writable
+
+    if folder is None:
+        return
+    check_writable(folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty: choose another --out for the member")

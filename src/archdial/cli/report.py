@@ -1,0 +1,36 @@
+"""archdial report: the measured members as a page and a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from archdial.cli.app import app
+from archdial.cli.options import Json, RunArgument
+from archdial.cli.output import show
+
+
+@app.command(epilog="Example: archdial report runs/digits")
+def report(run: RunArgument, json: Json = False) -> None:
+    """Write a page and a picture of the members.
+
+    They are report.html, which opens without a network, and front.png, in the folder of the run.
+    """
+    from archdial.errors import UsageError
+    from archdial.files import read_json
+    from archdial.runs import MEMBERS
+
+    if run.is_dir() and not (run / MEMBERS).exists():
+        raise UsageError(f"no members in {run} yet: measure them first with `archdial evaluate {run}`")
+    paths = write_report(run, read_json(run / MEMBERS, "members file"))
+    show(paths, *(f"{name}: {path}" for name, path in paths.items()), as_json=json)
+
+
+def write_report(folder: Path, members_json: dict[str, Any]) -> dict[str, str]:
+    """Write page and picture of a members file into `folder`; return their paths."""
+    from archdial.report.page import write_page
+    from archdial.report.picture import write_front_picture
+    from archdial.runs import PAGE, PICTURE
+
+    page = write_page(folder / PAGE, members_json)
+    return {"page": str(page), "picture": str(write_front_picture(folder / PICTURE, members_json))}

@@ -1,0 +1,87 @@
+"""archdial search: one search, from a recipe to a family."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archdial.cli.app import app
+from archdial.cli.options import Data, Device, Json, RecipeArgument, Seed
+from archdial.cli.output import show
+
+if TYPE_CHECKING:
+    from archdial.family import Family
+    from archdial.runs import Run
+
+
+@app.command(epilog="Example: archdial search fashion_mnist_3ops --data data/fashion_mnist --out runs/fashion")
+def search(
+    recipe: RecipeArgument,
+    data: Data = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run.", show_default="runs/ and the recipe's name")
+    ] = None,
+    seed: Seed = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Epochs over the images for the weights.", show_default="the recipe's")
+    ] = None,
+    device: Device = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    table: Annotated[
+        Path | None, typer.Option(help="A cost table to use; else one is measured.", show_default=False)
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Search once, into the folder of a run."""
+    from archdial.config import load_recipe
+    from archdial.progress import Bar
+    from archdial.runs import new_run, resumed_run
+
+    chosen = load_recipe(recipe)
+    folder = out or Path("runs") / chosen.name
+    run = (
+        resumed_run(folder, chosen, data=data, epochs=epochs, seed=seed, device=device)
+        if resume
+        else new_run(folder, chosen, data=data, epochs=epochs, seed=seed or 0, device=device or "cpu")
+    )
+    given = {"--data": data, "--out": folder, "--seed": seed, "--epochs": epochs, "--device": device}
+    with Bar() as bar:
+        family = guarded(run, _again(recipe, given), bar, table)
+    _show(family, folder, json)
+
+
+def guarded(run: Run, again: str, bar: Any, table: Path | None = None) -> Family:
+    """Search; an interruption names the command `again`, which goes on."""
+    from archdial import runs
+    from archdial.search.loop import Interrupted
+
+    try:
+        return runs.search(run, table=table, bar=bar)
+    except (Interrupted, KeyboardInterrupt) as error:
+        if not (run.folder / runs.CONFIG).exists():
+            raise Interrupted("interrupted before the search began, nothing was written") from error
+        raise Interrupted(f"interrupted, what was done is kept in {run.folder}; go on with: {again}") from error
+
+
+def _again(recipe: str, given: Mapping[str, object]) -> str:
+    options = [str(part) for name, value in given.items() if value is not None for part in (name, value)]
+    return shlex.join(["archdial", "search", recipe, *options, "--resume"])
+
+
+def _show(family: Family, folder: Path, as_json: bool) -> None:
+    from archdial.report.tables import members_table
+
+    members = [member.to_json() for member in family.front()]
+    value = {
+        "run": str(folder),
+        "seed": family.info.get("seed"),
+        "dial": family.dial.to_json(),
+        "range": {column: [cost.lowest, cost.highest] for column, cost in family.costs.items()},
+        "members": members,
+    }
+    table = members_table(members, f"the best of {len(family.archive)} evaluated, accuracy on validation")
+    show(value, table, f"family in {folder}; next: archdial evaluate {folder}", as_json=as_json)

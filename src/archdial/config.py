@@ -1,0 +1,208 @@
+"""Recipes: all that one search is told, checked key by key; a YAML file, or one by name that ships."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from lightning_fabric import Fabric
+from pydantic import ConfigDict
+
+from archdial.cost.runtimes import runtime
+from archdial.cost.table import check_column
+from archdial.data import DataSet
+from archdial.dial import DIALS, Dial, make_dial
+from archdial.errors import UsageError, unknown
+from archdial.hypernet import make_hypernet
+from archdial.networks.cells import CellNetwork, CellPlan
+from archdial.recipe_file import read_yaml, recipe_names, recipe_text, validated
+from archdial.search.settings import SearchSettings
+from archdial.training import TrainSettings
+
+__all__ = [
+    "NetworkSettings",
+    "ProfileSettings",
+    "Recipe",
+    "load_recipe",
+    "read_recipe",
+    "recipe_from_json",
+    "recipe_names",
+]
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The network to search, without what the data decide: image size, image channels, classes; see `CellPlan`."""
+
+    kind: Literal["cells"] = "cells"
+    cells: int = 3
+    nodes: int = 4
+    operations: tuple[str, ...] = ("max_pool_3x3", "identity", "sep_conv_3x3")
+    channels: int = 16
+    stem_stride: int = 1
+
+    def __post_init__(self) -> None:
+        self.plan((1, 28, 28), 10)
+
+    def plan(self, input_shape: tuple[int, int, int], classes: int) -> CellPlan:
+        """Return the plan for images of `input_shape` (channels, height, width)."""
+        in_channels, height, width = input_shape
+        return CellPlan(
+            in_channels,
+            classes,
+            self.cells,
+            self.nodes,
+            self.operations,
+            self.channels,
+            (height, width),
+            self.stem_stride,
+        )
+
+    def make(self, data: DataSet) -> CellNetwork:
+        """Return the network for images and classes of `data`."""
+        return CellNetwork(self.plan(data.input_shape, len(data.classes)))
+
+
+@dataclass(frozen=True)
+class ProfileSettings:
+    """How the cost table is measured; latencies are for a batch of `batch_size` on `threads` threads."""
+
+    runtime: str = "eager"
+    batch_size: int = 1
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        runtime(self.runtime)
+        for name in ("batch_size", "threads"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"profile.{name} = {getattr(self, name)}: expected a whole number, at least 1")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that one search is told, but seed and device.
+
+    Attributes:
+        data: a source of `archdial.data.load`; a relative path is taken from the working folder.
+        channels: 1 reads images as grey, 3 as RGB.
+        name: of the run's folder, unless another is given.
+        about: one line for lists.
+        weights: train images for the weights, a number or a share; the others validate the dial.
+        limit: the most train images to use.
+        dial: its kind, and settings of that kind.
+        train: how a member is trained from scratch; fine-tuning takes a quarter of its epochs, a fifth of its rate.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    data: str
+    channels: Literal[1, 3]
+    name: str = "search"
+    about: str = ""
+    weights: int | float = 0.5
+    limit: int | None = None
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    dial: dict[str, Any] = field(default_factory=lambda: {"kind": "scalar"})
+    search: SearchSettings = field(default_factory=SearchSettings)
+    profile: ProfileSettings = field(default_factory=ProfileSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+    def __post_init__(self) -> None:
+        if Path(self.name).name != self.name:
+            raise UsageError(f"name = {self.name!r}: expected a name that a folder can have")
+        check_column(self.search.cost)
+        _check_precision(self.search.precision)
+        _check_hypernet(self)
+
+    def make_dial(self) -> Dial:
+        """Return the dial, its range still open where the recipe leaves it open."""
+        kind = DIALS.get(str(self.dial.get("kind", "scalar")))
+        if isinstance(kind, type) and is_dataclass(kind):
+            # Types first: the dial itself compares numbers without a look at what they are.
+            validated(kind, {name: value for name, value in self.dial.items() if name != "kind"}, "dial")
+        return make_dial(self.dial)
+
+    def training(self, *, scratch: bool) -> TrainSettings:
+        """Return how a member is trained: from scratch, or on from the weights that it inherits."""
+        if scratch:
+            return self.train
+        return replace(self.train, epochs=max(1, self.train.epochs // 4), learning_rate=self.train.learning_rate / 5)
+
+    def changed(self, *, data: str | None = None, epochs: int | None = None) -> Recipe:
+        """Return the recipe with another source of data, or other epochs of the search, where given."""
+        search = self.search if epochs is None else replace(self.search, epochs=epochs)
+        return replace(self, data=absolute(self.data if data is None else data), search=search)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the recipe as a JSON value, every setting spelt out."""
+        value: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return value
+
+
+def absolute(source: str) -> str:
+    """Return a source of data, made absolute if it is a folder, so that it can be found from elsewhere."""
+    folder = Path(source).expanduser()
+    # "digits" is a name whatever the working folder holds; "" is the working folder, which nobody means.
+    is_folder = source not in ("digits", "") and folder.is_dir()
+    return str(folder.absolute()) if is_folder else source
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """Return the recipe that ships under a name, or the one in a .yaml file.
+
+    Raises:
+        UsageError: there is no such recipe, or something in it is wrong; the message names the key.
+    """
+    if name_or_path in recipe_names():
+        return read_recipe(recipe_text(name_or_path), name_or_path)
+    path = Path(name_or_path).expanduser()
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"{unknown('recipe', name_or_path, recipe_names())}; or name a .yaml file")
+    if not path.is_file():
+        raise UsageError(f"no recipe at {path}: name an existing .yaml file, or one of {', '.join(recipe_names())}")
+    try:
+        return read_recipe(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"recipe {path} is no text in UTF-8 ({error.reason} at byte {error.start})") from None
+
+
+def read_recipe(text: str, source: str) -> Recipe:
+    """Return the recipe in the YAML `text`; `source` names it in errors, and is its name unless it has one."""
+    try:
+        value = read_yaml(text)
+        return recipe_from_json({"name": Path(source).stem, **value})
+    except UsageError as error:
+        raise UsageError(f"recipe {source}: {error}") from None
+
+
+def recipe_from_json(value: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that `Recipe.to_json` wrote.
+
+    Raises:
+        UsageError: a key is unknown, missing, or has a value that cannot be.
+    """
+    return validated(Recipe, value)
+
+
+def _check_precision(name: str) -> None:
+    try:
+        Fabric(accelerator="cpu", precision=name)  # type: ignore[arg-type]
+    except ValueError:
+        raise UsageError(f"search.precision = {name!r}: expected 32-true, bf16-mixed or another of Fabric's") from None
+
+
+def _check_hypernet(recipe: Recipe) -> None:
+    """Make the hypernetwork once, so that a wrong setting is told before anything is measured."""
+    space = recipe.network.plan((1, 28, 28), 10).space()
+    features = recipe.make_dial().fitted(space.kinds).features
+    try:
+        make_hypernet(space=space, features=features, **{"kind": "mlp", **recipe.search.hypernet})
+    except UsageError as error:
+        raise UsageError(f"search.hypernet: {error}") from None
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(f"search.hypernet = {recipe.search.hypernet}: {error}") from None

@@ -1,0 +1,252 @@
+"""The folder of a run: what a search leaves there, and how it is begun, taken up again and read."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from archdial.config import Recipe, absolute, recipe_from_json
+from archdial.cost import machine
+from archdial.cost.profile import profile
+from archdial.cost.table import CostTable
+from archdial.data import DataSet, SearchData, load, split
+from archdial.errors import UsageError
+from archdial.family import Family
+from archdial.files import read_json, write_json
+from archdial.networks.base import Supernet
+from archdial.progress import Bar, NoBar
+from archdial.run import as_family
+from archdial.search.checkpoint import NAME as CHECKPOINT
+from archdial.search.log import METRICS
+from archdial.search.loop import Loop
+from archdial.search.state import begin
+from archdial.storage import ARCHITECTURE, FAMILY, WEIGHTS, load_family, save_family
+from archdial.versions import versions
+
+FORMAT, VERSION = "archdial.run", 1
+CONFIG, TABLE, MEMBERS, PAGE, PICTURE = "config.json", "table.json", "members.json", "report.html", "front.png"
+NAMES = (CONFIG, TABLE, CHECKPOINT, METRICS, FAMILY, WEIGHTS, MEMBERS, PAGE, PICTURE)
+MEMBER = "member"
+"""Folder of the member that the demo builds."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One search and its folder.
+
+    Attributes:
+        recipe: as resolved: with the data and epochs that the call gave.
+        epochs: those of the call, if it gave any.
+        demo: whether `archdial demo` made it, which may then replace it.
+    """
+
+    folder: Path
+    recipe: Recipe
+    seed: int = 0
+    device: str = "cpu"
+    epochs: int | None = None
+    demo: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether its family is there."""
+        return (self.folder / FAMILY).is_file()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the run as config.json has it."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "recipe": self.recipe.to_json(),
+            "seed": self.seed,
+            "device": self.device,
+            "epochs": self.epochs,
+            "demo": self.demo,
+            "versions": versions(),
+        }
+
+
+def new_run(
+    folder: Path,
+    recipe: Recipe,
+    *,
+    data: str | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    demo: bool = False,
+) -> Run:
+    """Return a run that is yet to begin; nothing is written.
+
+    Raises:
+        UsageError: the folder cannot be its own, or recipe, epochs and device do not go together.
+    """
+    _check_free(folder)
+    machine.device(device)
+    return Run(folder, recipe.changed(data=data, epochs=epochs), seed, device, epochs, demo)
+
+
+def read_run(folder: Path) -> Run:
+    """Return the run in `folder`.
+
+    Raises:
+        UsageError: there is none, or its config.json is damaged.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"no run at {folder}: name the folder that `archdial search --out` wrote")
+    value = read_json(folder / CONFIG, "configuration of a run")
+    if (value.get("format"), value.get("version")) != (FORMAT, VERSION):
+        raise UsageError(f"{folder / CONFIG} is no configuration of version {VERSION}: name the folder of a run")
+    try:
+        recipe = recipe_from_json(value["recipe"])
+        return Run(folder, recipe, value["seed"], value["device"], value["epochs"], value["demo"])
+    except (KeyError, UsageError) as error:
+        raise UsageError(f"{folder / CONFIG} was edited or damaged ({error}): restore a copy") from None
+
+
+def resumed_run(
+    folder: Path,
+    recipe: Recipe,
+    *,
+    data: str | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+) -> Run:
+    """Return the run in `folder`, to go on with it; what the call leaves open is as it was.
+
+    Raises:
+        UsageError: there is no run, or it was begun with another recipe, seed, data or epochs.
+    """
+    if not (folder / CONFIG).exists():
+        raise UsageError(f"no run to resume in {folder}: leave out --resume to begin one there")
+    run = read_run(folder)
+    stored = run.recipe.to_json()
+    epochs = run.epochs if epochs is None else epochs
+    # A relative path in a recipe means another folder elsewhere; what counts is where the images came from.
+    asked = replace(recipe.changed(epochs=epochs), data=run.recipe.data if data is None else absolute(data)).to_json()
+    asked_all = {**asked, "seed": run.seed if seed is None else seed}
+    if difference := _difference({**stored, "seed": run.seed}, asked_all):
+        raise UsageError(
+            f"the run in {folder} was begun with {difference}: resume it with its own recipe and options, "
+            "or choose another --out"
+        )
+    device = device or run.device
+    machine.device(device)
+    return replace(run, device=device)
+
+
+def search(run: Run, *, table: Path | None = None, bar: Bar | NoBar | None = None) -> Family:
+    """Begin or go on with `run`, to its end; return the family, which is then in its folder too.
+
+    Nothing is written before recipe, data and table have proved right.
+
+    Args:
+        run: if its folder has a config.json, it goes on from its last checkpoint.
+        table: file of a cost table, where none is to be measured.
+
+    Raises:
+        UsageError: recipe, data and table do not go together.
+        RunError: the loss is not finite, or the run was interrupted.
+    """
+    if run.finished:
+        return load_family(run.folder)
+    bar = bar or NoBar()
+    begun = (run.folder / CONFIG).exists()
+    whole, seen = load_data(run)
+    network = run.recipe.network.make(whole)
+    costs = cost_table(run.recipe, network, run.folder / TABLE if begun else table, bar)
+    if begun and table is not None and CostTable.load(table) != costs:
+        raise UsageError(f"the run in {run.folder} was begun with another table than {table}: leave out --table")
+    recipe = run.recipe
+    state = begin(network, seen, costs, recipe.make_dial(), recipe.search, run.seed, run.device)
+    if not begun:
+        write_json(run.folder / TABLE, costs.to_json())
+        write_json(run.folder / CONFIG, run.to_json())
+    Loop(state, run.folder, bar).run(resume=begun)
+    family = as_family(state, recipe.to_json())
+    save_family(family, run.folder)
+    return family
+
+
+def load_data(run: Run, source: str | None = None, family: Family | None = None) -> tuple[DataSet, SearchData]:
+    """Return the data of `run`, whole and as its search saw it.
+
+    Args:
+        source: where the images are now, if not where they were.
+        family: what they have to fit.
+
+    Raises:
+        UsageError: the data cannot be loaded, or do not fit.
+    """
+    recipe = run.recipe
+    whole = load(source or recipe.data, channels=recipe.channels)
+    if family is not None and (whole.classes != family.classes or whole.input_shape != family.network.input_shape):
+        raise UsageError(
+            f"the data {source or recipe.data!r} have {len(whole.classes)} classes and images of (channels, height, "
+            f"width) {whole.input_shape}, the search saw {len(family.classes)} and {family.network.input_shape}: "
+            "name the data of the search"
+        )
+    return whole, split(whole, weights=recipe.weights, seed=run.seed, limit=recipe.limit)
+
+
+def cost_table(recipe: Recipe, network: Supernet, file: Path | None, bar: Bar | NoBar) -> CostTable:
+    """Return the cost table in `file`, or measure one as the recipe says."""
+    if file is not None:
+        return CostTable.load(file, network.space)
+    chosen = recipe.profile
+    return profile(
+        network,
+        runtime=chosen.runtime,
+        batch_size=chosen.batch_size,
+        threads=chosen.threads,
+        progress=bar.part("profile", 1).upto,
+    )
+
+
+def open_family(folder: Path) -> Family:
+    """Return the family of the run in `folder`, or say that its search is not over."""
+    if (folder / CONFIG).exists() and not (folder / FAMILY).exists():
+        raise UsageError(f"the search in {folder} is not finished: go on with `archdial search … --resume` first")
+    return load_family(folder)
+
+
+def forget_demo(folder: Path) -> None:
+    """Remove an earlier run of the demo from `folder`; anything else is left alone."""
+    if not (folder / CONFIG).is_file() or not read_run(folder).demo:
+        return
+    inner = [folder / MEMBER / name for name in (ARCHITECTURE, WEIGHTS)]
+    # config.json last: until it goes, a second attempt knows whose files these are.
+    names = [name for name in NAMES if name != CONFIG] + [CONFIG]
+    for path in [*inner, *folder.glob("events.out.tfevents.*"), *(folder / name for name in names)]:
+        path.unlink(missing_ok=True)
+
+
+def _check_free(folder: Path) -> None:
+    held = [name for name in NAMES if name != TABLE and (folder / name).exists()]
+    if held:
+        raise UsageError(
+            f"{folder} already holds a run ({held[0]}): choose another --out, or go on with that one by --resume"
+        )
+    check_writable(folder)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise UsageError unless `folder` is, or can become, a folder to write to."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise UsageError(f"{there} is a file, expected a folder: choose another --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"{there} may not be written to: choose another --out")
+
+
+def _difference(stored: Any, asked: Any, path: str = "") -> str:
+    """Return the first setting in which two JSON values differ, as text; empty if they are equal."""
+    if isinstance(stored, dict) and isinstance(asked, dict):
+        for name in dict.fromkeys([*stored, *asked]):
+            if found := _difference(stored.get(name), asked.get(name), f"{path}.{name}" if path else name):
+                return found
+        return ""
+    return "" if stored == asked else f"{path} = {stored!r}, not {asked!r}"

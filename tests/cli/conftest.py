@@ -1,0 +1,90 @@
+"""One tiny search for all tests of the command line, and how they call it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from archdial.cli import app
+
+RECIPE = """
+about: as small as can be
+data: digits
+channels: 1
+weights: 0.5
+limit: 120
+network: {cells: 2, nodes: 1, channels: 2, stem_stride: 2}
+search:
+  method: two_stage
+  dial_epochs: 1
+  epochs: 2
+  batch_size: 30
+  evaluations: 6
+  sample: 4
+  rounds: 1
+  evaluation_images: 40
+  calibration_images: 40
+  hypernet: {kind: linear}
+"""
+
+
+@dataclass
+class Answer:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def sentence(self) -> str:
+        """The one line that an error prints."""
+        assert self.out == ""
+        lines = [line for line in self.err.splitlines() if line.strip()]
+        # A progress bar may have begun before.
+        assert lines[-1].startswith("error: "), self.err
+        assert "Traceback" not in self.err
+        return lines[-1]
+
+
+def call(*arguments: object) -> Answer:
+    """Run one command in this process."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return Answer(result.exit_code, result.stdout, result.stderr)
+
+
+def write_recipe(folder: Path, text: str = RECIPE) -> Path:
+    path = folder / "tiny.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@dataclass
+class Searched:
+    recipe: Path
+    folder: Path
+    answer: Answer
+
+
+@pytest.fixture(scope="session")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
+    """A finished run; tests that change its folder take `copied`."""
+    place = tmp_path_factory.mktemp("cli")
+    recipe = write_recipe(place)
+    answer = call("search", recipe, "--out", place / "run", "--seed", 3, "--json")
+    assert answer.status == 0, answer.err
+    return Searched(recipe, place / "run", answer)
+
+
+@pytest.fixture
+def copied(searched: Searched, tmp_path: Path) -> Path:
+    """A copy of the finished run, to spoil."""
+    return Path(shutil.copytree(searched.folder, tmp_path / "copy"))

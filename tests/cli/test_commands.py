@@ -1,0 +1,159 @@
+"""Every command, on a tiny search: what it prints and what it leaves."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from archdial.report.numbers import report_numbers
+from archdial.storage import load_member
+
+from .conftest import RECIPE, Searched, call, write_recipe
+
+MEMBER_KEYS = {"dial", "architecture", "accuracy", "latency_ms", "parameters", "flops", "provenance"}
+
+
+def test_search(searched: Searched) -> None:
+    value = searched.answer.json
+    assert value["run"] == str(searched.folder)
+    assert value["seed"] == 3
+    assert value["dial"]["kind"] == "scalar"
+    for member in value["members"]:
+        assert set(member) >= MEMBER_KEYS
+        assert 0 <= member["accuracy"] <= 1
+        assert (member["provenance"]["accuracy"], member["provenance"]["accuracy_split"]) == ("measured", "validation")
+    names = {path.name for path in searched.folder.iterdir()}
+    assert names >= {
+        "config.json",
+        "table.json",
+        "checkpoint.pt",
+        "metrics.jsonl",
+        "family.json",
+        "weights.safetensors",
+    }
+
+
+def test_pick_at_a_position_and_within_budgets(searched: Searched, tmp_path: Path) -> None:
+    at = call("pick", searched.folder, "--at", "0.1", "--json")
+    assert at.status == 0, at.err
+    assert set(at.json) >= MEMBER_KEYS
+    assert at.json["dial"] == pytest.approx(0.1)
+    limit = searched.answer.json["range"]["parameters"][0] + 50
+    within = call("pick", searched.folder, "--params", limit, "--latency-ms", 1e6, "--out", tmp_path / "m", "--json")
+    assert within.status == 0, within.err
+    assert within.json["parameters"] <= limit
+    module = load_member(tmp_path / "m")
+    assert sum(p.numel() for p in module.parameters()) == within.json["parameters"]
+    assert module(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+
+
+def test_evaluate_then_report(copied: Path) -> None:
+    early = call("report", copied)
+    assert early.status == 2
+    assert "archdial evaluate" in early.sentence
+    answer = call("evaluate", copied, "--split", "test", "--count", 4, "--json")
+    assert answer.status == 0, answer.err
+    numbers = report_numbers(answer.json)
+    assert len(numbers.members) == 4
+    assert len(numbers.archive) == 6
+    for member in numbers.members:
+        assert member.provenance["accuracy_split"] == "test"
+        assert not member.predicted("accuracy")
+        assert not member.predicted("latency_ms")
+    paths = call("report", copied, "--json").json
+    assert Path(paths["page"]).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert Path(paths["picture"]).read_bytes()[:4] == b"\x89PNG"
+
+
+def test_tables_for_people(copied: Path) -> None:
+    for command in (["pick", copied, "--at", 0.1], ["evaluate", copied, "--count", 2], ["report", copied], ["recipes"]):
+        answer = call(*command)
+        assert answer.status == 0, answer.err
+        assert answer.out
+        assert not answer.out.startswith("{")
+
+
+@pytest.mark.parametrize(("option", "how"), [([], "finetuned"), (["--scratch"], "retrained")])
+def test_finetune(searched: Searched, tmp_path: Path, option: list[str], how: str) -> None:
+    folder = tmp_path / "m"
+    answer = call("finetune", searched.folder, "--at", 0.1, "--epochs", 1, *option, "--out", folder, "--json")
+    assert answer.status == 0, answer.err
+    value = answer.json
+    assert set(value) >= MEMBER_KEYS | {"before", "after", "epochs", "folder"}
+    assert set(value["before"]) == set(value["after"]) == {"validation", "test"}
+    assert value["provenance"]["weights"] == how
+    load_member(folder)
+
+
+def test_a_profiled_table_serves_a_search(searched: Searched, tmp_path: Path) -> None:
+    table = tmp_path / "table.json"
+    answer = call("profile", searched.recipe, "--out", table, "--json")
+    assert answer.status == 0, answer.err
+    assert set(answer.json) == {"table", "space", "runtime", "range"}
+    assert answer.json["range"]["latency_ms"][0] < answer.json["range"]["latency_ms"][1]
+    run = call("search", searched.recipe, "--out", tmp_path / "run", "--table", table, "--epochs", 1, "--json")
+    assert run.status == 0, run.err
+    assert run.json["range"] == answer.json["range"]
+    # A table may be measured anew, anything else is not touched.
+    table.write_text("{}", encoding="utf-8")
+    assert "is no cost table" in call("profile", searched.recipe, "--out", table).sentence
+    assert table.read_text(encoding="utf-8") == "{}"
+
+
+def test_recipes() -> None:
+    value = call("recipes", "--json").json
+    assert {"digits", "fashion_mnist_3ops"} <= {row["name"] for row in value}
+    assert all(row["about"] for row in value)
+
+
+def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archdial.cli.demo.RECIPE", str(write_recipe(tmp_path)))
+    folder = tmp_path / "demo"
+    answer = call("demo", "--out", folder, "--json")
+    assert answer.status == 0, answer.err
+    value = answer.json
+    assert value["member"]["equal_outputs"] is True
+    assert all(Path(value[name]).is_file() for name in ("page", "picture", "members_file"))
+    kept = folder / "notes.txt"
+    kept.write_text("mine", encoding="utf-8")
+    seconds = (folder / "family.json").stat().st_mtime_ns
+    assert call("demo", "--out", folder, "--json").status == 0
+    assert (folder / "family.json").stat().st_mtime_ns > seconds
+    assert kept.exists()
+
+
+def test_demo_leaves_other_runs_alone(copied: Path) -> None:
+    before = {path: path.read_bytes() for path in copied.iterdir()}
+    answer = call("demo", "--out", copied)
+    assert answer.status == 2
+    assert "already holds a run" in answer.sentence
+    assert {path: path.read_bytes() for path in copied.iterdir()} == before
+
+
+def test_help_and_version_do_not_wait_for_torch() -> None:
+    code = (
+        "import sys; from archdial.cli import app; from typer.testing import CliRunner\n"
+        "names = ['search', 'profile', 'pick', 'evaluate', 'finetune', 'report', 'recipes', 'demo']\n"
+        "for words in [[], *([n] for n in names)]:\n"
+        "    answer = CliRunner().invoke(app, [*words, '--help'])\n"
+        "    assert answer.exit_code == 0 and 'Example: archdial' in answer.stdout, words\n"
+        "assert 'archdial' in CliRunner().invoke(app, ['--version']).stdout\n"
+        "assert CliRunner().invoke(app, ['recipes']).exit_code == 0\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_simplex_dial_is_picked_by_its_vector(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, RECIPE.replace("two_stage", "predictor") + "dial: {kind: operation_simplex}\n")
+    assert call("search", recipe, "--out", tmp_path / "run", "--epochs", 1).status == 0
+    answer = call("pick", tmp_path / "run", "--at", "0.2,0.3,0.5", "--json")
+    assert answer.json["dial"] == pytest.approx([0.2, 0.3, 0.5])
+    for text, part in (("0.2,0.3,0.6", "off the simplex"), ("0.5,0.5", "expected 3 numbers"), ("a,b", "--at a,b")):
+        wrong = call("pick", tmp_path / "run", "--at", text)
+        assert wrong.status == 2
+        assert part in wrong.sentence

@@ -1,0 +1,117 @@
+"""Interruptions, resuming, and failures that no one foresaw."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from pathlib import Path
+
+import pytest
+
+from archdial.progress import Part
+from archdial.storage import load_family
+
+from .conftest import RECIPE, Searched, call, write_recipe
+
+
+def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Press Ctrl-C after a number of steps of the search."""
+    count, before = 0, Part.advance
+
+    def advance(self: Part, note: str = "") -> None:
+        nonlocal count
+        count += 1
+        if count == step:
+            signal.raise_signal(signal.SIGINT)
+        before(self, note)
+
+    monkeypatch.setattr(Part, "advance", advance)
+
+
+def test_ctrl_c_names_the_command_that_goes_on(
+    searched: Searched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my run"
+    words = ["search", str(searched.recipe), "--out", str(folder), "--seed", "3"]
+    with monkeypatch.context() as patch:
+        interrupt_at(3, patch)
+        stopped = call(*words, "--table", searched.folder / "table.json")
+    assert stopped.status == 130
+    assert stopped.sentence.endswith(f"archdial search {searched.recipe} --out '{folder}' --seed 3 --resume")
+    assert not (folder / "family.json").exists()
+    assert "already holds a run" in call(*words).sentence
+    resumed = call(*words, "--resume", "--json")
+    assert resumed.status == 0, resumed.err
+    # To the bit what an uninterrupted run gives.
+    assert load_family(folder).archive == load_family(searched.folder).archive
+
+
+def test_resuming_a_finished_run_shows_it(searched: Searched) -> None:
+    before = (searched.folder / "family.json").stat().st_mtime_ns
+    answer = call("search", searched.recipe, "--out", searched.folder, "--resume", "--json")
+    assert answer.status == 0, answer.err
+    assert answer.json == searched.answer.json
+    assert (searched.folder / "family.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "part"),
+    [
+        ("", ["--seed", "4"], "seed = 3, not 4"),
+        ("", ["--epochs", "9"], "search.epochs = 2, not 9"),
+        ("", ["--data", "/elsewhere"], "data = 'digits', not '/elsewhere'"),
+        ("nodes: 2", [], "network.nodes = 1, not 2"),
+    ],
+)
+def test_resuming_with_something_else(
+    searched: Searched, tmp_path: Path, change: str, options: list[str], part: str
+) -> None:
+    recipe = write_recipe(tmp_path, RECIPE.replace("nodes: 1", change or "nodes: 1"))
+    answer = call("search", recipe, "--out", searched.folder, "--resume", *options)
+    assert answer.status == 2
+    assert part in answer.sentence
+
+
+def test_ctrl_c_outside_of_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archdial.recipe_file.recipe_names", lambda: signal.raise_signal(signal.SIGINT))
+    answer = call("recipes")
+    assert answer.status == 130
+    assert "interrupted" in answer.sentence
+
+
+def test_a_ctrl_c_that_an_import_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def swallow() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        raise AttributeError("half of a module")
+
+    monkeypatch.setattr("archdial.recipe_file.recipe_names", swallow)
+    assert call("recipes").status == 130
+
+
+@pytest.mark.parametrize(
+    ("error", "part"),
+    [
+        (OSError(28, "No space left on device", "/full/disk"), "no space left on device (/full/disk)"),
+        (PermissionError(13, "Permission denied", "/root"), "permission denied (/root)"),
+        (ZeroDivisionError("division by zero"), "unexpected ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_no_one_foresaw(monkeypatch: pytest.MonkeyPatch, error: Exception, part: str) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("archdial.recipe_file.recipe_names", fail)
+    answer = call("recipes")
+    assert answer.status == 1
+    assert part in answer.sentence
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from archdial.cli import app
+    from archdial.errors import UsageError
+
+    result = CliRunner().invoke(app, ["--debug", "report", str(tmp_path / "none")])
+    assert isinstance(result.exception, UsageError)
