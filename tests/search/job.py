@@ -26,7 +26,7 @@ def small_data() -> SearchData:
     return SearchData("noise", ("a", "b", "c"), *part, mean=(0.4,), std=(0.2,))
 
 
-def small_network():  # noqa: ANN201
+def small_network():
     return cells(1, 3, cells=3, nodes=2, channels=4, image_size=8)
 
 

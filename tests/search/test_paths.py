@@ -46,7 +46,6 @@ def test_uniform_draws_choices_independently() -> None:
     assert max(abs(count - 3000 / 9) for count in pairs.values()) < 4 * (3000 * 8 / 81) ** 0.5
 
 
-@pytest.mark.parametrize("space", [UNEVEN, EVEN])
 def test_shares_reach_the_corners_and_uniform_does_not() -> None:
     def fullest(name: str) -> list[int]:
         return [max(EVEN.counts(a).values()) for a in draw(name, EVEN, 400)]
