@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from archdial.family import Family
-    from archdial.member import Member
     from archdial.runs import Run
 
-ARCHIVE_REPEATS = 5
-"""Repetitions for each of the many architectures that are only background to the members."""
+REPEATS = 12
+"""How often each latency is measured; fewer than a cost table has, for there may be hundreds."""
 
 Split = Literal["validation", "test"]
 
@@ -53,11 +52,13 @@ def measure_members(folder: Path, split: Split, count: int, source: str | None, 
     family, run = open_family(folder), read_run(folder)
     whole, seen = load_data(run, source, family)
     images = whole.test if split == "test" else seen.validation
-    members = measured(family.along(count), images, split, bar=bar)
+    members = [member.to_json() for member in measured(family.along(count), images, split, repeats=1, bar=bar)]
+    archive = [family.member(item.architecture).to_json() for item in family.archive]
+    _measure_latencies(family, [*members, *archive], bar)
     value = {
         **_header(run, family),
-        "members": [member.to_json() for member in members],
-        "archive": _archive(family, members, bar),
+        "members": members,
+        "archive": [{name: row[name] for name in ("accuracy", "latency_ms", "provenance")} for row in archive],
     }
     write_json(folder / MEMBERS, value)
     return value
@@ -83,27 +84,27 @@ def _header(run: Run, family: Family) -> dict[str, Any]:
     }
 
 
-def _archive(family: Family, members: list[Member], bar: Any) -> list[dict[str, Any]]:
-    """Return all that the search evaluated, with latencies measured here: a table's would not compare with members'."""
+def _measure_latencies(family: Family, rows: list[dict[str, Any]], bar: Any) -> None:
+    """Put measured latencies into members as JSON.
+
+    All are measured in the same rounds: machines have slow phases, and members would not compare with the others.
+    """
     from archdial.cost.profile import measure_many
 
-    known = {member.architecture: member.latency_ms for member in members}
-    others = [item.architecture for item in family.archive if item.architecture not in known]
+    architectures = [family.space.parse(row["architecture"]) for row in rows]
+    different = list(dict.fromkeys(architectures))
     conditions = family.table.runtime
     timings = measure_many(
-        [(family.network.build(architecture), family.network.input_shape) for architecture in others],
+        [(family.network.build(architecture), family.network.input_shape) for architecture in different],
         batch_size=int(conditions["batch_size"]),
         threads=int(conditions["threads"]),
         runtime=str(conditions["runtime"]),
-        repeats=ARCHIVE_REPEATS,
-        progress=bar.part("latency of the others", 1).upto,
+        repeats=REPEATS,
+        progress=bar.part("latency of all", 1).upto,
     )
-    latencies = known | {a: timing.median_ms for a, timing in zip(others, timings, strict=True)}
-    how = {"accuracy": "measured", "accuracy_split": "validation", "latency_ms": "measured"}
-    return [
-        {"accuracy": item.accuracy, "latency_ms": latencies[item.architecture], "provenance": how}
-        for item in family.archive
-    ]
+    found = {architecture: timing.median_ms for architecture, timing in zip(different, timings, strict=True)}
+    for row, architecture in zip(rows, architectures, strict=True):
+        row["latency_ms"], row["provenance"]["latency_ms"] = found[architecture], "measured"
 
 
 def table_of(members_json: dict[str, Any]) -> Table:
