@@ -18,7 +18,7 @@ from archdial.cost.profile import measure_many
 from archdial.dial import OperationSimplex, Scalar
 from archdial.family import Family
 from archdial.metrics import spearman
-from archdial.redial import redial
+from archdial.redialling import redial
 from archdial.storage import load_family
 
 

@@ -17,9 +17,9 @@ from archdial.data import load, split
 from archdial.family import Family
 from archdial.metrics import hypervolume
 from archdial.progress import Bar
-from archdial.search.candidates import front, mutated, unseen
-from archdial.search.evaluation import Evaluated, Evaluator
-from archdial.search.paths import make_paths
+from archdial.searching.candidates import front, mutated, unseen
+from archdial.searching.evaluation import Evaluated, Evaluator
+from archdial.searching.paths import make_paths
 from archdial.storage import load_family
 
 

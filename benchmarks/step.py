@@ -28,7 +28,7 @@ from archdial import cells, register_operation
 from archdial.memory import keep_freed_memory
 from archdial.networks.cells import CellNetwork
 from archdial.networks.operations import OPERATIONS
-from archdial.search.paths import make_paths
+from archdial.searching.paths import make_paths
 
 OPERATIONS_5 = ("max_pool_3x3", "avg_pool_3x3", "identity", "sep_conv_3x3", "dil_conv_3x3")
 BATCH = 64

@@ -13,8 +13,8 @@ from archdial.data import Normalize
 from archdial.dial import Scalar
 from archdial.family import Family
 from archdial.hypernet import make_hypernet
-from archdial.search.evaluation import Evaluated
-from archdial.search.predictor import AccuracyPredictor
+from archdial.searching.evaluation import Evaluated
+from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture
 
 from .networks.examples import MIXED, counted_table, drawn, textures, tiny

@@ -14,7 +14,7 @@ from archdial import files, storage
 from archdial.errors import UsageError
 from archdial.hypernet import make_hypernet
 from archdial.networks.operations import OPERATIONS, register_operation
-from archdial.search.predictor import AccuracyPredictor
+from archdial.searching.predictor import AccuracyPredictor
 from archdial.storage import load_family, load_member, save_family, save_member
 
 from .conftest import Toy

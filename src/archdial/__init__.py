@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from archdial.member import Member
     from archdial.networks.cells import cells
     from archdial.networks.operations import register_operation
+    from archdial.redialling import redial
     from archdial.run import search
     from archdial.storage import load_family as load
 
@@ -31,6 +30,7 @@ __all__ = [
     "cells",
     "load",
     "profile",
+    "redial",
     "register_operation",
     "search",
 ]
@@ -47,31 +47,22 @@ _HOMES = {
     "cells": "archdial.networks.cells",
     "load": "archdial.storage",
     "profile": "archdial.cost.profile",
+    "redial": "archdial.redialling",
     "register_operation": "archdial.networks.operations",
+    "search": "archdial.run",
 }
+_RENAMED = {"load": "load_family"}
 
 
-class _Package(ModuleType):
-    """Names are loaded when first used: `archdial --help` need not wait seconds for torch."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in _HOMES:
-            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(_HOMES[name]), "load_family" if name == "load" else name)
-        setattr(self, name, value)
-        return value
-
-    @property
-    def search(self) -> Any:
-        # A function beside a subpackage of the same name: the latter is only ever reached by import.
-        return importlib.import_module("archdial.run").search
-
-    @search.setter
-    def search(self, module: ModuleType) -> None:
-        """Let the import system bind the subpackage, without effect."""
-
-    def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *__all__})
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `archdial --help` need not wait seconds for torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), _RENAMED.get(name, name))
+    # No submodule may have a public name: importing it would bind it here instead.
+    globals()[name] = value
+    return value
 
 
-sys.modules[__name__].__class__ = _Package
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -19,7 +19,7 @@ from archdial.errors import UsageError, unknown
 from archdial.hypernet import make_hypernet
 from archdial.networks.cells import CellNetwork, CellPlan
 from archdial.recipe_file import read_yaml, recipe_names, recipe_text, validated
-from archdial.search.settings import SearchSettings
+from archdial.searching.settings import SearchSettings
 from archdial.training import TrainSettings
 
 __all__ = [

@@ -18,9 +18,9 @@ from archdial.errors import UsageError
 from archdial.hypernet import Hypernetwork
 from archdial.member import Member
 from archdial.networks.base import Supernet
-from archdial.search.candidates import at_positions, front, likely, mutated, unseen
-from archdial.search.evaluation import Evaluated, recalibrate
-from archdial.search.predictor import AccuracyPredictor
+from archdial.searching.candidates import at_positions, front, likely, mutated, unseen
+from archdial.searching.evaluation import Evaluated, recalibrate
+from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture, Space
 
 GRID, DRAWS, ROUNDS = 48, 24, 3

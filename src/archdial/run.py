@@ -16,9 +16,9 @@ from archdial.errors import UsageError
 from archdial.family import Family
 from archdial.networks.base import Supernet
 from archdial.progress import Bar, NoBar
-from archdial.search.loop import Loop
-from archdial.search.settings import SearchSettings
-from archdial.search.state import SearchState, begin
+from archdial.searching.loop import Loop
+from archdial.searching.settings import SearchSettings
+from archdial.searching.state import SearchState, begin
 from archdial.versions import versions
 
 

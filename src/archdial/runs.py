@@ -18,10 +18,10 @@ from archdial.files import read_json, write_json
 from archdial.networks.base import Supernet
 from archdial.progress import Bar, NoBar
 from archdial.run import as_family
-from archdial.search.checkpoint import NAME as CHECKPOINT
-from archdial.search.log import METRICS
-from archdial.search.loop import Loop
-from archdial.search.state import begin
+from archdial.searching.checkpoint import NAME as CHECKPOINT
+from archdial.searching.log import METRICS
+from archdial.searching.loop import Loop
+from archdial.searching.state import begin
 from archdial.storage import ARCHITECTURE, FAMILY, WEIGHTS, load_family, save_family
 from archdial.versions import versions
 

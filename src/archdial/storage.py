@@ -21,8 +21,8 @@ from archdial.hypernet import make_hypernet
 from archdial.member import Member
 from archdial.networks.base import Supernet
 from archdial.networks.cells import CellNetwork
-from archdial.search.evaluation import Evaluated
-from archdial.search.predictor import AccuracyPredictor
+from archdial.searching.evaluation import Evaluated
+from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture
 
 FORMAT, MEMBER_FORMAT, VERSION = "archdial.family", "archdial.member", 1

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional
 
 from archdial.data import Images, Normalize, augment, batches
+from archdial.device import fabric_on
 from archdial.errors import RunError, UsageError
 from archdial.memory import keep_freed_memory
 from archdial.progress import Bar, NoBar
@@ -97,7 +97,7 @@ def train(
     keep_freed_memory()
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    fabric = Fabric(accelerator=device.split(":")[0], devices=1, precision=settings.precision)  # type: ignore[arg-type]
+    fabric = fabric_on(device, settings.precision)
     model, optimizer = fabric.setup(module, _optimizer(module, settings))
     objective = _Objective(settings, None if teacher is None else fabric.setup_module(copy.deepcopy(teacher).eval()))
     module.train()

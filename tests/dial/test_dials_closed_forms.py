@@ -13,7 +13,7 @@ from archdial.cost.expected import ExpectedCost
 from archdial.cost.table import CostEntry, CostTable, CostTerm
 from archdial.dial import Budget, OperationSimplex, Scalar
 from archdial.errors import UsageError
-from archdial.search.objective import objective
+from archdial.searching.objective import objective
 from archdial.space import Architecture, Choice, Space
 
 PRICES = {"skip": 0.5, "conv": 3.0, "pool": 1.0}

@@ -57,7 +57,7 @@ def search(
 def guarded(run: Run, again: str, bar: Any, table: Path | None = None) -> Family:
     """Search; an interruption names the command `again`, which goes on."""
     from archdial import runs
-    from archdial.search.loop import Interrupted
+    from archdial.searching.loop import Interrupted
 
     try:
         return runs.search(run, table=table, bar=bar)

@@ -11,7 +11,7 @@ from archdial.cost.expected import ExpectedCost
 from archdial.dial import Dial
 from archdial.hypernet import Hypernetwork
 from archdial.metrics import pareto_front
-from archdial.search.evaluation import Evaluated
+from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture, Space
 
 

@@ -11,10 +11,10 @@ from archdial import Budget, OperationSimplex, Scalar
 from archdial.cost.table import CostTable
 from archdial.errors import RunError, UsageError
 from archdial.run import search
-from archdial.search.loop import Loop
-from archdial.search.settings import SearchSettings
-from archdial.search.state import begin
-from tests.search.job import small_data, small_network, small_settings, table_in
+from archdial.searching.loop import Loop
+from archdial.searching.settings import SearchSettings
+from archdial.searching.state import begin
+from tests.searching.job import small_data, small_network, small_settings, table_in
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from archdial.dial import Dial, Tradeoff
 from archdial.family import Family
 from archdial.hypernet import make_hypernet
 from archdial.relaxation import StraightThrough, Temperature
-from archdial.search.dialling import DialTrainer, Known
+from archdial.searching.dialling import DialTrainer, Known
 
 
 def redial(family: Family, dial: Dial | None = None, table: CostTable | None = None, *, seed: int = 0) -> Family:

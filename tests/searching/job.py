@@ -12,8 +12,8 @@ from archdial.cost.table import CostTable
 from archdial.data import Images, SearchData
 from archdial.errors import RunError
 from archdial.run import search
-from archdial.search.settings import SearchSettings
-from archdial.search.state import SearchState
+from archdial.searching.settings import SearchSettings
+from archdial.searching.state import SearchState
 from archdial.storage import save_family
 
 

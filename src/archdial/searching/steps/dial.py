@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from archdial.data import batches
-from archdial.search.dialling import Known, spread
-from archdial.search.objective import entropy, objective
-from archdial.search.state import SearchState
-from archdial.search.steps.base import Figures, Step
+from archdial.searching.dialling import Known, spread
+from archdial.searching.objective import entropy, objective
+from archdial.searching.state import SearchState
+from archdial.searching.steps.base import Figures, Step
 
 
 class TrainDial(Step):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from archdial.search.state import SearchState
+from archdial.searching.state import SearchState
 
 Figures = dict[str, float]
 """What a step or an epoch reports, by name."""

@@ -12,8 +12,8 @@ import torch
 from archdial.dial import make_dial
 from archdial.errors import UsageError
 from archdial.files import write_atomically
-from archdial.search.evaluation import Evaluated
-from archdial.search.state import SearchState
+from archdial.searching.evaluation import Evaluated
+from archdial.searching.state import SearchState
 from archdial.space import Architecture
 
 NAME = "checkpoint.pt"

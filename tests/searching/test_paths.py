@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from archdial.errors import UsageError
-from archdial.search.paths import PATHS, make_paths
+from archdial.searching.paths import PATHS, make_paths
 from archdial.space import Architecture, Choice, Space
 
 SIZES = (4, 2, 1, 4)

@@ -9,7 +9,7 @@ import torch
 
 from archdial.cost.expected import ExpectedCost
 from archdial.dial import Scalar
-from archdial.search.objective import entropy, objective
+from archdial.searching.objective import entropy, objective
 
 from ..networks.examples import counted_table, drawn, tiny
 

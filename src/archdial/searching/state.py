@@ -14,14 +14,15 @@ from torch import Tensor
 from archdial.cost.expected import ExpectedCost
 from archdial.cost.table import CostTable
 from archdial.data import Normalize, SearchData, augment
+from archdial.device import fabric_on
 from archdial.dial import Dial, Tradeoff
 from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.memory import keep_freed_memory
 from archdial.networks.base import Supernet
 from archdial.relaxation import Relaxation, make_relaxation
-from archdial.search.evaluation import Evaluated, Evaluator
-from archdial.search.predictor import AccuracyPredictor
-from archdial.search.settings import SearchSettings
+from archdial.searching.evaluation import Evaluated, Evaluator
+from archdial.searching.predictor import AccuracyPredictor
+from archdial.searching.settings import SearchSettings
 from archdial.space import Architecture
 
 
@@ -143,7 +144,7 @@ def begin(
         nesterov=settings.momentum > 0,
     )
     adam = torch.optim.Adam(hypernet.parameters(), lr=settings.hypernet_rate)
-    fabric = Fabric(accelerator=device.split(":")[0], devices=1, precision=settings.precision)  # type: ignore[arg-type]
+    fabric = fabric_on(device, settings.precision)
     forward, weights_optimizer = fabric.setup(network, sgd)
     return SearchState(
         network=network,

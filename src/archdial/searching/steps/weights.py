@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from archdial.data import batches
-from archdial.search.paths import make_paths
-from archdial.search.state import SearchState
-from archdial.search.steps.base import Figures, Step
+from archdial.searching.paths import make_paths
+from archdial.searching.state import SearchState
+from archdial.searching.steps.base import Figures, Step
 
 
 class TrainWeights(Step):

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import torch
 
-from archdial.search.candidates import at_positions, front, likely, mutated, unseen
-from archdial.search.dialling import DialTrainer, Known, thompson
-from archdial.search.paths import make_paths
-from archdial.search.state import SearchState
-from archdial.search.steps.base import Figures, Step
+from archdial.searching.candidates import at_positions, front, likely, mutated, unseen
+from archdial.searching.dialling import DialTrainer, Known, thompson
+from archdial.searching.paths import make_paths
+from archdial.searching.state import SearchState
+from archdial.searching.steps.base import Figures, Step
 from archdial.space import Architecture
 
 DRAWS = 40

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from archdial.errors import UsageError, unknown
 from archdial.relaxation import RELAXATIONS, Temperature
-from archdial.search.paths import PATHS
+from archdial.searching.paths import PATHS
 
 Method = Literal["predictor", "two_stage", "single_level"]
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from archdial.errors import UsageError
-from archdial.search.state import SearchState
-from archdial.search.steps.base import Step
-from archdial.search.steps.dial import TrainDial
-from archdial.search.steps.evaluate import Members, Propose, Sample
-from archdial.search.steps.joint import TrainJointly
-from archdial.search.steps.weights import TrainWeights
+from archdial.searching.state import SearchState
+from archdial.searching.steps.base import Step
+from archdial.searching.steps.dial import TrainDial
+from archdial.searching.steps.evaluate import Members, Propose, Sample
+from archdial.searching.steps.joint import TrainJointly
+from archdial.searching.steps.weights import TrainWeights
 
 
 @dataclass(frozen=True)

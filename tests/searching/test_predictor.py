@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from archdial.metrics import kendall_tau
-from archdial.search.evaluation import Evaluated
-from archdial.search.predictor import FLOOR, AccuracyPredictor
+from archdial.searching.evaluation import Evaluated
+from archdial.searching.predictor import FLOOR, AccuracyPredictor
 from archdial.space import Architecture, Choice, Space
 
 OPTIONS = ("none", "pool", "conv")

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from archdial.search.evaluation import Evaluated
+from archdial.cost.timing import threads
+from archdial.searching.evaluation import Evaluated
 from archdial.space import Space
 
 FLOOR = 1e-3
@@ -63,6 +64,10 @@ class AccuracyPredictor(nn.Module):
 
         Each network leaves out another quarter of the data, so that they differ where little is known.
         """
+        with threads(1):
+            return self._descend(evaluated, generator, steps)
+
+    def _descend(self, evaluated: Sequence[Evaluated], generator: torch.Generator, steps: int) -> float:
         weights = self.space.one_hots(item.architecture for item in evaluated)
         targets = torch.tensor([max(1.0 - item.accuracy, FLOOR) for item in evaluated]).log()
         self.centre.copy_(targets.mean())

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from archdial.errors import RunError
 from archdial.progress import Bar, NoBar, Part
-from archdial.search import checkpoint
-from archdial.search.checkpoint import Place
-from archdial.search.interrupt import Interrupt
-from archdial.search.log import RunLog
-from archdial.search.state import SearchState, fold
-from archdial.search.steps import Figures, Phase, make_plan
+from archdial.searching import checkpoint
+from archdial.searching.checkpoint import Place
+from archdial.searching.interrupt import Interrupt
+from archdial.searching.log import RunLog
+from archdial.searching.state import SearchState, fold
+from archdial.searching.steps import Figures, Phase, make_plan
 
 
 class Interrupted(RunError):

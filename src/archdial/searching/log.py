@@ -9,8 +9,8 @@ from typing import Any, Self
 
 from archdial.files import write_text
 from archdial.progress import Bar, NoBar
-from archdial.search.checkpoint import Place
-from archdial.search.steps import Figures
+from archdial.searching.checkpoint import Place
+from archdial.searching.steps import Figures
 
 METRICS = "metrics.jsonl"
 

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from archdial.cost.expected import ExpectedCost
+from archdial.cost.timing import threads
 from archdial.dial import Dial
 from archdial.hypernet import Hypernetwork
 from archdial.relaxation import Relaxation, Temperature
-from archdial.search.candidates import at_positions, likely, unseen
-from archdial.search.evaluation import Evaluated
-from archdial.search.objective import entropy, objective
-from archdial.search.predictor import AccuracyPredictor
+from archdial.searching.candidates import at_positions, likely, unseen
+from archdial.searching.evaluation import Evaluated
+from archdial.searching.objective import entropy, objective
+from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture, Space
 
 POSITIONS = 64
@@ -98,7 +99,12 @@ class DialTrainer:
 
         The gradient towards accuracy comes from the predictor. It saturates where the predictor sees no more gain; with
         `imitation` the dial then also reproduces the best architecture that was measured for each of its positions.
+        One thread: on tensors this small a second one only waits, and on a busy machine it waits long.
         """
+        with threads(1):
+            return self._descend(known, generator, steps, rate)
+
+    def _descend(self, known: Known, generator: torch.Generator, steps: int, rate: float) -> float:
         optimizer = torch.optim.Adam(self.hypernet.parameters(), lr=rate)
         # Half of them a grid: it has the corners and ends, which draws hardly ever reach.
         positions = torch.cat((self.dial.grid(LESSON // 2), self.dial.sample(LESSON // 2, generator)))

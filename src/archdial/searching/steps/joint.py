@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from archdial.search.objective import entropy, objective
-from archdial.search.state import SearchState
-from archdial.search.steps.base import Figures
-from archdial.search.steps.dial import draw
-from archdial.search.steps.weights import TrainWeights, descend, set_rate, task_loss
+from archdial.searching.objective import entropy, objective
+from archdial.searching.state import SearchState
+from archdial.searching.steps.base import Figures
+from archdial.searching.steps.dial import draw
+from archdial.searching.steps.weights import TrainWeights, descend, set_rate, task_loss
 
 
 class TrainJointly(TrainWeights):

@@ -13,11 +13,11 @@ from archdial.dial import Budget, Dial, OperationSimplex, Scalar, Tradeoff
 from archdial.hypernet import make_hypernet
 from archdial.metrics import spearman
 from archdial.relaxation import Temperature, make_relaxation
-from archdial.search.candidates import at_positions
-from archdial.search.dialling import DialTrainer, Known, Lesson, spread, thompson
-from archdial.search.evaluation import Evaluated
-from archdial.search.objective import objective
-from archdial.search.predictor import AccuracyPredictor
+from archdial.searching.candidates import at_positions
+from archdial.searching.dialling import DialTrainer, Known, Lesson, spread, thompson
+from archdial.searching.evaluation import Evaluated
+from archdial.searching.objective import objective
+from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture
 
 from ..networks.examples import counted_table, tiny

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from archdial.data import Normalize
-from archdial.search.evaluation import Evaluator, recalibrate
+from archdial.searching.evaluation import Evaluator, recalibrate
 
 from ..networks.examples import drawn, textures, tiny
 

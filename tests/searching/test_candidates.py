@@ -9,8 +9,8 @@ import torch
 from archdial.cost.expected import ExpectedCost
 from archdial.dial import Scalar
 from archdial.hypernet import Hypernetwork, make_hypernet
-from archdial.search.candidates import at_positions, front, likely, mutated, unseen
-from archdial.search.evaluation import Evaluated
+from archdial.searching.candidates import at_positions, front, likely, mutated, unseen
+from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture, Choice, Space
 
 from ..networks.examples import counted_table, drawn, tiny

@@ -1,6 +1,0 @@
-"""The kinds of steps, and the plans made of them."""
-
-from archdial.search.steps.base import Figures, Step
-from archdial.search.steps.plans import Phase, make_plan
-
-__all__ = ["Figures", "Phase", "Step", "make_plan"]
