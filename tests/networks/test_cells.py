@@ -198,12 +198,20 @@ def test_any_size_channels_classes_and_depth(plan: dict[str, int], size: tuple[i
         assert logits.isfinite().all()
     # The shapes that a cost table is measured on are those that run.
     seen: list[tuple[int, ...]] = []
-    parts = {id(p.module): p for plan in network.terms() for parts in plan.entries.values() for p in parts}
+    every = [p for plan in network.terms() for parts in plan.entries.values() for p in parts]
+    # Sums and concatenations are no module of the network; their stand-in must give what a cell gives.
+    joints = [p for p in every if p.key.startswith("joints")]
+    shapes = [tuple(p.module(torch.zeros(1, *p.input_shape)).shape[1:]) for p in joints]
+    outputs: list[tuple[int, ...]] = []
+    for cell in network.cells:
+        cell.register_forward_hook(lambda m, args, output: outputs.append(tuple(output.shape[1:])))
+    parts = {id(p.module): p for p in every if p not in joints}
     for module in network.modules():
         if id(module) in parts:
             module.register_forward_pre_hook(lambda m, args: seen.append((id(m), *args[0].shape[1:])))
     network(images, uniform)
     assert {shape[0]: shape[1:] for shape in seen} == {key: part.input_shape for key, part in parts.items()}
+    assert shapes == outputs
 
 
 def test_parts_of_one_key_are_equal_work() -> None:

@@ -129,6 +129,24 @@ class Cell(nn.Module):
         return torch.zeros_like(states[0][:, :, :: self.stride, :: self.stride]) if total is None else total
 
 
+class Joints(nn.Module):
+    """What joins the edges of a cell, whatever they compute: the sums at its nodes, and their concatenation."""
+
+    def __init__(self, nodes: int) -> None:
+        super().__init__()
+        self.nodes = nodes
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (n, c, h, w) to (n, nodes · c, h, w), with as many additions as a cell whose edges all contribute."""
+        outputs = []
+        for node in range(2, 2 + self.nodes):
+            total = inputs
+            for _ in range(node - 1):
+                total = total + inputs
+            outputs.append(total)
+        return torch.cat(outputs, dim=1)
+
+
 def _match(channels_in: int, channels: int) -> nn.Module:
     return nn.Sequential(nn.ReLU(), nn.Conv2d(channels_in, channels, 1, bias=False), nn.BatchNorm2d(channels))
 
@@ -157,6 +175,11 @@ class _Place:
     channels: int
     channels_in: tuple[int, int]
     size_in: tuple[tuple[int, int], tuple[int, int]]
+
+    @property
+    def size_out(self) -> tuple[int, int]:
+        """(height, width) of the cell's nodes."""
+        return _halved(self.size_in[1]) if self.reduces else self.size_in[1]
 
 
 def _places(plan: CellPlan) -> Iterator[_Place]:
@@ -224,7 +247,7 @@ class CellNetwork(Supernet):
         return plain_module(self, self.space.one_hot(architecture))
 
     def terms(self) -> list[TermPlan]:
-        """Return one term a choice, and one without choices for stem, head and the cells' inputs."""
+        """Return one term a choice, and one without choices for stem, head, the cells' inputs and their joints."""
         return [TermPlan((), {(): tuple(self._fixed_parts())}), *map(self._term, self.space.choices)]
 
     def _term(self, choice: Choice) -> TermPlan:
@@ -246,7 +269,7 @@ class CellNetwork(Supernet):
                 continue
             source = self.plan.edges[row - rows.start][1]
             stride, size = (2 if place.reduces and source < 2 else 1), place.size_in[1]
-            size = _halved(size) if place.reduces and source >= 2 else size
+            size = place.size_out if source >= 2 else size
             yield _part(f"{option}/stride{stride}", module, place.channels, size)
 
     def _fixed_parts(self) -> Iterator[Part]:
@@ -256,9 +279,9 @@ class CellNetwork(Supernet):
             modules = (cast(nn.Module, cell.older), cast(nn.Module, cell.newer))
             for kind, module, channels, size in zip(kinds, modules, place.channels_in, place.size_in, strict=True):
                 yield _part(f"{kind}/to{place.channels}", module, channels, size)
+            yield _part("joints", Joints(self.plan.nodes), place.channels, place.size_out)
         last = self._places[-1]
-        size = _halved(last.size_in[1]) if last.reduces else last.size_in[1]
-        yield _part("head", self.head, self.plan.nodes * last.channels, size)
+        yield _part("head", self.head, self.plan.nodes * last.channels, last.size_out)
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan, from which `CellNetwork.from_json` makes an equal network."""
