@@ -14,27 +14,20 @@ import json
 
 import torch
 
-from archdial.cost.profile import measure_many
 from archdial.dial import OperationSimplex, Scalar
 from archdial.family import Family
+from archdial.measure import latencies
 from archdial.metrics import spearman
 from archdial.redialling import redial
 from archdial.storage import load_family
 
 
-def latencies(family: Family, architectures: list, repeats: int) -> list[float]:  # type: ignore[type-arg]
-    """Return milliseconds of the built modules; an architecture that occurs twice is measured once."""
-    conditions, distinct = family.table.runtime, list(dict.fromkeys(architectures))
-    modules = [(family.build(architecture), family.network.input_shape) for architecture in distinct]
-    timings = measure_many(modules, batch_size=conditions["batch_size"], threads=conditions["threads"], repeats=repeats)
-    found = {a: timing.median_ms for a, timing in zip(distinct, timings, strict=True)}
-    return [found[architecture] for architecture in architectures]
-
-
 def along_lambda(family: Family, count: int, repeats: int) -> dict[str, object]:
     members = family.along(count)
     cheapest, dearest = family.costs["latency_ms"].extremes()
-    *measured, low, high = latencies(family, [*(m.architecture for m in members), cheapest, dearest], repeats)
+    architectures = [*(member.architecture for member in members), cheapest, dearest]
+    found = latencies(family, architectures, repeats=repeats)
+    *measured, low, high = (found[architecture] for architecture in architectures)
     return {
         "lambda": [family.dial.low, family.dial.high],  # type: ignore[attr-defined]
         "measured_ms": [round(value, 3) for value in measured],

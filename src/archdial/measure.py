@@ -10,8 +10,10 @@ from torch import nn
 
 from archdial.cost.profile import measure_many
 from archdial.data import Images, Normalize
+from archdial.family import Family
 from archdial.member import Member
 from archdial.progress import Bar, NoBar
+from archdial.space import Architecture
 
 
 @torch.inference_mode()
@@ -27,52 +29,50 @@ def accuracy(module: nn.Module, images: Images, normalize: Normalize, batch_size
 
 
 def measured(
-    members: Sequence[Member],
-    images: Images,
-    split: str,
-    *,
-    repeats: int = 20,
-    bar: Bar | NoBar | None = None,
+    members: Sequence[Member], images: Images, split: str, *, repeats: int = 20, bar: Bar | NoBar | None = None
 ) -> list[Member]:
-    """Return `members` with accuracy on `images` and the latency of their built modules, each distinct one once.
-
-    Latencies are taken under the conditions of the family's table: its runtime, batch size and threads.
-    """
+    """Return `members` with accuracy on `images` and the latency of their built modules, each distinct one once."""
     if not members:
         return []
-    bar = bar or NoBar()
-    distinct = list({member.architecture: member for member in members}.values())
-    modules = [member.build() for member in distinct]
-    part = bar.part("accuracy", len(distinct))
-    accuracies = []
-    for member, module in zip(distinct, modules, strict=True):
-        accuracies.append(accuracy(module, images, member.family.normalize))
+    judged = with_accuracy(members, images, split, bar=bar)
+    found = latencies(members[0].family, [member.architecture for member in members], repeats=repeats, bar=bar)
+    return [replace(m, latency_ms=found[m.architecture], latency_from="measured") for m in judged]
+
+
+def with_accuracy(
+    members: Sequence[Member], images: Images, split: str, *, bar: Bar | NoBar | None = None
+) -> list[Member]:
+    """Return `members` with the accuracy of their built modules on `images`, which are of `split`."""
+    distinct = {member.architecture: member for member in members}
+    part = (bar or NoBar()).part("accuracy", len(distinct))
+    found = {}
+    for architecture, member in distinct.items():
+        found[architecture] = accuracy(member.build(), images, member.family.normalize)
         part.advance()
-    latencies = _latencies(distinct, modules, repeats, bar)
-    figures = {m.architecture: (a, t) for m, a, t in zip(distinct, accuracies, latencies, strict=True)}
     return [
-        replace(
-            member,
-            accuracy=figures[member.architecture][0],
-            accuracy_from="measured",
-            accuracy_split=split,
-            latency_ms=figures[member.architecture][1],
-            latency_from="measured",
-        )
+        replace(member, accuracy=found[member.architecture], accuracy_from="measured", accuracy_split=split)
         for member in members
     ]
 
 
-def _latencies(members: Sequence[Member], modules: Sequence[nn.Module], repeats: int, bar: Bar | NoBar) -> list[float]:
-    family = members[0].family
+def latencies(
+    family: Family, architectures: Sequence[Architecture], *, repeats: int = 20, bar: Bar | NoBar | None = None
+) -> dict[Architecture, float]:
+    """Return the median milliseconds of a batch in the built module of each architecture.
+
+    Taken under the conditions of the family's table, its device, runtime, batch size and threads, and in the same
+    rounds for all: machines have slow phases, and what was measured in different ones does not compare.
+    """
+    distinct = list(dict.fromkeys(architectures))
     conditions = family.table.runtime
+    # Times do not depend on BatchNorm's statistics: the network's own build does without taking them anew.
     timings = measure_many(
-        [(module, family.network.input_shape) for module in modules],
+        [(family.network.build(architecture), family.network.input_shape) for architecture in distinct],
         batch_size=int(conditions["batch_size"]),
         threads=int(conditions["threads"]),
         runtime=str(conditions["runtime"]),
         device=str(conditions["device"]),
         repeats=repeats,
-        progress=bar.part("latency", len(modules)).upto,
+        progress=(bar or NoBar()).part("latency", 1).upto,
     )
-    return [timing.median_ms for timing in timings]
+    return {architecture: timing.median_ms for architecture, timing in zip(distinct, timings, strict=True)}

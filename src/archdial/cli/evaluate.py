@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -46,19 +47,23 @@ def evaluate(
 def measure_members(folder: Path, split: Split, count: int, source: str | None, bar: Any) -> dict[str, Any]:
     """Measure about `count` members of the run in `folder`; write members.json and return what it holds."""
     from archdial.files import write_json
-    from archdial.measure import measured
+    from archdial.measure import latencies, with_accuracy
     from archdial.runs import MEMBERS, load_data, open_family, read_run
 
     family, run = open_family(folder), read_run(folder)
     whole, seen = load_data(run, source, family)
     images = whole.test if split == "test" else seen.validation
-    members = [member.to_json() for member in measured(family.along(count), images, split, repeats=1, bar=bar)]
-    archive = [family.member(item.architecture).to_json() for item in family.archive]
-    _measure_latencies(family, [*members, *archive], bar)
+    members = with_accuracy(family.along(count), images, split, bar=bar)
+    archive = [family.member(item.architecture) for item in family.archive]
+    both = [*members, *archive]
+    found = latencies(family, [member.architecture for member in both], repeats=REPEATS, bar=bar)
+    timed = [replace(m, latency_ms=found[m.architecture], latency_from="measured").to_json() for m in both]
     value = {
         **_header(run, family),
-        "members": members,
-        "archive": [{name: row[name] for name in ("accuracy", "latency_ms", "provenance")} for row in archive],
+        "members": timed[: len(members)],
+        "archive": [
+            {name: row[name] for name in ("accuracy", "latency_ms", "provenance")} for row in timed[len(members) :]
+        ],
     }
     write_json(folder / MEMBERS, value)
     return value
@@ -82,29 +87,6 @@ def _header(run: Run, family: Family) -> dict[str, Any]:
         "kinds": list(family.space.kinds),
         "range": {column: [cost.lowest, cost.highest] for column, cost in family.costs.items()},
     }
-
-
-def _measure_latencies(family: Family, rows: list[dict[str, Any]], bar: Any) -> None:
-    """Put measured latencies into members as JSON.
-
-    All are measured in the same rounds: machines have slow phases, and members would not compare with the others.
-    """
-    from archdial.cost.profile import measure_many
-
-    architectures = [family.space.parse(row["architecture"]) for row in rows]
-    different = list(dict.fromkeys(architectures))
-    conditions = family.table.runtime
-    timings = measure_many(
-        [(family.network.build(architecture), family.network.input_shape) for architecture in different],
-        batch_size=int(conditions["batch_size"]),
-        threads=int(conditions["threads"]),
-        runtime=str(conditions["runtime"]),
-        repeats=REPEATS,
-        progress=bar.part("latency of all", 1).upto,
-    )
-    found = {architecture: timing.median_ms for architecture, timing in zip(different, timings, strict=True)}
-    for row, architecture in zip(rows, architectures, strict=True):
-        row["latency_ms"], row["provenance"]["latency_ms"] = found[architecture], "measured"
 
 
 def table_of(members_json: dict[str, Any]) -> Table:

@@ -73,7 +73,7 @@ def _cloud(numbers: ReportNumbers) -> go.Scatter:
         x=[round(point.latency_ms, 6) for point in numbers.archive],
         y=[round(100 * point.accuracy, 4) for point in numbers.archive],
         mode="markers",
-        name=f"all evaluated ({len(numbers.archive)})",
+        name=f"all evaluated, on validation ({len(numbers.archive)})",
         marker={"color": CLOUD, "size": 5, "opacity": 0.7},
         hoverinfo="skip",
     )

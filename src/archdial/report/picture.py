@@ -51,7 +51,7 @@ def _draw(axes: Axes, numbers: ReportNumbers) -> None:
     cloud = numbers.archive
     if cloud:
         x, y = [point.latency_ms for point in cloud], [100 * point.accuracy for point in cloud]
-        axes.scatter(x, y, s=10, color=CLOUD, linewidths=0, label=f"all evaluated ({len(cloud)})")
+        axes.scatter(x, y, s=10, color=CLOUD, linewidths=0, label=f"all evaluated, on validation ({len(cloud)})")
     front = [numbers.members[i] for i in numbers.front]
     x, y = [member.latency_ms for member in front], [100 * member.accuracy for member in front]
     axes.step(x, y, where="post", color=FRONT, linewidth=1.4, label=f"Pareto front ({len(front)})")
