@@ -70,10 +70,11 @@ def test_a_damaged_checkpoint_is_refused(table: CostTable, tmp_path: Path) -> No
 
 
 def test_metrics_are_written_an_epoch_a_line(table: CostTable, tmp_path: Path) -> None:
-    search(small_network(), small_data(), table, settings=small_settings("predictor"), folder=tmp_path)
-    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    folder = tmp_path / "not" / "there yet"
+    search(small_network(), small_data(), table, settings=small_settings("predictor"), folder=folder)
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["phase"] for line in lines] == ["weights"] * 3 + ["sample"] + ["propose"] * 2
-    assert list(tmp_path.glob("events.out.tfevents*"))
+    assert list(folder.glob("events.out.tfevents*"))
 
 
 def test_images_of_another_shape_are_refused(table: CostTable) -> None:

@@ -22,6 +22,7 @@ class RunLog:
         self.folder, self.bar = folder, bar
         self._board: Any = None
         if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
             _forget_after(folder / METRICS, place)
 
     def __enter__(self) -> Self:
