@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 
@@ -11,9 +10,9 @@ from archdial.cost.expected import ExpectedCost
 from archdial.cost.table import CostTable
 from archdial.dial import Dial, Tradeoff
 from archdial.family import Family
-from archdial.hypernet import make_hypernet
 from archdial.relaxation import StraightThrough, Temperature
 from archdial.searching.dialling import DialTrainer, Known
+from archdial.searching.state import hypernet_for
 
 
 def redial(family: Family, dial: Dial | None = None, table: CostTable | None = None, *, seed: int = 0) -> Family:
@@ -34,8 +33,11 @@ def redial(family: Family, dial: Dial | None = None, table: CostTable | None = N
     fitted = (dial or type(family.dial)()).fitted(
         family.space.kinds, Tradeoff(known.errors, cost.fraction(known.weights))
     )
-    settings: dict[str, Any] = {name: value for name, value in family.hypernet.to_json().items() if name != "pivots"}
-    hypernet = make_hypernet(space=family.space, features=fitted.features, **settings)
+    told = family.hypernet.to_json()
+    # A kernel's pivots and width belong to the old dial.
+    stale = {"pivots", "width"} if told["kind"] == "kernel" else set()
+    settings = {name: value for name, value in told.items() if name not in stale}
+    hypernet = hypernet_for(fitted, family.space, settings)
     relaxation = StraightThrough(family.space)
     trainer = DialTrainer(fitted, hypernet, family.predictor, cost, relaxation, Temperature(), entropy=1.0)
     trainer.settle(known, generator)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ from archdial.relaxation import Relaxation, make_relaxation
 from archdial.searching.evaluation import Evaluated, Evaluator
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.searching.settings import SearchSettings
-from archdial.space import Architecture
+from archdial.space import Architecture, Space
 
 
 @dataclass
@@ -134,7 +134,7 @@ def begin(
     _restart(network)
     space = network.space
     bound = dial.fitted(space.kinds)
-    hypernet = make_hypernet(space=space, features=bound.features, **settings.hypernet)
+    hypernet = hypernet_for(bound, space, settings.hypernet)
     predictor = AccuracyPredictor(space)
     sgd = torch.optim.SGD(
         network.parameters(),
@@ -165,6 +165,19 @@ def begin(
         hypernet_optimizer=adam,
         generator=fold(seed),
     )
+
+
+def hypernet_for(dial: Dial, space: Space, settings: Mapping[str, Any]) -> Hypernetwork:
+    """Return a new hypernetwork for positions of `dial`; a kernel's pivots are put on the dial unless they are given.
+
+    Raises:
+        UsageError: the kind or a setting is unknown, or does not go with the dial.
+    """
+    chosen = {"kind": "mlp", **settings}
+    if chosen["kind"] == "kernel" and not isinstance(chosen.get("pivots"), list):
+        # A cube of pivots would have most of them far off a simplex.
+        chosen["pivots"] = dial.encode(dial.grid(int(chosen.get("pivots", 10)))).tolist()
+    return make_hypernet(space=space, features=dial.features, **chosen)
 
 
 def _restart(network: Supernet) -> None:
