@@ -40,5 +40,5 @@ def redial(family: Family, dial: Dial | None = None, table: CostTable | None = N
     hypernet = hypernet_for(fitted, family.space, settings)
     relaxation = StraightThrough(family.space)
     trainer = DialTrainer(fitted, hypernet, family.predictor, cost, relaxation, Temperature(), entropy=1.0)
-    trainer.settle(known, generator)
+    trainer.settle(known, generator, unseen_too=True)
     return replace(family, dial=fitted, hypernet=hypernet, table=table)

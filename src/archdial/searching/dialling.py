@@ -121,22 +121,28 @@ class DialTrainer:
             losses.append(loss.detach())
         return float(torch.stack(losses[-max(steps // 10, 1) :]).mean())
 
-    def settle(self, known: Known, generator: torch.Generator) -> float:
-        """Train to the end: by the predictor alone, then towards the best of what that found and what was measured.
+    def settle(self, known: Known, generator: torch.Generator, *, unseen_too: bool = False) -> float:
+        """Train to the end: by the predictor alone, then towards the best that is known at each position.
 
-        A predictor errs most where it promises most. So of what the dial found unseen only that is kept which beats
-        all measured architectures even as the predictor fears it. For λ that also makes the cost monotonous: the best
-        of one set of architectures never gets dearer as λ grows.
+        For λ that also makes the cost monotonous: the best of one set of architectures never gets dearer as λ grows.
+
+        Args:
+            known: what was evaluated.
+            unseen_too: let the dial keep architectures that were not evaluated. A predictor errs most where it promises
+                most, so only such as beat all evaluated ones even as the predictor fears them.
         """
         self.fit(known, generator)
+        target = self._joined(known, generator) if unseen_too else known
+        return replace(self, imitation=1.0, entropy=0.0).fit(target, generator)
+
+    def _joined(self, known: Known, generator: torch.Generator) -> Known:
         space, grid = self.hypernet.space, self.dial.grid(POSITIONS)
         found = [
             *at_positions(space, self.hypernet, self.dial, grid),
             *likely(space, self.hypernet, self.dial, grid, LIKELY, generator),
         ]
         measured = [space.argmax(weights) for weights in known.weights]
-        wider = known.joined(space, unseen(found, measured), self.predictor)
-        return replace(self, imitation=1.0, entropy=0.0).fit(wider, generator)
+        return known.joined(space, unseen(found, measured), self.predictor)
 
     def _loss(self, known: Known, lesson: Lesson, progress: float, generator: torch.Generator) -> Tensor:
         logits = self.hypernet(self.dial.encode(lesson.positions))

@@ -33,7 +33,8 @@ class SearchSettings:
         entropy: weight of the entropy of the option probabilities against the dial's objective, whose spread is 1; it
             falls to 0 half-way. Without it the steep cheap end settles the options before the accurate end has a say.
         evaluations: architectures evaluated in all; the first `sample` of them are drawn without the dial.
-        rounds: how often predictor and dial are fitted anew to what was evaluated; predictor only.
+        rounds: how often predictor and dial are fitted anew to what was evaluated; the last time it is the dial's own
+            members that are evaluated; predictor only.
         evaluation_images: validation images that an architecture is evaluated on.
         calibration_images: training images for the statistics of BatchNorm, kept with the family.
         precision: of lightning-fabric, as 32-true or bf16-mixed.

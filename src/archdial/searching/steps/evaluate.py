@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from archdial.searching.candidates import at_positions, front, likely, mutated, unseen
 from archdial.searching.dialling import DialTrainer, Known, thompson
@@ -97,28 +98,60 @@ class Propose(Evaluate):
     def propose(self, state: SearchState) -> list[Architecture]:
         """Return for positions along the dial what predictor and penalty like best of likely ones and neighbours."""
         dial_trainer(state).fit(Known.of(state.network.space, state.archive), state.generator)
-        space, settings = state.network.space, state.settings
-        share = -(-(settings.evaluations - settings.sample) // settings.rounds)
-        count = min(share, settings.evaluations - len(state.archive))
+        count = _share(state)
         positions = state.dial.grid(max(count, 1))
-        named = at_positions(space, state.hypernet, state.dial, positions)
-        near = likely(space, state.hypernet, state.dial, positions, DRAWS, state.generator)
-        parents = [item.architecture for item in front(state.archive, state.cost)]
-        neighbours = mutated(space, parents, DRAWS * len(positions), state.generator)
-        pool = unseen([*named, *near, *neighbours], state.seen())
+        pool = self._pool(state, positions)
         if not pool or count < 1:
             return []
         return thompson(state.predictor, state.dial, state.cost, pool, positions[:count], state.generator)
 
+    @staticmethod
+    def _pool(state: SearchState, positions: Tensor) -> list[Architecture]:
+        space = state.network.space
+        named = at_positions(space, state.hypernet, state.dial, positions)
+        near = likely(space, state.hypernet, state.dial, positions, DRAWS, state.generator)
+        parents = [item.architecture for item in front(state.archive, state.cost)]
+        neighbours = mutated(space, parents, DRAWS * len(positions), state.generator)
+        return unseen([*named, *near, *neighbours], state.seen())
+
     def close(self, state: SearchState, progress: float) -> Figures:
-        """Fit the predictor anew; at the very end also the dial."""
+        """Fit the predictor anew, and the range: with the front, where the penalty begins to matter has moved."""
         figures = super().close(state, progress)
-        # The front has moved, and with it where the penalty begins to matter.
         state.fit_range(errors=True)
-        if progress >= 1.0:
-            known = Known.of(state.network.space, state.archive)
-            figures["dial_loss"] = dial_trainer(state).settle(known, state.generator)
         return figures
+
+
+class Confirm(Propose):
+    """The last round: evaluate what the dial itself would answer, and let it keep what proved best."""
+
+    name = "confirm"
+
+    def propose(self, state: SearchState) -> list[Architecture]:
+        """Return the members along the dial that were not evaluated yet, then further proposals."""
+        known = Known.of(state.network.space, state.archive)
+        dial_trainer(state).settle(known, state.generator, unseen_too=True)
+        count = max(state.settings.evaluations - len(state.archive), 0)
+        positions = state.dial.grid(max(count, 1))
+        named = at_positions(state.network.space, state.hypernet, state.dial, positions)
+        fresh = unseen(named, state.seen())[:count]
+        pool = unseen(self._pool(state, positions), fresh)
+        left = positions[: count - len(fresh)]
+        if not pool or not len(left):
+            return fresh
+        return [*fresh, *thompson(state.predictor, state.dial, state.cost, pool, left, state.generator)]
+
+    def close(self, state: SearchState, progress: float) -> Figures:
+        """Fit the predictor and the range anew, and the dial for good: it answers with what was measured."""
+        figures = super().close(state, progress)
+        known = Known.of(state.network.space, state.archive)
+        return {**figures, "dial_loss": dial_trainer(state).settle(known, state.generator)}
+
+
+def _share(state: SearchState) -> int:
+    """Return how many architectures one round evaluates."""
+    settings = state.settings
+    share = -(-(settings.evaluations - settings.sample) // settings.rounds)
+    return min(share, settings.evaluations - len(state.archive))
 
 
 def dial_trainer(state: SearchState) -> DialTrainer:

@@ -9,7 +9,7 @@ from archdial.errors import UsageError
 from archdial.searching.state import SearchState
 from archdial.searching.steps.base import Step
 from archdial.searching.steps.dial import TrainDial
-from archdial.searching.steps.evaluate import Members, Propose, Sample
+from archdial.searching.steps.evaluate import Confirm, Members, Propose, Sample
 from archdial.searching.steps.joint import TrainJointly
 from archdial.searching.steps.weights import TrainWeights
 
@@ -31,7 +31,8 @@ def _predictor(state: SearchState) -> list[Phase]:
     return [
         Phase(TrainWeights(state), chosen.epochs),
         Phase(Sample(errors=True), 1),
-        Phase(Propose(), chosen.rounds),
+        Phase(Propose(), chosen.rounds - 1),
+        Phase(Confirm(), 1),
     ]
 
 
