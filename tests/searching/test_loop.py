@@ -50,6 +50,19 @@ def test_frozen_weights_stay_as_they_are_while_the_dial_is_trained(table: CostTa
     assert not all(a.equal(b) for a, b in zip(before, state.hypernet.parameters(), strict=True))
 
 
+def test_given_weights_are_searched_and_not_trained(table: CostTable) -> None:
+    first = search(small_network(), small_data(), table, settings=small_settings("predictor"), seed=0)
+    again = search(
+        small_network(), small_data(), table, Budget(), small_settings("predictor"), seed=1, weights_from=first
+    )
+    assert all(a.equal(b) for a, b in zip(first.network.parameters(), again.network.parameters(), strict=True))
+    assert again.dial.kind == "budget" and {e.architecture for e in again.archive} != {
+        e.architecture for e in first.archive
+    }
+    with pytest.raises(UsageError, match="single_level"):
+        search(small_network(), small_data(), table, settings=small_settings("single_level"), weights_from=first)
+
+
 def test_a_loss_that_is_not_finite_ends_the_run_with_step_and_mend(table: CostTable, tmp_path: Path) -> None:
     settings = replace(small_settings("predictor"), learning_rate=1e30, clip=1e30)
     with pytest.raises(RunError, match=r"step \d+ of epoch \d+.*learning_rate"):

@@ -27,11 +27,10 @@ def _weights(state: SearchState) -> list[Phase]:
 
 
 def _predictor(state: SearchState) -> list[Phase]:
-    chosen = state.settings
     return [
-        Phase(TrainWeights(state), chosen.epochs),
+        *_weights(state),
         Phase(Sample(errors=True), 1),
-        Phase(Propose(), chosen.rounds - 1),
+        Phase(Propose(), state.settings.rounds - 1),
         Phase(Confirm(), 1),
     ]
 
