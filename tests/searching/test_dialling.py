@@ -58,7 +58,7 @@ def worth(dial: Dial, position: Tensor, architecture: Architecture) -> float:
     return float(objective(LAW(weights), dial, position[None], weights, COST))
 
 
-def train(dial: Dial, imitation: float = 0.0, entropy: float = 1.0, steps: int = 250) -> list[Architecture]:
+def train(dial: Dial, imitation: bool = False, entropy: float = 1.0, steps: int = 250) -> list[Architecture]:
     torch.manual_seed(0)
     hypernet = make_hypernet("mlp", SPACE, dial.features)
     relaxation = make_relaxation("straight_through", SPACE)
@@ -93,14 +93,14 @@ def test_a_scalar_dial_turns_from_the_best_to_the_cheapest() -> None:
 
 def test_with_imitation_and_without_entropy_no_position_is_far_from_its_optimum() -> None:
     dial = Scalar().fitted(SPACE.kinds, TRADE)
-    found = train(dial, imitation=1.0, entropy=0.0)
+    found = train(dial, imitation=True, entropy=0.0)
     assert found[-1] == COST.extremes()[0]
     assert max(gaps(dial, found)) < 0.5
 
 
 def test_a_budget_dial_keeps_its_budgets() -> None:
     dial = Budget().fitted(SPACE.kinds, TRADE)
-    fractions = COST.fraction(SPACE.one_hots(train(dial, imitation=1.0))).tolist()
+    fractions = COST.fraction(SPACE.one_hots(train(dial, imitation=True))).tolist()
     budgets = dial.grid(12).flatten().tolist()
     assert all(fraction <= budget + 0.1 for fraction, budget in zip(fractions, budgets, strict=True))
     assert fractions[0] > 0.8
@@ -129,7 +129,7 @@ def test_imitation_reproduces_the_best_that_is_known() -> None:
     target = EVERY[100]
     known = Known.of(SPACE, [Evaluated(a, 0.9 if a == target else 0.3, 1.0) for a in EVERY[::10]])
     relaxation = make_relaxation("straight_through", SPACE)
-    trainer = DialTrainer(dial, hypernet, Blind(SPACE), COST, relaxation, Temperature(), imitation=1.0)
+    trainer = DialTrainer(dial, hypernet, Blind(SPACE), COST, relaxation, Temperature(), imitation=True)
     trainer.fit(known, seeded(), steps=60, rate=0.05)
     assert set(at_positions(SPACE, hypernet, dial, dial.grid(4))) == {target}
 

@@ -82,7 +82,7 @@ class DialTrainer:
 
     Attributes:
         entropy: weight of the entropy of the options at the start, falling to 0 half-way.
-        imitation: weight of the cross-entropy towards the best known architecture of each position.
+        imitation: descend the cross-entropy towards the best known architecture of each position instead.
     """
 
     dial: Dial
@@ -92,13 +92,13 @@ class DialTrainer:
     relaxation: Relaxation
     temperature: Temperature
     entropy: float = 0.0
-    imitation: float = 0.0
+    imitation: bool = False
 
     def fit(self, known: Known, generator: torch.Generator, steps: int = 500, rate: float = 0.01) -> float:
         """Train for `steps` of 64 dial positions; return the mean loss of the last tenth.
 
         The gradient towards accuracy comes from the predictor. It saturates where the predictor sees no more gain; with
-        `imitation` the dial then also reproduces the best architecture that was measured for each of its positions.
+        `imitation` the dial learns to reproduce the best known architecture of each of its positions.
         One thread: on tensors this small a second one only waits, and on a busy machine it waits long.
         """
         with threads(1):
@@ -133,7 +133,7 @@ class DialTrainer:
         """
         self.fit(known, generator)
         target = self._joined(known, generator) if unseen_too else known
-        return replace(self, imitation=1.0, entropy=0.0).fit(target, generator)
+        return replace(self, imitation=True, entropy=0.0).fit(target, generator)
 
     def _joined(self, known: Known, generator: torch.Generator) -> Known:
         space, grid = self.hypernet.space, self.dial.grid(POSITIONS)
@@ -146,13 +146,13 @@ class DialTrainer:
 
     def _loss(self, known: Known, lesson: Lesson, progress: float, generator: torch.Generator) -> Tensor:
         logits = self.hypernet(self.dial.encode(lesson.positions))
+        if self.imitation:
+            chosen = torch.log_softmax(logits, -1).masked_fill(~self.hypernet.mask, 0.0)
+            return -(known.weights[lesson.best] * chosen).sum(-1).mean()
         weights = self.relaxation.sample(logits, self.temperature(progress), generator)
         loss = objective(self.predictor(weights), self.dial, lesson.positions, weights, self.cost)
         # Divided by its spread at the position, or the cheap end, where the penalty is large, would drown the other.
         result = (loss / lesson.spread).mean()
-        if self.imitation:
-            chosen = torch.log_softmax(logits, -1).masked_fill(~self.hypernet.mask, 0.0)
-            result = result - self.imitation * (known.weights[lesson.best] * chosen).sum(-1).mean()
         if self.entropy and progress < 0.5:
             result = result - self.entropy * (1 - 2 * progress) * entropy(logits)
         return result
