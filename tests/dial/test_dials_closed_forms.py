@@ -200,3 +200,15 @@ def test_strengths_are_positive(strength: float) -> None:
     for kind in (Budget, OperationSimplex):
         with pytest.raises(UsageError, match="expected a positive number"):
             kind(strength)
+
+
+def test_a_balanced_penalty_counts_each_kind_by_its_own_full_use() -> None:
+    prices = cost()
+    dial = OperationSimplex(strength=2.0, kinds=SPACE.kinds, balanced=True)
+    positions = torch.eye(len(SPACE.kinds))
+    for index, kind in enumerate(SPACE.kinds):
+        everywhere = SPACE.one_hot(SPACE.uniform(kind))[None].expand(len(positions), -1, -1)
+        penalty = dial.penalty(positions, everywhere, prices)
+        expected = torch.zeros(len(positions))
+        expected[index] = 2.0 if float(prices.by_kind(everywhere[0])[index]) > 0 else 0.0
+        torch.testing.assert_close(penalty, expected)

@@ -28,10 +28,13 @@ class OperationSimplex(Dial):
     Attributes:
         strength: κ; found unless given, so that the centre of the simplex lies in the middle of the range of λ.
         kinds: the kinds of operation, taken from the space.
+        balanced: count each T_k as a fraction of what it would be if all choices took kind k. Kinds whose times differ
+            a hundredfold then all answer the dial alike; κ is found as the range of the losses.
     """
 
     strength: float | None = None
     kinds: tuple[str, ...] = ()
+    balanced: bool = False
     kind: ClassVar[str] = "operation_simplex"
 
     def __post_init__(self) -> None:
@@ -48,6 +51,8 @@ class OperationSimplex(Dial):
         dial = replace(self, kinds=kinds)
         if trade is None or self.strength is not None:
             return dial
+        if self.balanced:
+            return replace(dial, strength=max(float(trade.losses.max() - trade.losses.min()), 1e-3))
         low, high = penalty_range(trade)
         # At the centre each S_k is 1/k, so that κ = k · λ there.
         return replace(dial, strength=len(kinds) * math.sqrt(low * high))
@@ -86,8 +91,12 @@ class OperationSimplex(Dial):
 
     def penalty(self, positions: Tensor, weights: Tensor, cost: ExpectedCost) -> Tensor:
         """Return κ · Σ_k S_k T_k (n,)."""
-        span = max(cost.highest - cost.lowest, 1e-12)
-        shares = cost.by_kind(weights) / span
+        span = torch.full((len(self.kinds),), max(cost.highest - cost.lowest, 1e-12))
+        if self.balanced:
+            every = cost.by_kind(cost.space.mask.to(weights))
+            # A kind that never costs anything cannot be penalised by its time.
+            span = torch.where(every > 0, every, torch.ones_like(every))
+        shares = cost.by_kind(weights) / span.to(weights)
         return (self.strength or 1.0) * (positions * shares).sum(-1)
 
     def check(self, position: Tensor) -> None:
@@ -99,5 +108,5 @@ class OperationSimplex(Dial):
             raise UsageError(f"S = {text} lies off the simplex: expected numbers ≥ 0 that sum to 1")
 
     def settings(self) -> dict[str, Any]:
-        """Return strength and kinds."""
-        return {"strength": self.strength, "kinds": list(self.kinds)}
+        """Return strength, balance and kinds."""
+        return {"strength": self.strength, "balanced": self.balanced, "kinds": list(self.kinds)}
