@@ -55,12 +55,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
     parser.add_argument("--count", type=int, default=24)
+    parser.add_argument("--balanced", action="store_true", help="fit a balanced simplex instead of the plain one")
     parser.add_argument("--repeats", type=int, default=30)
     options = parser.parse_args()
     torch.set_num_threads(1)
     family = load_family(options.run)
     scalar = family if isinstance(family.dial, Scalar) else redial(family, Scalar())
-    simplex = family if isinstance(family.dial, OperationSimplex) else redial(family, OperationSimplex())
+    asked = OperationSimplex(balanced=options.balanced)
+    simplex = family if isinstance(family.dial, OperationSimplex) else redial(family, asked)
     result = {
         "lambda": along_lambda(scalar, options.count, options.repeats),
         "simplex": along_rays(simplex, options.count),

@@ -19,6 +19,7 @@ class TrainDial(Step):
     """One dial position and one path a batch; only the hypernetwork changes."""
 
     name = "dial"
+    known: Known | None = None
 
     def count(self, state: SearchState) -> int:
         """Return the number of whole batches of the validation images, at least 1."""
@@ -26,6 +27,8 @@ class TrainDial(Step):
 
     def batches(self, state: SearchState, order: torch.Generator, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Return shuffled validation images."""
+        # Nothing is evaluated while the dial is trained: stacked once an epoch, not at every step.
+        self.known = Known.of(state.network.space, state.archive) if state.archive else None
         size = min(state.settings.batch_size, len(state.data.validation))
         return batches(state.data.validation, size, generator=order, start=start, drop_last=True)
 
@@ -38,7 +41,7 @@ class TrainDial(Step):
             pixels, labels = batch
             outputs = state.forward(state.images(pixels), weights.to(state.fabric.device))
             task = functional.cross_entropy(outputs, labels.to(state.fabric.device)).cpu()
-            loss = dial_loss(state, task, position, logits, weights, progress)
+            loss = dial_loss(state, self.known, task, position, logits, weights, progress)
             state.hypernet_optimizer.zero_grad()
             loss.backward()
             state.hypernet_optimizer.step()
@@ -56,7 +59,13 @@ def draw(state: SearchState, progress: float) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def dial_loss(
-    state: SearchState, task: Tensor, position: Tensor, logits: Tensor, weights: Tensor, progress: float
+    state: SearchState,
+    known: Known | None,
+    task: Tensor,
+    position: Tensor,
+    logits: Tensor,
+    weights: Tensor,
+    progress: float,
 ) -> Tensor:
     """Return task loss + penalty, less the entropy early on, () on the CPU.
 
@@ -64,8 +73,7 @@ def dial_loss(
     positions pull alike.
     """
     loss = objective(task, state.dial, position, weights[None], state.cost).mean()
-    if state.archive:
-        known = Known.of(state.network.space, state.archive)
+    if known is not None:
         loss = loss / spread(known.objectives(state.dial, position, state.cost)).squeeze()
     early = max(0.0, 1 - 2 * progress)
     return loss - state.settings.entropy * early * entropy(logits)
