@@ -64,6 +64,13 @@ def test_pivots_of_a_kernel_lie_on_the_simplex(family: Family) -> None:
     assert all(abs(sum(pivot) - 1) < 1e-5 for pivot in pivots)  # type: ignore[attr-defined]
 
 
+def test_without_a_dial_a_balanced_simplex_stays_one(family: Family) -> None:
+    simplex = redial(family, OperationSimplex(balanced=True))
+    again = redial(simplex)
+    assert isinstance(again.dial, OperationSimplex) and again.dial.balanced
+    assert again.dial == simplex.dial
+
+
 def test_a_table_of_another_space_is_refused(family: Family) -> None:
     with pytest.raises(UsageError, match="space"):
         redial(family, table=dataclasses.replace(family.table, space="0" * 16))

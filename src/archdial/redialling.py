@@ -19,7 +19,7 @@ def redial(family: Family, dial: Dial | None = None, table: CostTable | None = N
     """Return `family` with its hypernetwork trained anew on predictor and cost table; the weights stay untouched.
 
     Args:
-        dial: another dial; by default one of the same kind, its range found anew.
+        dial: another dial; by default the same one, its range or strength found anew.
         table: what the options cost on another device.
 
     Raises:
@@ -30,7 +30,7 @@ def redial(family: Family, dial: Dial | None = None, table: CostTable | None = N
     table = table or family.table
     cost = ExpectedCost(family.space, table, family.column)
     known = Known.of(family.space, family.archive)
-    fitted = (dial or type(family.dial)()).fitted(
+    fitted = (dial or family.dial.opened()).fitted(
         family.space.kinds, Tradeoff(known.errors, cost.fraction(known.weights))
     )
     told = family.hypernet.to_json()

@@ -174,6 +174,12 @@ def test_fitting_finds_what_was_left_open(dial: Dial, open_dial: Dial) -> None:
     assert None in open_dial.settings().values()
 
 
+def test_an_opened_dial_is_fitted_to_other_costs(dial: Dial) -> None:
+    assert dial.opened().fitted(SPACE.kinds, TRADE) == dial
+    other = Tradeoff(10 * TRADE.losses, TRADE.costs)
+    assert dial.opened().fitted(SPACE.kinds, other) != dial
+
+
 WRONG: list[Callable[[Tensor], list[float]]] = [
     lambda p: [*p.tolist(), 0.5],
     lambda p: [],

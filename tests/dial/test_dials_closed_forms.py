@@ -212,3 +212,16 @@ def test_a_balanced_penalty_counts_each_kind_by_its_own_full_use() -> None:
         expected = torch.zeros(len(positions))
         expected[index] = 2.0 if float(prices.by_kind(everywhere[0])[index]) > 0 else 0.0
         torch.testing.assert_close(penalty, expected)
+
+
+def test_a_balanced_penalty_grows_faster_than_the_share() -> None:
+    prices, kind = cost(), 0
+    dial = OperationSimplex(strength=2.0, kinds=SPACE.kinds, balanced=True)
+    corner = torch.eye(len(SPACE.kinds))[kind : kind + 1]
+    everywhere = SPACE.one_hot(SPACE.uniform(SPACE.kinds[kind]))[None]
+    for share in (0.25, 0.5, 1.0):
+        weights = (share * everywhere).requires_grad_()
+        penalty = dial.penalty(corner, weights, prices)
+        torch.testing.assert_close(penalty, torch.tensor([2.0 * share**1.5]))
+    (gradient,) = torch.autograd.grad(dial.penalty(corner, weights * 0, prices).sum(), weights)
+    assert bool(torch.isfinite(gradient).all())

@@ -40,6 +40,10 @@ class Dial(ABC):
         """Return the dial with what it leaves open found from the space's kinds and from evaluated architectures."""
 
     @abstractmethod
+    def opened(self) -> Self:
+        """Return the dial with all that `fitted` finds left open again, as another device's costs ask for."""
+
+    @abstractmethod
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Return positions (count, d) drawn from the dial's distribution."""
 

@@ -42,6 +42,10 @@ class Budget(Dial):
             return self
         return replace(self, strength=2 * penalty_range(trade)[1])
 
+    def opened(self) -> Budget:
+        """Return the dial with its strength left open."""
+        return Budget()
+
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Return budgets (count, 1), uniform in [0, 1]."""
         return torch.rand(count, 1, generator=generator)

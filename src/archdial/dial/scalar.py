@@ -54,6 +54,10 @@ class Scalar(Dial):
         low = low if self.low is None else self.low
         return replace(self, low=low, high=max(high, low * 10))
 
+    def opened(self) -> Scalar:
+        """Return the dial with both ends of its range left open."""
+        return Scalar()
+
     @property
     def _ends(self) -> tuple[float, float]:
         # Before the range is found every λ is as good as another: the search asks for none that matters.

@@ -16,6 +16,9 @@ from archdial.errors import UsageError
 
 TOLERANCE = 1e-3
 
+BALANCED_POWER = 1.5
+"""A penalty linear in the share of a kind drops all of it at one point of the ray; a square keeps the last ones."""
+
 
 @register_dial
 @dataclass(frozen=True)
@@ -28,8 +31,9 @@ class OperationSimplex(Dial):
     Attributes:
         strength: κ; found unless given, so that the centre of the simplex lies in the middle of the range of λ.
         kinds: the kinds of operation, taken from the space.
-        balanced: count each T_k as a fraction of what it would be if all choices took kind k. Kinds whose times differ
-            a hundredfold then all answer the dial alike; κ is found as the range of the losses.
+        balanced: penalise (T_k / T̂_k)^1.5 instead, T̂_k what T_k would be if all choices took kind k. Kinds whose times
+            differ a hundredfold then all answer the dial alike, and little by little; κ is found as the range of the
+            losses.
     """
 
     strength: float | None = None
@@ -56,6 +60,10 @@ class OperationSimplex(Dial):
         low, high = penalty_range(trade)
         # At the centre each S_k is 1/k, so that κ = k · λ there.
         return replace(dial, strength=len(kinds) * math.sqrt(low * high))
+
+    def opened(self) -> OperationSimplex:
+        """Return the dial, balanced as it was, with κ and kinds left open."""
+        return OperationSimplex(balanced=self.balanced)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Return S (count, kinds) ~ Dirichlet(1), by normalised exponentials."""
@@ -90,14 +98,14 @@ class OperationSimplex(Dial):
         return positions
 
     def penalty(self, positions: Tensor, weights: Tensor, cost: ExpectedCost) -> Tensor:
-        """Return κ · Σ_k S_k T_k (n,)."""
-        span = torch.full((len(self.kinds),), max(cost.highest - cost.lowest, 1e-12))
-        if self.balanced:
-            every = cost.by_kind(cost.space.mask.to(weights))
-            # A kind that never costs anything cannot be penalised by its time.
-            span = torch.where(every > 0, every, torch.ones_like(every))
-        shares = cost.by_kind(weights) / span.to(weights)
-        return (self.strength or 1.0) * (positions * shares).sum(-1)
+        """Return κ · Σ_k S_k T_k (n,), or κ · Σ_k S_k (T_k / T̂_k)^1.5 if balanced."""
+        strength, spent = self.strength or 1.0, cost.by_kind(weights)
+        if not self.balanced:
+            return strength * (positions * spent).sum(-1) / max(cost.highest - cost.lowest, 1e-12)
+        every = cost.by_kind(cost.space.mask.to(weights))
+        # A kind that never costs anything cannot be penalised by its time.
+        shares = spent / torch.where(every > 0, every, torch.ones_like(every))
+        return strength * (positions * shares.pow(BALANCED_POWER)).sum(-1)
 
     def check(self, position: Tensor) -> None:
         """Raise UsageError unless `position` has one entry ≥ 0 a kind and sums to 1."""

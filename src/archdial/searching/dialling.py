@@ -26,7 +26,7 @@ LESSON = 512
 """Positions whose objectives are worked out beforehand."""
 
 LIKELY = 8
-"""Likely architectures drawn at each position before the dial settles."""
+"""Likely architectures drawn at each position before the dial settles, for each feature of the dial."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class DialTrainer:
         space, grid = self.hypernet.space, self.dial.grid(POSITIONS)
         found = [
             *at_positions(space, self.hypernet, self.dial, grid),
-            *likely(space, self.hypernet, self.dial, grid, LIKELY, generator),
+            *likely(space, self.hypernet, self.dial, grid, LIKELY * self.dial.features, generator),
         ]
         measured = [space.argmax(weights) for weights in known.weights]
         return known.joined(space, unseen(found, measured), self.predictor)
