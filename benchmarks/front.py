@@ -10,24 +10,23 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 import torch
 
-from archdial.data import load, split
 from archdial.family import Family
 from archdial.metrics import hypervolume
 from archdial.progress import Bar
+from archdial.runs import Run, load_data, open_family, read_run
 from archdial.searching.candidates import front, mutated, unseen
 from archdial.searching.evaluation import Evaluated, Evaluator
 from archdial.searching.paths import make_paths
-from archdial.storage import load_family
 
 
-def evaluator_of(family: Family) -> Evaluator:
+def evaluator_of(run: Run, family: Family) -> Evaluator:
     """Return the judge that the search had: the same validation and calibration images."""
-    config = family.info["config"]
-    data = split(load(config["data"], channels=config["channels"]), weights=config["weights"], seed=family.info["seed"])
-    count = int(config["search"]["evaluation_images"])
+    _, data = load_data(run, family=family)
+    count = run.recipe.search.evaluation_images
     images = family.normalize(data.validation.pixels[:count])
     return Evaluator(family.network, family.normalize(family.calibration), images, data.validation.labels[:count])
 
@@ -67,14 +66,14 @@ def figures(family: Family, evaluated: list[Evaluated]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run")
+    parser.add_argument("run", type=Path)
     parser.add_argument("--evaluations", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    family = load_family(options.run)
-    judge = evaluator_of(family)
+    run, family = read_run(options.run), open_family(options.run)
+    judge = evaluator_of(run, family)
     ours = list(family.archive)[: options.evaluations]
     with Bar() as bar:
         theirs = random_search(family, judge, options.evaluations, options.seed + 1000, bar)

@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from pathlib import Path
 
 import torch
 
-from archdial.data import load, split
 from archdial.measure import accuracy
 from archdial.progress import Bar
-from archdial.storage import load_family
+from archdial.runs import load_data, open_family, read_run
 from archdial.training import TrainSettings, restart, train
 
 PUBLISHED = {5120: 0.792, 12320: 0.814, 38304: 0.825, 143488: 0.850}
@@ -25,24 +25,22 @@ PUBLISHED = {5120: 0.792, 12320: 0.814, 38304: 0.825, 143488: 0.850}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run")
+    parser.add_argument("run", type=Path)
     parser.add_argument("--budgets", default=",".join(map(str, PUBLISHED)))
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    family = load_family(options.run)
-    config = family.info["config"]
-    data = load(config["data"], channels=config["channels"])
-    images = split(data, weights=config["weights"], seed=family.info["seed"]).weights
+    family = open_family(options.run)
+    data, seen = load_data(read_run(options.run), family=family)
     fixed = float(family.costs["parameters"].constant)
     for budget in map(int, options.budgets.split(",")):
         member = family.within(params=budget + fixed)
         module, start = restart(member.build(), options.seed), time.perf_counter()
         with Bar() as bar:
             settings = TrainSettings(epochs=options.epochs)
-            train(module, images, family.normalize, settings, seed=options.seed, bar=bar)
+            train(module, seen.weights, family.normalize, settings, seed=options.seed, bar=bar)
         row = {
             "budget": budget,
             "cell_parameters": member.cell_parameters,
