@@ -23,12 +23,18 @@ class Counts:
     bytes: int
 
 
-def count(module: nn.Module, input_shape: tuple[int, ...]) -> Counts:
-    """Return the counts of `module` in evaluation mode, on one float32 input, and change nothing in it."""
+def count(module: nn.Module, input_shape: tuple[int, ...], inputs: tuple[Tensor, ...] = ()) -> Counts:
+    """Return the counts of `module` in evaluation mode and change nothing in it.
+
+    Args:
+        module: what is counted.
+        input_shape: of one float32 input, without the batch.
+        inputs: what it is run on instead, where it takes other tensors.
+    """
     subject = copy.deepcopy(module).cpu().float().eval()
-    example, written = torch.zeros(1, *input_shape), _Written()
+    examples, written = inputs or (torch.zeros(1, *input_shape),), _Written()
     with torch.no_grad(), FlopCounterMode(display=False) as flops, written:
-        subject(example)
+        subject(*examples)
     return Counts(parameters(module), int(flops.get_total_flops()), written.bytes)
 
 

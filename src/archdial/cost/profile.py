@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from archdial.cost import machine, timing
 from archdial.cost.counting import Counts, count
@@ -78,7 +78,7 @@ def measure(
 ) -> Timing:
     """Return what one batch takes in `module`; `input_shape` is without batch, the rest as in `profile`."""
     setup = _Setup.of(runtime, batch_size, threads, repeats, device)
-    return setup.time([(module, input_shape)])[0]
+    return setup.time([Part("", module, input_shape)])[0]
 
 
 def measure_many(
@@ -92,7 +92,9 @@ def measure_many(
     progress: Progress | None = None,
 ) -> list[Timing]:
     """Return what one batch takes in each of several (module, input_shape), their repetitions interleaved."""
-    return _Setup.of(runtime, batch_size, threads, repeats, device).time(subjects, progress)
+    return _Setup.of(runtime, batch_size, threads, repeats, device).time(
+        [Part("", module, shape) for module, shape in subjects], progress
+    )
 
 
 @dataclass(frozen=True)
@@ -111,17 +113,21 @@ class _Setup:
             timing.at_least_one(name, value)
         return cls(named(runtime), batch_size, threads, repeats, machine.device(device))
 
-    def time(self, subjects: Sequence[Subject], progress: Progress | None = None) -> list[Timing]:
+    def time(self, subjects: Sequence[Part], progress: Progress | None = None) -> list[Timing]:
         with timing.threads(self.threads):
-            calls = [self.prepare(module, shape) for module, shape in subjects]
+            calls = [self.prepare(part) for part in subjects]
             with torch.inference_mode():
                 return timing.time_callables(calls, repeats=self.repeats, progress=progress)
 
-    def prepare(self, module: nn.Module, input_shape: tuple[int, ...]) -> timing.Call:
+    def prepare(self, part: Part) -> timing.Call:
+        examples = [repeated(tensor, self.batch_size) for tensor in part.inputs] or [self._random(part.input_shape)]
+        module = copy.deepcopy(part.module).float()
+        return self.runtime.prepare(module, *(example.to(self.device) for example in examples))
+
+    def _random(self, input_shape: tuple[int, ...]) -> Tensor:
         # Random rather than zero: some kernels are faster on zeros, and denormals are as rare as in use.
         generator = torch.Generator().manual_seed(0)
-        example = torch.randn(self.batch_size, *input_shape, generator=generator).to(self.device)
-        return self.runtime.prepare(copy.deepcopy(module).float(), example)
+        return self.runtime.laid_out(torch.randn(self.batch_size, *input_shape, generator=generator))
 
     def header(self) -> dict[str, Any]:
         return {
@@ -133,6 +139,18 @@ class _Setup:
             "dtype": "float32",
             "layout": self.runtime.layout,
         }
+
+
+def repeated(tensor: Tensor, batch_size: int) -> Tensor:
+    """Return a batch (batch_size, …) of one tensor (1, …), each in the memory layout that it had."""
+    one = tensor[:1]
+    if not one.numel() or 0 in one.stride():
+        # What was expanded has one place in memory for several elements, and cannot be written to.
+        return one.repeat(batch_size, *(1 for _ in one.shape[1:]))
+    outermost = 1 + sum((size - 1) * stride for size, stride in zip(one.shape[1:], one.stride()[1:], strict=True))
+    strides = (max(outermost, one.numel()), *one.stride()[1:])
+    batch = torch.empty_strided((batch_size, *one.shape[1:]), strides, dtype=one.dtype)
+    return batch.copy_(one.expand(batch_size, *one.shape[1:]))
 
 
 def _now() -> str:
@@ -153,13 +171,13 @@ def _distinct(plans: Iterable[TermPlan]) -> list[Part]:
 
 def _costs(parts: Sequence[Part], setup: _Setup, progress: Progress | None) -> dict[str, _Cost]:
     counts = [_count(part) for part in parts]
-    timings = setup.time([(part.module, part.input_shape) for part in parts], progress)
+    timings = setup.time(parts, progress)
     return {p.key: _Cost(t, c) for p, t, c in zip(parts, timings, counts, strict=True)}
 
 
 def _count(part: Part) -> Counts:
     try:
-        return count(part.module, part.input_shape)
+        return count(part.module, part.input_shape, part.inputs)
     except RuntimeError as error:
         raise RunError(f"part {part.key!r} does not run on an input of shape {part.input_shape}: {error}") from error
 
@@ -169,21 +187,23 @@ def _entries(space: Space, plan: TermPlan, costs: Mapping[str, _Cost]) -> tuple[
     if len(plan.choices) == 1:
         options = space.choices[space.index(plan.choices[0])].options
         entries = {(option,): entries.get((option,), ()) for option in options} | entries
-    return tuple(_sum(options, [costs[part.key] for part in parts]) for options, parts in entries.items())
+    return tuple(_sum(options, parts, costs) for options, parts in entries.items())
 
 
-def _sum(options: tuple[str, ...], costs: Sequence[_Cost]) -> CostEntry:
-    """Return the cost of parts that run one after another.
+def _sum(options: tuple[str, ...], parts: Sequence[Part], known: Mapping[str, _Cost]) -> CostEntry:
+    """Return the cost of parts that run one after another; parameters of a module that two of them call count once.
 
     Their interquartile ranges add up: interleaved parts meet the same slow phases, so they vary together.
     """
+    costs = [known[part.key] for part in parts]
+    owned = {id(parameter): parameter.numel() for part in parts for parameter in part.module.parameters()}
     latency = sum(cost.timing.median_ms for cost in costs)
     width = sum(cost.timing.median_ms * cost.timing.spread for cost in costs)
     return CostEntry(
         options,
         float(latency),
         width / latency if latency > 0 else 0.0,
-        sum(cost.counts.parameters for cost in costs),
+        sum(owned.values()),
         sum(cost.counts.flops for cost in costs),
         sum(cost.counts.bytes for cost in costs),
     )

@@ -24,9 +24,13 @@ class Runtime(ABC):
     name: ClassVar[str]
     layout: ClassVar[str]
 
+    def laid_out(self, example: Tensor) -> Tensor:
+        """Return an image or activation (batch, …) in the layout in which the runtime wants it."""
+        return example
+
     @abstractmethod
-    def prepare(self, module: nn.Module, example: Tensor) -> Callable[[], object]:
-        """Return a call that runs `module` on `example` (batch, …) once and returns when the work is done.
+    def prepare(self, module: nn.Module, *examples: Tensor) -> Callable[[], object]:
+        """Return a call that runs `module` on `examples` (batch, …) once and returns when the work is done.
 
         The module is the runtime's to change. It and the call run within `timing.threads(n)`: a runtime with
         a thread pool of its own takes `torch.get_num_threads()` threads. The call runs within
@@ -40,17 +44,21 @@ class Eager(Runtime):
     name = "eager"
     layout = "channels_last"
 
-    def prepare(self, module: nn.Module, example: Tensor) -> Callable[[], object]:
+    def laid_out(self, example: Tensor) -> Tensor:
+        """Return an image channels last."""
+        return example.contiguous(memory_format=torch.channels_last) if example.dim() == 4 else example
+
+    def prepare(self, module: nn.Module, *examples: Tensor) -> Callable[[], object]:
         """Return a call of the module itself; on CUDA it waits for the device."""
-        ready = module.eval().to(example.device)
+        device = examples[0].device
+        ready = module.eval().to(device)
         ready = ready.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        inputs = example.contiguous(memory_format=torch.channels_last) if example.dim() == 4 else example
-        if example.device.type != "cuda":
-            return partial(ready, inputs)
+        if device.type != "cuda":
+            return partial(ready, *examples)
 
         def call() -> object:
-            result = ready(inputs)
-            torch.cuda.synchronize(example.device)
+            result = ready(*examples)
+            torch.cuda.synchronize(device)
             return result
 
         return call

@@ -18,13 +18,16 @@ class Part:
 
     Attributes:
         key: equal keys are equal work on equal shapes, and are measured once.
-        module: takes one tensor of shape (batch, *input_shape).
+        module: takes one tensor of shape (batch, *input_shape), or as many as `inputs` has.
         input_shape: shape of one input, without the batch.
+        inputs: tensors (1, …) that flow into it for one input of the network, where it takes several or they matter;
+            without them it is measured on random numbers.
     """
 
     key: str
     module: nn.Module = field(compare=False)
     input_shape: tuple[int, ...]
+    inputs: tuple[Tensor, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)

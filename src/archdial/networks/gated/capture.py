@@ -1,0 +1,159 @@
+"""From any network to a graph whose nodes are calls of its own modules, and the tensors that flow through it."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from archdial.errors import UsageError
+from archdial.networks.gated.constants import fold_constants
+from archdial.networks.gated.exporting import exported
+from archdial.networks.gated.functional import make_functional, make_modules_functional
+from archdial.networks.gated.leaves import is_leaf, is_torch_leaf
+from archdial.networks.gated.tracing import Untraceable, first_line, line_at_fault, traced
+
+Flow = dict[fx.Node, Any]
+"""What each node gave for one input."""
+
+TOLERANCE = 1e-4
+"""Largest difference of a captured network from the original, over the largest output."""
+
+
+@dataclass(frozen=True)
+class Captured:
+    """A network as a graph.
+
+    Attributes:
+        root: a copy of the user's network, whose parameters and their names are its own.
+        graph: nodes that call modules of `root`, or functions.
+        how: "export" or "trace".
+        opaque: names of submodules that could not be entered, and stay one operation each.
+        flow: what each node gives for one input (1, …), in evaluation mode.
+    """
+
+    root: nn.Module
+    graph: fx.Graph
+    how: str
+    opaque: tuple[str, ...]
+    flow: Flow
+
+
+def capture(model: nn.Module, example: Tensor) -> Captured:
+    """Capture `model`, which is left as it was, by what it does to `example` (batch, …).
+
+    torch.export first, torch.fx where it fails; either counts only if it gives the outputs of the model at another
+    batch size too.
+
+    Raises:
+        UsageError: `model` is no module, refuses the example, or can be captured in neither way.
+    """
+    _check(model, example)
+    one = example[:1]
+    faults: list[str] = []
+    for leaf in (is_leaf, is_torch_leaf):
+        try:
+            root = _prepared(model, one)
+            # A batch of one would be taken for a constant.
+            graph = exported(root, torch.cat((one, one)), leaf)
+            return _checked(model, root, graph, one, "export", ())
+        except Exception as error:
+            faults.append(f"torch.export: {first_line(error)}")
+    try:
+        root = _prepared(model, one)
+        graph, opaque = traced(root, is_torch_leaf)
+        return _checked(model, root, graph, one, "trace", opaque)
+    except Untraceable as error:
+        raise UsageError(
+            f"{type(model).__name__} cannot be captured as a graph, it depends on values at {error}. Move that code "
+            f"into a submodule, which then stays one operation ({faults[0]})"
+        ) from error
+    except Exception as error:
+        raise UsageError(
+            f"{type(model).__name__} cannot be captured as a graph: {first_line(error)}. Move what is unusual into a "
+            f"submodule, which then stays one operation ({faults[0]})"
+        ) from error
+
+
+def _check(model: object, example: object) -> None:
+    if not isinstance(model, nn.Module):
+        raise UsageError(f"a model of type {type(model).__name__}: expected a torch.nn.Module")
+    if not isinstance(example, Tensor) or example.dim() < 1 or not len(example):
+        raise UsageError("expected as example input one tensor whose first dimension is the batch, at least 1")
+    try:
+        _run(model, example)
+    except Exception as error:
+        raise UsageError(
+            f"{type(model).__name__} refuses an example input of shape {tuple(example.shape)}, {example.dtype}: "
+            f"{first_line(error)} at {line_at_fault(error)}. Pass a batch such as it was trained on"
+        ) from error
+
+
+def _prepared(model: nn.Module, example: Tensor) -> nn.Module:
+    root = copy.deepcopy(model).eval()
+    make_modules_functional(root)
+    # Images run channels last, twice as fast on a CPU.
+    return root.to(memory_format=torch.channels_last) if example.dim() == 4 else root  # type: ignore[call-overload]
+
+
+def laid_out(inputs: Tensor) -> Tensor:
+    """Return images (n, c, h, w) channels last, other inputs as they are."""
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
+
+
+@torch.no_grad()
+def _run(model: nn.Module, example: Tensor) -> Tensor:
+    was = model.training
+    try:
+        return one_tensor(model.eval()(example))
+    finally:
+        model.train(was)
+
+
+def one_tensor(result: Any) -> Tensor:
+    """Return the tensor of a network's output: the output itself, its `logits`, or the only one in it."""
+    if isinstance(result, Tensor):
+        return result
+    logits = result.get("logits") if hasattr(result, "get") else getattr(result, "logits", None)
+    if isinstance(logits, Tensor):
+        return logits
+    tensors = [v for v in torch.utils._pytree.tree_leaves(result) if isinstance(v, Tensor)]
+    if len(tensors) != 1:
+        raise UsageError(f"the network returns {len(tensors)} tensors, none of them called logits: expected one")
+    return tensors[0]
+
+
+def _checked(
+    model: nn.Module, root: nn.Module, graph: fx.Graph, one: Tensor, how: str, opaque: tuple[str, ...]
+) -> Captured:
+    make_functional(graph)
+    flow = flow_of(root, graph, one)
+    fold_constants(root, graph, flow)
+    three = torch.cat((one, one.flip(-1), one.roll(1, -1)))
+    expected = _run(model, three)
+    given = flow_of(root, graph, three)[next(reversed(graph.nodes))]
+    if given.shape != expected.shape or (given - expected).abs().max() > TOLERANCE * expected.abs().max().clamp_min(1):
+        raise ValueError("the captured graph gives other outputs than the network")
+    return Captured(root, graph, how, opaque, flow)
+
+
+@torch.no_grad()
+def flow_of(root: nn.Module, graph: fx.Graph, inputs: Tensor) -> Flow:
+    """Return what each node of `graph` gives for `inputs`."""
+    recorder = _Recorder(fx.GraphModule(root, graph), garbage_collect_values=False)
+    recorder.run(laid_out(inputs))
+    return {node: recorder.seen[node.name] for node in graph.nodes}
+
+
+class _Recorder(fx.Interpreter):
+    def __init__(self, module: fx.GraphModule, **options: Any) -> None:
+        super().__init__(module, **options)
+        self.seen: dict[str, Any] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        self.seen[n.name] = result.detach() if isinstance(result, Tensor) else result
+        return result

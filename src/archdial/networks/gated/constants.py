@@ -1,0 +1,33 @@
+"""Folding what depends on neither input nor parameter into buffers, which move to a device with the network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, fx, nn
+
+
+def fold_constants(root: nn.Module, graph: fx.Graph, flow: dict[fx.Node, Any]) -> None:
+    """Replace nodes of `graph` that compute from constants alone by buffers of `root` outside its state dict."""
+    constant: set[fx.Node] = set()
+    for node in list(graph.nodes):
+        if node.op not in {"call_function", "call_method"} or not set(node.all_input_nodes) <= constant:
+            continue
+        constant.add(node)
+    for node in constant:
+        value = flow[node]
+        if isinstance(value, Tensor) and not set(node.users) <= constant:
+            _replace(root, graph, node, value, flow)
+    for node in reversed(list(graph.nodes)):
+        if node in constant and not node.users:
+            graph.erase_node(node)
+            flow.pop(node)
+
+
+def _replace(root: nn.Module, graph: fx.Graph, node: fx.Node, value: Tensor, flow: dict[fx.Node, Any]) -> None:
+    name = f"constant_{node.name}"
+    root.register_buffer(name, value.clone(), persistent=False)
+    with graph.inserting_before(node):
+        held = graph.create_node("get_attr", name)
+    node.replace_all_uses_with(held)
+    flow[held] = value

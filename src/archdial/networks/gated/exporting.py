@@ -1,0 +1,124 @@
+"""Capturing a network by torch.export, with its leaf modules put back as module calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.utils import _pytree
+
+Leaf = Callable[[nn.Module], bool]
+
+
+def exported(model: nn.Module, example: Tensor, leaf: Leaf) -> fx.Graph:
+    """Return the graph of `model` on a batch like `example`, of any size; its targets are names within `model`.
+
+    Constants that the export lifts out of the code become buffers of `model` that its state dict leaves out.
+
+    Raises:
+        Exception: whatever torch.export raises where it cannot follow the code.
+    """
+    program = torch.export.export(model, (example,), dynamic_shapes=_any_batch(), strict=False)
+    captured = program.module()
+    graph = fx.Graph()
+    result = graph.graph_copy(_without_guards(captured).graph, {})
+    graph.output(_tensor(result, program.call_spec.out_spec))
+    _adopt_constants(model, captured, graph)
+    for path, nodes in _calls(model, graph, leaf):
+        _put_back(graph, path, nodes)
+    _erase_unused(graph)
+    graph.lint()
+    return graph
+
+
+def _any_batch() -> Any:
+    return ({0: torch.export.Dim.AUTO},)
+
+
+def _without_guards(captured: fx.GraphModule) -> fx.GraphModule:
+    """Drop the checks on inputs: they would refuse another image size before the network does."""
+    for node in list(captured.graph.nodes):
+        if node.op == "call_module" and node.target == "_guards_fn":
+            captured.graph.erase_node(node)
+    return captured
+
+
+def _tensor(result: Any, spec: _pytree.TreeSpec) -> fx.Node:
+    """Return the one tensor of a network's output: the only one, or that called `logits`."""
+    flat = [result] if isinstance(result, fx.Node) else list(_pytree.tree_leaves(result))
+    tensors = [value for value in flat if isinstance(value, fx.Node)]
+    if len(tensors) == 1:
+        return tensors[0]
+    tree = _pytree.tree_unflatten(flat, spec)
+    logits = tree.get("logits") if hasattr(tree, "get") else getattr(tree, "logits", None)
+    if isinstance(logits, fx.Node):
+        return logits
+    raise ValueError(f"the network returns {len(tensors)} tensors, none of them called logits")
+
+
+def _adopt_constants(model: nn.Module, captured: fx.GraphModule, graph: fx.Graph) -> None:
+    for node in graph.nodes:
+        if node.op != "get_attr" or _has(model, node.target):
+            continue
+        name = node.target.replace(".", "_")
+        model.register_buffer(name, _attribute(captured, node.target).detach().clone(), persistent=False)
+        node.target = name
+
+
+def _attribute(module: nn.Module, target: str) -> Tensor:
+    path, _, name = target.rpartition(".")
+    value: Tensor = getattr(module.get_submodule(path), name)
+    return value
+
+
+def _has(model: nn.Module, target: str) -> bool:
+    try:
+        _attribute(model, target)
+    except AttributeError:
+        return False
+    return True
+
+
+def _calls(model: nn.Module, graph: fx.Graph, leaf: Leaf) -> list[tuple[str, list[fx.Node]]]:
+    """Return for each call of a leaf module its target and the nodes that were its code."""
+    groups: dict[str, tuple[str, list[fx.Node]]] = {}
+    for node in graph.nodes:
+        stack = node.meta.get("nn_module_stack")
+        if node.op != "call_function" or not stack or not isinstance(node.meta.get("val"), Tensor):
+            continue
+        # A module that is called twice has two keys for one path: `conv` and `conv@1`.
+        key, (path, _) = list(stack.items())[-1]
+        if path and leaf(model.get_submodule(path)):
+            groups.setdefault(key, (path, []))[1].append(node)
+    return list(groups.values())
+
+
+def _inputs(nodes: Sequence[fx.Node]) -> list[fx.Node]:
+    """Return the activations that `nodes` read and do not make."""
+    inside = set(nodes)
+    read = dict.fromkeys(source for node in nodes for source in node.all_input_nodes)
+    return [n for n in read if n not in inside and n.op != "get_attr" and isinstance(n.meta.get("val"), Tensor)]
+
+
+def _put_back(graph: fx.Graph, path: str, nodes: list[fx.Node]) -> None:
+    """Replace `nodes` by a call of the module they came from, where one tensor goes in and one comes out."""
+    inputs, outputs = _inputs(nodes), [node for node in nodes if any(user not in nodes for user in node.users)]
+    if len(inputs) != 1 or len(outputs) != 1:
+        return
+    (result,) = outputs
+    with graph.inserting_after(result):
+        call = graph.call_module(path, (inputs[0],))
+    stack = list(result.meta["nn_module_stack"].items())[:-1]
+    call.meta = {"val": result.meta["val"], "nn_module_stack": dict(stack)}
+    result.replace_all_uses_with(call)
+    for node in reversed(nodes):
+        if not node.users:
+            graph.erase_node(node)
+
+
+def _erase_unused(graph: fx.Graph) -> None:
+    for node in reversed(list(graph.nodes)):
+        if not node.users and node.op in {"get_attr", "call_function"}:
+            graph.erase_node(node)

@@ -1,0 +1,200 @@
+"""A trained network with a gate on each operation that may be dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor, fx, nn
+
+from archdial.networks.base import Supernet, TermPlan
+from archdial.networks.gated.capture import Captured, capture, laid_out
+from archdial.networks.gated.choices import KEEP, Gate, chosen, space_of
+from archdial.networks.gated.listing import listed
+from archdial.networks.gated.mixing import gate
+from archdial.networks.gated.need import conditions, holds
+from archdial.networks.gated.operations import Operation, find_operations
+from archdial.networks.gated.pricing import term_plans
+from archdial.networks.gated.surgery import plain, without
+from archdial.space import Architecture, Space
+
+
+class GatedNetwork(Supernet):
+    """A network of the user, captured as a graph, in which each choice is to keep or to drop something.
+
+    Its parameters are copies of the user's, under the user's names with `body.` before them.
+
+    Attributes:
+        gates: the choices, with the operations that belong to each.
+        opaque: names of submodules that could not be entered, and are one operation each.
+    """
+
+    kind = "gates"
+
+    def __init__(self, captured: Captured, gates: Sequence[Gate]) -> None:
+        super().__init__()
+        self.body = captured.root
+        self.graph, self.opaque, self.how = captured.graph, captured.opaque, captured.how
+        self.gates = tuple(gates)
+        self.space: Space = space_of(gates)
+        self._flow = captured.flow
+        self._choice_of = {o.node: (o, row) for row, gate in enumerate(gates) for o in gate.operations}
+        self._conditions = conditions(self.graph, self._choice_of)
+        self._steps = [_Step(self.body, node) for node in self.graph.nodes if node.op not in {"placeholder", "output"}]
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Shape of one input, (channels, height, width) for an image."""
+        return tuple(self._flow[self._input].shape[1:])
+
+    @cached_property
+    def _input(self) -> fx.Node:
+        placeholder: fx.Node = next(node for node in self.graph.nodes if node.op == "placeholder")
+        return placeholder
+
+    @cached_property
+    def _output(self) -> fx.Node:
+        result = next(reversed(self.graph.nodes)).args[0]
+        assert isinstance(result, fx.Node)
+        return result
+
+    def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return the output of `inputs` (n, …) under gates (m, 2) = (keep, drop).
+
+        Under exact gates that ask for no gradient only what is needed runs. Else everything runs, so that what is
+        dropped has a gradient too.
+        """
+        exact = not weights.requires_grad and bool(((weights == 0) | (weights == 1)).all())
+        kept = [row for row, value in enumerate(weights[:, 0].tolist()) if value == 1.0] if exact else None
+        return self._run(inputs, weights, kept)
+
+    def _run(self, inputs: Tensor, weights: Tensor, kept: list[int] | None) -> Tensor:
+        values: dict[fx.Node, Any] = {self._input: laid_out(inputs)}
+        stands_for: dict[fx.Node, fx.Node] = {}
+        steps = self._steps if kept is None else self._needed(kept, stands_for)
+        uses = _Uses(steps, self._output, stands_for)
+        for step in steps:
+            result = step(values, stands_for)
+            if kept is None and step.node in self._choice_of:
+                result = self._mixed(step.node, result, values, weights)
+            values[step.node] = result
+            uses.forget(step, values)
+        return values[_behind(self._output, stands_for)]  # type: ignore[no-any-return]
+
+    def _mixed(self, node: fx.Node, result: Tensor, values: Mapping[fx.Node, Any], weights: Tensor) -> Tensor:
+        operation, row = self._choice_of[node]
+        # Of a branch too: keep · (branch + other) + drop · other is other + keep · branch.
+        return gate(result, values[operation.passes], weights[row])
+
+    def _needed(self, kept: list[int], stands_for: dict[fx.Node, fx.Node]) -> list[_Step]:
+        """Return the steps that run where `kept` are kept; note what stands for what is dropped."""
+        there = set(kept)
+        for node, (operation, row) in self._choice_of.items():
+            if row not in there:
+                stands_for[node] = operation.passes
+        return [step for step in self._steps if holds(self._conditions[step.node], there)]
+
+    def build(self, architecture: Architecture) -> fx.GraphModule:
+        """Return `architecture` as a plain module: what is dropped is gone, with all that only served it."""
+        return plain(self.body, without(self.graph, self.dropped(architecture)))
+
+    def dropped(self, architecture: Architecture) -> list[Operation]:
+        """Return the operations that `architecture` drops, in the order in which they would run."""
+        self.space.check(architecture)
+        keep = [choice.options.index(KEEP) for choice in self.space.choices]
+        gone = {row for row, option in enumerate(architecture.options) if option != keep[row]}
+        return [operation for operation, row in self._choice_of.values() if row in gone]
+
+    @property
+    def whole(self) -> Architecture:
+        """The architecture that keeps everything: the user's network."""
+        return self.space.uniform(KEEP)
+
+    def terms(self) -> list[TermPlan]:
+        """Return the terms of the cost: over the choices that decide together whether something runs."""
+        return term_plans(self.body, self._flow, self._conditions, [gate.name for gate in self.gates])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the gates are put on; the network itself is the user's to bring."""
+        return {"kind": self.kind, "gates": {g.name: [o.name for o in g.operations] for g in self.gates}}
+
+    def __str__(self) -> str:
+        return listed(self.gates, self.terms(), self.opaque, self.how)
+
+
+class _Step:
+    """One node, ready to run."""
+
+    def __init__(self, root: nn.Module, node: fx.Node) -> None:
+        self.node, self._root = node, root
+        self.inputs = tuple(node.all_input_nodes)
+
+    def __call__(self, values: Mapping[fx.Node, Any], stands_for: Mapping[fx.Node, fx.Node]) -> Any:
+        node = self.node
+
+        def value(source: fx.Node) -> Any:
+            return values[_behind(source, stands_for)]
+
+        if node.op == "get_attr":
+            path, _, name = str(node.target).rpartition(".")
+            return getattr(self._root.get_submodule(path), name)
+        args, kwargs = fx.node.map_arg(node.args, value), fx.node.map_arg(node.kwargs, value)
+        if node.op == "call_module":
+            return self._root.get_submodule(str(node.target))(*args, **kwargs)
+        if node.op == "call_method":
+            return getattr(args[0], str(node.target))(*args[1:], **kwargs)
+        return node.target(*args, **kwargs)  # type: ignore[operator]
+
+
+def _behind(node: fx.Node, stands_for: Mapping[fx.Node, fx.Node]) -> fx.Node:
+    while node in stands_for:
+        node = stands_for[node]
+    return node
+
+
+class _Uses:
+    """Who still reads what, so that a tensor is let go as soon as nobody does."""
+
+    def __init__(self, steps: Sequence[_Step], output: fx.Node, stands_for: Mapping[fx.Node, fx.Node]) -> None:
+        self._stands_for = stands_for
+        self._count: dict[fx.Node, int] = {_behind(output, stands_for): 1}
+        for step in steps:
+            for source in step.inputs:
+                real = _behind(source, stands_for)
+                self._count[real] = self._count.get(real, 0) + 1
+
+    def forget(self, step: _Step, values: dict[fx.Node, Any]) -> None:
+        for source in step.inputs:
+            real = _behind(source, self._stands_for)
+            self._count[real] -= 1
+            if not self._count[real]:
+                del values[real]
+
+
+def gates(
+    model: nn.Module,
+    example_input: Tensor,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    groups: Mapping[str, Sequence[str]] | None = None,
+) -> GatedNetwork:
+    """Return `model` with a gate on each operation that may be dropped; `model` itself is left as it was.
+
+    Convolutions, normalisations, activations, poolings, linear layers and attention whose output has the shape of
+    their input can be left out (the identity takes their place), and branches that end in an addition (zero takes
+    theirs). Borodin (2023), with costs that know of branches.
+
+    Args:
+        model: any module that takes one tensor; it returns one, or something with `logits`.
+        example_input: a batch (n, …) such as it takes.
+        include: names, globs of names or kinds of operations that may be dropped; all by default.
+        exclude: the same, of what is kept always.
+        groups: name → names, globs or kinds that are kept or dropped together; see `choices.chosen`.
+
+    Raises:
+        UsageError: the model is no module, refuses the example, cannot be captured, or nothing in it can be dropped.
+    """
+    captured = capture(model, example_input)
+    operations = find_operations(captured)
+    return GatedNetwork(captured, chosen(operations, include, exclude, groups)).train(model.training)
