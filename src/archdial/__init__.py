@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from archdial.family import Family
     from archdial.member import Member
     from archdial.networks.cells import cells
+    from archdial.networks.gated import gates
     from archdial.networks.operations import register_operation
     from archdial.redialling import redial
     from archdial.run import search
@@ -28,6 +29,7 @@ __all__ = [
     "Scalar",
     "UsageError",
     "cells",
+    "gates",
     "load",
     "profile",
     "redial",
@@ -45,6 +47,7 @@ _HOMES = {
     "Scalar": "archdial.dial",
     "UsageError": "archdial.errors",
     "cells": "archdial.networks.cells",
+    "gates": "archdial.networks.gated",
     "load": "archdial.storage",
     "profile": "archdial.cost.profile",
     "redial": "archdial.redialling",

@@ -13,17 +13,15 @@ from pydantic import ConfigDict
 
 from archdial.cost.runtimes import runtime
 from archdial.cost.table import check_column
-from archdial.data import DataSet
 from archdial.dial import DIALS, Dial, make_dial
 from archdial.errors import UsageError, unknown
 from archdial.hypernet import make_hypernet
-from archdial.networks.cells import CellNetwork, CellPlan
+from archdial.network_settings import CellSettings, GateSettings, settings_type
 from archdial.recipe_file import read_yaml, recipe_names, recipe_text, validated
 from archdial.searching.settings import SearchSettings
 from archdial.training import TrainSettings
 
 __all__ = [
-    "NetworkSettings",
     "ProfileSettings",
     "Recipe",
     "load_recipe",
@@ -33,39 +31,6 @@ __all__ = [
 ]
 
 SUFFIXES = (".yaml", ".yml")
-
-
-@dataclass(frozen=True)
-class NetworkSettings:
-    """The network to search, without what the data decide: image size, image channels, classes; see `CellPlan`."""
-
-    kind: Literal["cells"] = "cells"
-    cells: int = 3
-    nodes: int = 4
-    operations: tuple[str, ...] = ("max_pool_3x3", "identity", "sep_conv_3x3")
-    channels: int = 16
-    stem_stride: int = 1
-
-    def __post_init__(self) -> None:
-        self.plan((1, 28, 28), 10)
-
-    def plan(self, input_shape: tuple[int, int, int], classes: int) -> CellPlan:
-        """Return the plan for images of `input_shape` (channels, height, width)."""
-        in_channels, height, width = input_shape
-        return CellPlan(
-            in_channels,
-            classes,
-            self.cells,
-            self.nodes,
-            self.operations,
-            self.channels,
-            (height, width),
-            self.stem_stride,
-        )
-
-    def make(self, data: DataSet) -> CellNetwork:
-        """Return the network for images and classes of `data`."""
-        return CellNetwork(self.plan(data.input_shape, len(data.classes)))
 
 
 @dataclass(frozen=True)
@@ -106,7 +71,7 @@ class Recipe:
     about: str = ""
     weights: int | float = 0.5
     limit: int | None = None
-    network: NetworkSettings = field(default_factory=NetworkSettings)
+    network: CellSettings | GateSettings = field(default_factory=CellSettings)
     dial: dict[str, Any] = field(default_factory=lambda: {"kind": "scalar"})
     search: SearchSettings = field(default_factory=SearchSettings)
     profile: ProfileSettings = field(default_factory=ProfileSettings)
@@ -186,6 +151,10 @@ def recipe_from_json(value: Mapping[str, Any]) -> Recipe:
     Raises:
         UsageError: a key is unknown, missing, or has a value that cannot be.
     """
+    network = value.get("network")
+    if isinstance(network, Mapping):
+        # First alone: of a union every arm would have its say.
+        validated(settings_type(network), network, "network")
     return validated(Recipe, value)
 
 
@@ -198,7 +167,7 @@ def _check_precision(name: str) -> None:
 
 def _check_hypernet(recipe: Recipe) -> None:
     """Make the hypernetwork once, so that a wrong setting is told before anything is measured."""
-    space = recipe.network.plan((1, 28, 28), 10).space()
+    space = recipe.network.example_space()
     features = recipe.make_dial().fitted(space.kinds).features
     try:
         make_hypernet(space=space, features=features, **{"kind": "mlp", **recipe.search.hypernet})

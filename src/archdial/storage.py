@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,17 @@ from archdial.hypernet import make_hypernet
 from archdial.member import Member
 from archdial.networks.base import Supernet
 from archdial.networks.cells import CellNetwork
+from archdial.networks.gated import GatedNetwork
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture
 
 FORMAT, MEMBER_FORMAT, VERSION = "archdial.family", "archdial.member", 1
 FAMILY, ARCHITECTURE, WEIGHTS = "family.json", "architecture.json", "weights.safetensors"
-NETWORKS = {CellNetwork.kind: CellNetwork}
+NETWORKS: dict[str, Callable[..., Supernet]] = {
+    CellNetwork.kind: CellNetwork.from_json,
+    GatedNetwork.kind: GatedNetwork.from_json,
+}
 
 
 def save_family(family: Family, folder: Path) -> Path:
@@ -49,8 +54,12 @@ def save_family(family: Family, folder: Path) -> Path:
     return _write(folder / FAMILY, value, _tensors(family))
 
 
-def load_family(folder: str | Path) -> Family:
+def load_family(folder: str | Path, model: nn.Module | None = None) -> Family:
     """Return the family in `folder`.
+
+    Args:
+        folder: of the run.
+        model: that the gates were put on, where it was handed over in Python; its weights do not matter.
 
     Raises:
         UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
@@ -62,7 +71,7 @@ def load_family(folder: str | Path) -> Family:
     value = read_json(path, "family")
     _check(value, path, FORMAT)
     tensors = _read_tensors(folder / WEIGHTS, value["weights_sha256"])
-    network = _network(value["network"])
+    network = _network(value["network"], model)
     hypernet = make_hypernet(space=network.space, **value["hypernet"])
     predictor = AccuracyPredictor(network.space)
     for name, module in (("network", network), ("hypernet", hypernet), ("predictor", predictor)):
@@ -105,11 +114,13 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
-def _network(value: dict[str, Any]) -> Supernet:
+def _network(value: dict[str, Any], model: nn.Module | None) -> Supernet:
     kind = str(value.get("kind"))
     if kind not in NETWORKS:
         raise unknown("network", kind, NETWORKS)
-    return NETWORKS[kind].from_json(value)
+    if model is not None and kind != GatedNetwork.kind:
+        raise UsageError("this is a family of cells, which needs no model: leave out model=…")
+    return NETWORKS[kind](value) if model is None else NETWORKS[kind](value, model)
 
 
 def _evaluated(network: Supernet, item: list[Any]) -> Evaluated:
@@ -170,8 +181,8 @@ def save_member(member: Member, folder: Path, module: nn.Module | None = None) -
     return _write(folder / ARCHITECTURE, value, state)
 
 
-def load_member(folder: str | Path) -> nn.Module:
-    """Return the plain module that `save_member` wrote to `folder`, in eval mode.
+def load_member(folder: str | Path, model: nn.Module | None = None) -> nn.Module:
+    """Return the plain module that `save_member` wrote to `folder`, in eval mode; `model` is as for `load_family`.
 
     Raises:
         UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
@@ -179,7 +190,7 @@ def load_member(folder: str | Path) -> nn.Module:
     path = Path(folder) / ARCHITECTURE
     value = read_json(path, "member")
     _check(value, path, MEMBER_FORMAT)
-    network = _network(value["network"])
+    network = _network(value["network"], model)
     module = network.build(network.space.parse(value["member"]["architecture"]))
     module.load_state_dict(_read_tensors(Path(folder) / WEIGHTS, value["weights_sha256"]))
     return module.eval()

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from archdial.data import Images, Normalize, augment, batches
 from archdial.device import fabric_on
+from archdial.distillation import apart
 from archdial.errors import RunError, UsageError
 from archdial.memory import keep_freed_memory
 from archdial.progress import Bar, NoBar
@@ -148,10 +149,9 @@ class _Objective:
         if self.teacher is None:
             return loss
         with torch.no_grad():
-            target = torch.log_softmax(self.teacher(inputs) / self.settings.temperature, 1)
-        own = torch.log_softmax(logits / self.settings.temperature, 1)
-        apart = functional.kl_div(own, target, log_target=True, reduction="batchmean") * self.settings.temperature**2
-        return (1 - self.settings.distillation) * loss + self.settings.distillation * apart
+            target = self.teacher(inputs)
+        distance = apart(logits, target, self.settings.temperature)
+        return (1 - self.settings.distillation) * loss + self.settings.distillation * distance
 
 
 def _check(loss: Tensor, step: int) -> None:

@@ -21,7 +21,7 @@ SPACE = Space(
     )
 )
 # Those that take fewer than any number of features.
-FEATURES = {"piecewise_linear": (1,)}
+FEATURES = {"piecewise_linear": (1,), "piecewise_constant": (1,)}
 CASES = [(kind, features) for kind in HYPERNETS for features in FEATURES.get(kind, (1, 3))]
 
 parametrize_cases = pytest.mark.parametrize(("kind", "features"), CASES)

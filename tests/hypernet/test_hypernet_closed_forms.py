@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from archdial.errors import UsageError
-from archdial.hypernet import MLP, Constant, Kernel, Linear, PiecewiseLinear, make_hypernet
+from archdial.hypernet import MLP, Constant, Kernel, Linear, PiecewiseConstant, PiecewiseLinear, make_hypernet
 from archdial.hypernet.kernel import spread
 from archdial.space import Choice, Space
 
@@ -43,6 +43,20 @@ def test_piecewise_linear_interpolates_and_stops_at_the_ends() -> None:
     torch.testing.assert_close(between[MASK], (0.7 * net.logits[1] + 0.3 * net.logits[2])[MASK])
     outside = net(torch.tensor([[-3.0], [1.5]]))
     assert outside[:, MASK].equal(net.logits[[0, -1]][:, MASK])
+
+
+def test_piecewise_constant_has_one_answer_a_piece() -> None:
+    net = PiecewiseConstant(SPACE, 1, pieces=4)
+    torch.nn.init.normal_(net.logits)
+    inside = net(torch.tensor([[0.0], [0.24], [0.26], [0.49], [0.51], [0.99], [1.0], [-2.0], [3.0]]))
+    assert inside[:, MASK].equal(net.logits[[0, 0, 1, 1, 2, 3, 3, 0, 3]][:, MASK])
+    net(torch.tensor([[0.3]]))[:, MASK].sum().backward()
+    assert net.logits.grad is not None
+    assert [bool(piece.any()) for piece in net.logits.grad] == [False, True, False, False]
+    with pytest.raises(UsageError, match=r"'mlp' or 'kernel'"):
+        make_hypernet("piecewise_constant", SPACE, 3)
+    with pytest.raises(UsageError, match="at least one"):
+        make_hypernet("piecewise_constant", SPACE, 1, pieces=0)
 
 
 def test_piecewise_linear_names_the_alternatives() -> None:

@@ -30,13 +30,25 @@ def test_paths_lie_in_the_space_and_follow_the_generator(name: str) -> None:
     assert drawn != draw(name, UNEVEN, 60, seed=1)
 
 
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", ["uniform", "shares"])
 def test_each_option_of_a_choice_comes_equally_often(name: str) -> None:
     drawn = draw(name, EVEN, 2400)
     for row in range(len(EVEN.choices)):
         found = Counter(a.options[row] for a in drawn)
         # 800 each, within five standard deviations of a binomial.
         assert max(abs(found[option] - 800) for option in range(3)) < 5 * (2400 * 2 / 9) ** 0.5
+
+
+def test_kept_takes_the_first_option_throughout_in_a_quarter_of_all_paths_and_any_share_of_it_else() -> None:
+    drawn = draw("kept", EVEN, 4000)
+    whole = sum(a.options == (0,) * len(EVEN.choices) for a in drawn)
+    # Beside that quarter, three choices are all kept with the mean of share³ over [0, 1], which is a quarter.
+    expected = 4000 * (0.25 + 0.75 / (len(EVEN.choices) + 1))
+    assert abs(whole - expected) < 5 * (4000 * 0.25) ** 0.5
+    for row in range(len(EVEN.choices)):
+        found = Counter(a.options[row] for a in drawn)
+        assert abs(found[0] - 2500) < 5 * (4000 / 4) ** 0.5
+        assert abs(found[1] - found[2]) < 5 * 1500**0.5
 
 
 def test_uniform_draws_choices_independently() -> None:

@@ -11,6 +11,7 @@ from archdial.hypernet.constant import Constant
 from archdial.hypernet.kernel import Kernel
 from archdial.hypernet.linear import Linear
 from archdial.hypernet.mlp import MLP
+from archdial.hypernet.piecewise_constant import PiecewiseConstant
 from archdial.hypernet.piecewise_linear import PiecewiseLinear
 from archdial.space import Space
 
@@ -21,12 +22,13 @@ __all__ = [
     "Hypernetwork",
     "Kernel",
     "Linear",
+    "PiecewiseConstant",
     "PiecewiseLinear",
     "make_hypernet",
 ]
 
 HYPERNETS: dict[str, type[Hypernetwork]] = {
-    variant.kind: variant for variant in (Constant, Linear, PiecewiseLinear, Kernel, MLP)
+    variant.kind: variant for variant in (Constant, Linear, PiecewiseConstant, PiecewiseLinear, Kernel, MLP)
 }
 
 

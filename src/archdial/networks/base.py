@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -47,6 +47,8 @@ class Supernet(nn.Module, ABC):
     """The network that holds every option; the weights of the options are an argument of its forward."""
 
     space: Space
+    pretrained: ClassVar[bool] = False
+    """Whether its weights come with it: a search then begins with them and does not draw them anew."""
 
     @abstractmethod
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
@@ -54,6 +56,10 @@ class Supernet(nn.Module, ABC):
 
         An option whose weight is exactly zero does not run.
         """
+
+    def untouched(self) -> nn.Module | None:
+        """Return the network as it came, if it was trained before: a copy to learn from."""
+        return None
 
     @abstractmethod
     def build(self, architecture: Architecture) -> nn.Module:

@@ -11,6 +11,9 @@ from torch import Tensor
 from archdial.errors import unknown
 from archdial.space import Architecture, Space
 
+WHOLE = 0.25
+"""How often a path of `KeptPaths` keeps everything."""
+
 
 class Paths(ABC):
     """A distribution of architectures to train or to evaluate."""
@@ -51,9 +54,29 @@ class SharedPaths(Paths):
         return self._pick(likely, generator)
 
 
+class KeptPaths(Paths):
+    """A share of choices that take their first option, keep, is drawn first, uniform in [0, 1]; often it is all.
+
+    For networks that were trained before: one path in four is the untouched network, which the others learn from, so
+    that the dial's accurate end remains what it was (the sandwich of Yu and Huang 2019).
+    """
+
+    def draw(self, generator: torch.Generator) -> Architecture:
+        """Return a path in which each choice is kept with the share that was drawn."""
+        share, whole = torch.rand(2, generator=generator).tolist()
+        share = 1.0 if whole < WHOLE else share
+        rest = self.space.mask.float()
+        rest[:, 0] = 0
+        others = rest.sum(1, keepdim=True)
+        probabilities = rest / others.clamp_min(1) * (1 - share)
+        probabilities[:, 0] = torch.where(others[:, 0] > 0, torch.tensor(share), torch.tensor(1.0))
+        return self._pick(probabilities, generator)
+
+
 PATHS: dict[str, Callable[[Space], Paths]] = {
     "uniform": UniformPaths,
     "shares": SharedPaths,
+    "kept": KeptPaths,
 }
 
 

@@ -36,6 +36,9 @@ class SearchSettings:
         rounds: how often predictor and dial are fitted anew to what was evaluated; the last time it is the dial's own
             members that are evaluated; predictor only.
         evaluation_images: validation images that an architecture is evaluated on.
+        regime: what becomes of the weights of a network that was trained before: frozen keeps them, tuned trains them
+            on under sampled paths for `epochs`.
+        distillation: weight of the untouched network's softened outputs against the labels; tuned only.
         calibration_images: training images for the statistics of BatchNorm, kept with the family.
         precision: of lightning-fabric, as 32-true or bf16-mixed.
     """
@@ -61,6 +64,8 @@ class SearchSettings:
     sample: int = 80
     rounds: int = 5
     evaluation_images: int = 2000
+    regime: Literal["frozen", "tuned"] = "frozen"
+    distillation: float = 0.5
     calibration_images: int = 512
     precision: str = "32-true"
 

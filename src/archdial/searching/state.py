@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from archdial.cost.expected import ExpectedCost
 from archdial.cost.table import CostTable
@@ -33,6 +33,7 @@ class SearchState:
     Attributes:
         asked: the dial as the user left it; `dial` is the same with its range found.
         forward: the supernet as fabric wraps it, for training; `network` is the same one bare.
+        teacher: the network as it was before the search, where that was trained.
         generator: every random draw comes from it, so that a checkpoint of its state repeats them.
         frozen: the weights are those of an earlier search, and stay.
         archive: what was evaluated, in that order.
@@ -56,6 +57,7 @@ class SearchState:
     weights_optimizer: Any
     hypernet_optimizer: Any
     generator: torch.Generator
+    teacher: nn.Module | None = None
     frozen: bool = False
     archive: list[Evaluated] = field(default_factory=list)
     pending: list[Architecture] = field(default_factory=list)
@@ -131,7 +133,8 @@ def begin(
     """
     keep_freed_memory()
     torch.manual_seed(seed)
-    _restart(network)
+    if not network.pretrained:
+        _restart(network)
     space = network.space
     bound = dial.fitted(space.kinds)
     hypernet = hypernet_for(bound, space, settings.hypernet)
@@ -145,7 +148,9 @@ def begin(
     )
     adam = torch.optim.Adam(hypernet.parameters(), lr=settings.hypernet_rate)
     fabric = fabric_on(device, settings.precision)
+    teacher = network.untouched()
     forward, weights_optimizer = fabric.setup(network, sgd)
+    teacher = None if teacher is None else teacher.eval().to(fabric.device)
     return SearchState(
         network=network,
         data=data,
@@ -164,6 +169,8 @@ def begin(
         weights_optimizer=weights_optimizer,
         hypernet_optimizer=adam,
         generator=fold(seed),
+        teacher=teacher,
+        frozen=network.pretrained and settings.regime == "frozen",
     )
 
 

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
 
+from archdial.errors import UsageError
 from archdial.networks.base import Supernet, TermPlan
 from archdial.networks.gated.capture import Captured, capture, laid_out
 from archdial.networks.gated.choices import KEEP, Gate, chosen, space_of
@@ -16,6 +18,7 @@ from archdial.networks.gated.mixing import gate
 from archdial.networks.gated.need import conditions, holds
 from archdial.networks.gated.operations import Operation, find_operations
 from archdial.networks.gated.pricing import term_plans
+from archdial.networks.gated.source import make_model
 from archdial.networks.gated.surgery import plain, without
 from archdial.space import Architecture, Space
 
@@ -28,12 +31,16 @@ class GatedNetwork(Supernet):
     Attributes:
         gates: the choices, with the operations that belong to each.
         opaque: names of submodules that could not be entered, and are one operation each.
+        source: arguments of `make_model`, if the model came from there.
     """
 
     kind = "gates"
 
-    def __init__(self, captured: Captured, gates: Sequence[Gate]) -> None:
+    pretrained = True
+
+    def __init__(self, captured: Captured, gates: Sequence[Gate], source: Mapping[str, Any] | None = None) -> None:
         super().__init__()
+        self.source = None if source is None else dict(source)
         self.body = captured.root
         self.graph, self.opaque, self.how = captured.graph, captured.opaque, captured.how
         self.gates = tuple(gates)
@@ -99,6 +106,10 @@ class GatedNetwork(Supernet):
         """Return `architecture` as a plain module: what is dropped is gone, with all that only served it."""
         return plain(self.body, without(self.graph, self.dropped(architecture)))
 
+    def untouched(self) -> nn.Module:
+        """Return the network with nothing dropped, as its weights are now."""
+        return self.build(self.whole)
+
     def dropped(self, architecture: Architecture) -> list[Operation]:
         """Return the operations that `architecture` drops, in the order in which they would run."""
         self.space.check(architecture)
@@ -116,8 +127,29 @@ class GatedNetwork(Supernet):
         return term_plans(self.body, self._flow, self._conditions, [gate.name for gate in self.gates])
 
     def to_json(self) -> dict[str, Any]:
-        """Return what the gates are put on; the network itself is the user's to bring."""
-        return {"kind": self.kind, "gates": {g.name: [o.name for o in g.operations] for g in self.gates}}
+        """Return what `from_json` makes an equal network from; a model that was handed over has no source."""
+        return {
+            "kind": self.kind,
+            "source": self.source,
+            "input_shape": list(self.input_shape),
+            "gates": {gate.name: [operation.name for operation in gate.operations] for gate in self.gates},
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], model: nn.Module | None = None) -> GatedNetwork:
+        """Return a network by what `to_json` wrote, with weights as `model` or its source has them.
+
+        Raises:
+            UsageError: there is neither source nor `model`, or the model has other operations.
+        """
+        if model is None and value["source"] is None:
+            raise UsageError(
+                "this family was searched on a model of your own: pass it as model=…, its weights are here"
+            )
+        model = model or make_model(**value["source"])
+        members = {name: value["gates"][name] for name in value["gates"]}
+        included = [name for names in members.values() for name in names]
+        return gates(model, torch.zeros(1, *value["input_shape"]), included, groups=members, source=value["source"])
 
     def __str__(self) -> str:
         return listed(self.gates, self.terms(), self.opaque, self.how)
@@ -178,6 +210,7 @@ def gates(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     groups: Mapping[str, Sequence[str]] | None = None,
+    source: Mapping[str, Any] | None = None,
 ) -> GatedNetwork:
     """Return `model` with a gate on each operation that may be dropped; `model` itself is left as it was.
 
@@ -191,10 +224,11 @@ def gates(
         include: names, globs of names or kinds of operations that may be dropped; all by default.
         exclude: the same, of what is kept always.
         groups: name → names, globs or kinds that are kept or dropped together; see `choices.chosen`.
+        source: arguments of `make_model` that make an equal model, so that a family can be loaded without it.
 
     Raises:
         UsageError: the model is no module, refuses the example, cannot be captured, or nothing in it can be dropped.
     """
     captured = capture(model, example_input)
     operations = find_operations(captured)
-    return GatedNetwork(captured, chosen(operations, include, exclude, groups)).train(model.training)
+    return GatedNetwork(captured, chosen(operations, include, exclude, groups), source).train(model.training)

@@ -64,7 +64,7 @@ class Sample(Evaluate):
         space = state.network.space
         options = dict.fromkeys(option for choice in space.choices for option in choice.options)
         first = [*state.cost.extremes(), *map(space.uniform, options)]
-        paths = make_paths("shares", space)
+        paths = make_paths("kept" if state.network.pretrained else "shares", space)
         drawn = [paths.draw(state.generator) for _ in range(2 * state.settings.sample)]
         return unseen([*first, *drawn], [])[: state.settings.sample]
 

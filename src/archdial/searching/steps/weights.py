@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from archdial.data import batches
+from archdial.distillation import apart
 from archdial.searching.paths import make_paths
 from archdial.searching.state import SearchState
 from archdial.searching.steps.base import Figures, Step
@@ -52,12 +53,26 @@ def set_rate(state: SearchState, progress: float) -> None:
         group["lr"] = rate
 
 
+TEMPERATURE = 2.0
+"""Softens both sides of the distillation."""
+
+
 def task_loss(state: SearchState, batch: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
-    """Return the cross-entropy () of a batch of training images under option weights (m, k)."""
+    """Return the cross-entropy () of a batch of training images under option weights (m, k).
+
+    Where the network was trained before the search, what it was then teaches it.
+    """
     pixels, labels = batch
     state.network.train()
-    logits = state.forward(state.images(pixels, training=True), weights.to(state.fabric.device))
-    return functional.cross_entropy(logits, labels.to(state.fabric.device))
+    images = state.images(pixels, training=True)
+    logits = state.forward(images, weights.to(state.fabric.device))
+    loss = functional.cross_entropy(logits, labels.to(state.fabric.device))
+    if state.teacher is None or not state.settings.distillation:
+        return loss
+    with torch.no_grad():
+        target = state.teacher(images)
+    share = state.settings.distillation
+    return (1 - share) * loss + share * apart(logits, target, TEMPERATURE)
 
 
 def descend(state: SearchState, loss: Tensor) -> None:

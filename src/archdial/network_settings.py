@@ -1,0 +1,127 @@
+"""The network of a recipe: cells to search from scratch, or gates on a network that was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import ConfigDict
+from torch import nn
+
+from archdial.data import DataSet
+from archdial.errors import UsageError, unknown
+from archdial.networks.backbones import BACKBONES
+from archdial.networks.base import Supernet
+from archdial.networks.cells import CellNetwork, CellPlan
+from archdial.networks.gated import gates
+from archdial.networks.gated.choices import DROPPED, OPTIONS
+from archdial.networks.gated.source import load_weights, make_model
+from archdial.space import Choice, Space
+
+
+@dataclass(frozen=True)
+class CellSettings:
+    """Cells, without what the data decide: image size, image channels, classes; see `CellPlan`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    kind: Literal["cells"] = "cells"
+    cells: int = 3
+    nodes: int = 4
+    operations: tuple[str, ...] = ("max_pool_3x3", "identity", "sep_conv_3x3")
+    channels: int = 16
+    stem_stride: int = 1
+
+    def __post_init__(self) -> None:
+        self.plan((1, 28, 28), 10)
+
+    def plan(self, input_shape: tuple[int, int, int], classes: int) -> CellPlan:
+        """Return the plan for images of `input_shape` (channels, height, width)."""
+        in_channels, height, width = input_shape
+        return CellPlan(
+            in_channels,
+            classes,
+            self.cells,
+            self.nodes,
+            self.operations,
+            self.channels,
+            (height, width),
+            self.stem_stride,
+        )
+
+    def make(self, data: DataSet) -> Supernet:
+        """Return the network for images and classes of `data`."""
+        return CellNetwork(self.plan(data.input_shape, len(data.classes)))
+
+    def example_space(self) -> Space:
+        """Return the space, which does not depend on the data."""
+        return self.plan((1, 28, 28), 10).space()
+
+
+@dataclass(frozen=True)
+class GateSettings:
+    """Gates on the operations of a trained network.
+
+    Attributes:
+        model: a backbone of archdial, or `module:callable` of the user's code, called without arguments.
+        width: channels of a backbone's first stage; its own where none is given.
+        weights: a .safetensors file or a saved state dict; without one the model is taken as it is made.
+        include, exclude, groups: see `archdial.gates`.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    kind: Literal["gates"] = "gates"
+    model: str = "resnet18"
+    width: int | None = None
+    weights: str | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if ":" not in self.model and self.model not in BACKBONES:
+            raise UsageError(f"{unknown('model', self.model, BACKBONES)}; or name module:callable of your own")
+        if ":" in self.model and self.width is not None:
+            raise UsageError(f"width = {self.width} for {self.model}: only a backbone of archdial takes a width")
+
+    def model_for(self, data: DataSet) -> nn.Module:
+        """Return the model for images and classes of `data`, weights not yet loaded."""
+        return make_model(**self.source(data))
+
+    def source(self, data: DataSet) -> dict[str, Any]:
+        """Return the arguments of `make_model`."""
+        shape = list(data.input_shape)
+        return {"name": self.model, "width": self.width, "input_shape": shape, "classes": len(data.classes)}
+
+    def make(self, data: DataSet) -> Supernet:
+        """Return the gated network for images and classes of `data`."""
+        model = self.model_for(data)
+        if self.weights is not None:
+            load_weights(model, Path(self.weights).expanduser())
+        example = torch.zeros(2, *data.input_shape)
+        return gates(model.eval(), example, self.include, self.exclude, self.groups, self.source(data))
+
+    def example_space(self) -> Space:
+        """Return a space like that of the network, which is not known before the model is captured."""
+        return Space((Choice("gate", OPTIONS, ("operation", DROPPED)),))
+
+
+NetworkSettings = CellSettings | GateSettings
+
+KINDS: dict[str, type[CellSettings] | type[GateSettings]] = {"cells": CellSettings, "gates": GateSettings}
+
+
+def settings_type(value: Mapping[str, Any]) -> type[CellSettings] | type[GateSettings]:
+    """Return the dataclass for the `network` section of a recipe.
+
+    Raises:
+        UsageError: its kind is unknown.
+    """
+    kind = str(value.get("kind", "cells"))
+    if kind not in KINDS:
+        raise unknown("network.kind", kind, KINDS)
+    return KINDS[kind]

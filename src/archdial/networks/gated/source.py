@@ -1,0 +1,90 @@
+"""Where a gated network's model comes from, as JSON: a backbone of archdial, or a callable of the user's code."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from archdial.errors import UsageError
+from archdial.networks.backbones import BACKBONES, make_backbone
+
+
+def make_model(name: str, width: int | None, input_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """Return the model called `name`: a backbone, or `module:callable`, called without arguments.
+
+    Raises:
+        UsageError: there is none, or the callable gives no module.
+    """
+    if ":" not in name:
+        return make_backbone(name, width, input_shape[0], classes)
+    model = _called(name)
+    if not isinstance(model, nn.Module):
+        raise UsageError(f"{name} returned a {type(model).__name__}: expected a torch.nn.Module")
+    return model
+
+
+def _called(name: str) -> Any:
+    path, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(path), attribute)()
+    except ImportError as error:
+        raise UsageError(
+            f"model {name!r}: {error}; run where {path} can be imported, or add its folder to PYTHONPATH"
+        ) from None
+    except AttributeError:
+        known = ", ".join(BACKBONES)
+        raise UsageError(f"model {name!r}: {path} has no {attribute!r}; name a callable, or one of {known}") from None
+    except Exception as error:
+        raise UsageError(f"model {name!r}: calling it without arguments failed with {error!r}") from error
+
+
+def load_weights(model: nn.Module, path: Path) -> nn.Module:
+    """Return `model` with the weights in `path`, a .safetensors file or a state dict that torch saved.
+
+    Raises:
+        UsageError: the file is missing or damaged, or its first keys that differ from the model's are named.
+    """
+    state = _read(path)
+    own = model.state_dict()
+    missing, extra = [k for k in own if k not in state], [k for k in state if k not in own]
+    if missing or extra:
+        raise UsageError(
+            f"weights {path} do not fit {type(model).__name__}: {_some('missing', missing)}{_some('unknown', extra)}"
+            "name the weights of this model"
+        )
+    for name, tensor in own.items():
+        if tensor.shape != state[name].shape:
+            shapes = f"{tuple(state[name].shape)}, expected {tuple(tensor.shape)}"
+            raise UsageError(f"weights {path}: {name} has shape {shapes}: name the weights of this model")
+    model.load_state_dict(state)
+    return model
+
+
+def _some(word: str, names: list[str]) -> str:
+    return f"{word} {', '.join(names[:3])}{' …' if len(names) > 3 else ''}; " if names else ""
+
+
+def _read(path: Path) -> Mapping[str, Tensor]:
+    if not path.is_file():
+        raise UsageError(f"no weights at {path}: name an existing file")
+    try:
+        value = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
+    except SafetensorError as error:
+        raise UsageError(f"weights {path} are damaged ({error}): restore a copy") from None
+    except Exception as error:
+        raise UsageError(
+            f"weights {path} cannot be read without running code ({type(error).__name__}): save model.state_dict(), "
+            "best as .safetensors"
+        ) from None
+    if isinstance(value, dict) and isinstance(value.get("state_dict"), dict):
+        value = value["state_dict"]
+    if not isinstance(value, dict) or not all(isinstance(tensor, Tensor) for tensor in value.values()):
+        raise UsageError(f"weights {path} hold no state dict: save model.state_dict(), best as .safetensors")
+    return value
