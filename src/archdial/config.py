@@ -98,10 +98,15 @@ class Recipe:
             return self.train
         return replace(self.train, epochs=max(1, self.train.epochs // 4), learning_rate=self.train.learning_rate / 5)
 
-    def changed(self, *, data: str | None = None, epochs: int | None = None) -> Recipe:
-        """Return the recipe with another source of data, or other epochs of the search, where given."""
+    def changed(self, *, data: str | None = None, epochs: int | None = None, weights: Path | None = None) -> Recipe:
+        """Return the recipe with another source of data, other epochs, or a trained network's weights, where given.
+
+        Raises:
+            UsageError: weights are given for a network that is searched from scratch.
+        """
         search = self.search if epochs is None else replace(self.search, epochs=epochs)
-        return replace(self, data=absolute(self.data if data is None else data), search=search)
+        network = self.network.with_weights(weights)
+        return replace(self, data=absolute(self.data if data is None else data), search=search, network=network)
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as a JSON value, every setting spelt out."""

@@ -119,6 +119,7 @@ class Family:
     def member(self, architecture: Architecture, dial: float | list[float] | None = None) -> Member:
         """Return `architecture` as a member: accuracy as measured in the search, else as predicted."""
         self.space.check(architecture)
+        architecture = self.network.canonical(architecture)
         known = self._known.get(architecture)
         costs = {column: cost.of(architecture) for column, cost in self.costs.items()}
         return Member(

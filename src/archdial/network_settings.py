@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -56,6 +56,20 @@ class CellSettings:
         """Return the network for images and classes of `data`."""
         return CellNetwork(self.plan(data.input_shape, len(data.classes)))
 
+    @property
+    def stored_weights(self) -> Path | None:
+        """None: cells begin with weights of their own."""
+        return None
+
+    def check_ready(self) -> None:
+        """Do nothing: a search can begin."""
+
+    def with_weights(self, path: Path | None) -> CellSettings:
+        """Return the settings themselves; cells begin with weights of their own."""
+        if path is not None:
+            raise UsageError(f"--weights {path}: this recipe searches cells, whose weights the search trains")
+        return self
+
     def example_space(self) -> Space:
         """Return the space, which does not depend on the data."""
         return self.plan((1, 28, 28), 10).space()
@@ -101,9 +115,27 @@ class GateSettings:
         """Return the gated network for images and classes of `data`."""
         model = self.model_for(data)
         if self.weights is not None:
-            load_weights(model, Path(self.weights).expanduser())
+            load_weights(model, Path(self.weights))
         example = torch.zeros(2, *data.input_shape)
         return gates(model.eval(), example, self.include, self.exclude, self.groups, self.source(data))
+
+    @property
+    def stored_weights(self) -> Path | None:
+        """The file of the weights."""
+        return None if self.weights is None else Path(self.weights)
+
+    def check_ready(self) -> None:
+        """Raise UsageError where a search would prune a backbone that nobody trained."""
+        if self.weights is None and self.model in BACKBONES:
+            raise UsageError(
+                f"{self.model} has no weights yet: run `archdial train` on this recipe first, then name them by "
+                "--weights or network.weights"
+            )
+
+    def with_weights(self, path: Path | None) -> GateSettings:
+        """Return the settings with the weights in `path`, as an absolute path; None changes nothing else."""
+        chosen = self.weights if path is None else str(path)
+        return self if chosen is None else replace(self, weights=str(Path(chosen).expanduser().absolute()))
 
     def example_space(self) -> Space:
         """Return a space like that of the network, which is not known before the model is captured."""

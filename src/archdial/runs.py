@@ -74,6 +74,7 @@ def new_run(
     *,
     data: str | None = None,
     epochs: int | None = None,
+    weights: Path | None = None,
     seed: int = 0,
     device: str = "cpu",
     demo: bool = False,
@@ -85,7 +86,9 @@ def new_run(
     """
     _check_free(folder)
     machine.device(device)
-    return Run(folder, recipe.changed(data=data, epochs=epochs), seed, device, epochs, demo)
+    chosen = recipe.changed(data=data, epochs=epochs, weights=weights)
+    chosen.network.check_ready()
+    return Run(folder, chosen, seed, device, epochs, demo)
 
 
 def read_run(folder: Path) -> Run:
@@ -112,6 +115,7 @@ def resumed_run(
     *,
     data: str | None = None,
     epochs: int | None = None,
+    weights: Path | None = None,
     seed: int | None = None,
     device: str | None = None,
 ) -> Run:
@@ -126,7 +130,10 @@ def resumed_run(
     stored = run.recipe.to_json()
     epochs = run.epochs if epochs is None else epochs
     # A relative path in a recipe means another folder elsewhere; what counts is where the images came from.
-    asked = replace(recipe.changed(epochs=epochs), data=run.recipe.data if data is None else absolute(data)).to_json()
+    weights = weights or run.recipe.network.stored_weights
+    asked = replace(
+        recipe.changed(epochs=epochs, weights=weights), data=run.recipe.data if data is None else absolute(data)
+    ).to_json()
     asked_all = {**asked, "seed": run.seed if seed is None else seed}
     if difference := _difference({**stored, "seed": run.seed}, asked_all):
         raise UsageError(

@@ -30,6 +30,9 @@ def search(
         int | None, typer.Option(min=1, help="Epochs over the images for the weights.", show_default="the recipe's")
     ] = None,
     device: Device = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="Weights of the trained network to put gates on.", show_default="the recipe's")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     table: Annotated[
         Path | None, typer.Option(help="A cost table to use; else one is measured.", show_default=False)
@@ -44,11 +47,18 @@ def search(
     chosen = load_recipe(recipe)
     folder = out or Path("runs") / chosen.name
     run = (
-        resumed_run(folder, chosen, data=data, epochs=epochs, seed=seed, device=device)
+        resumed_run(folder, chosen, data=data, epochs=epochs, weights=weights, seed=seed, device=device)
         if resume
-        else new_run(folder, chosen, data=data, epochs=epochs, seed=seed or 0, device=device or "cpu")
+        else new_run(folder, chosen, data=data, epochs=epochs, weights=weights, seed=seed or 0, device=device or "cpu")
     )
-    given = {"--data": data, "--out": folder, "--seed": seed, "--epochs": epochs, "--device": device}
+    given = {
+        "--data": data,
+        "--out": folder,
+        "--seed": seed,
+        "--epochs": epochs,
+        "--weights": weights,
+        "--device": device,
+    }
     with Bar() as bar:
         family = guarded(run, _again(recipe, given), bar, table)
     _show(family, folder, json)

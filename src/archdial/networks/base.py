@@ -57,6 +57,10 @@ class Supernet(nn.Module, ABC):
         An option whose weight is exactly zero does not run.
         """
 
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """Return the one name of all architectures that run the same as `architecture`."""
+        return architecture
+
     def untouched(self) -> nn.Module | None:
         """Return the network as it came, if it was trained before: a copy to learn from."""
         return None

@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from archdial.errors import UsageError
 from archdial.networks.base import Supernet, TermPlan
 from archdial.networks.gated.capture import Captured, capture, laid_out
-from archdial.networks.gated.choices import KEEP, Gate, chosen, space_of
+from archdial.networks.gated.choices import DROP, KEEP, OPTIONS, Gate, chosen, space_of
 from archdial.networks.gated.listing import listed
 from archdial.networks.gated.mixing import gate
 from archdial.networks.gated.need import conditions, holds
@@ -113,9 +113,15 @@ class GatedNetwork(Supernet):
     def dropped(self, architecture: Architecture) -> list[Operation]:
         """Return the operations that `architecture` drops, in the order in which they would run."""
         self.space.check(architecture)
-        keep = [choice.options.index(KEEP) for choice in self.space.choices]
-        gone = {row for row, option in enumerate(architecture.options) if option != keep[row]}
+        gone = {row for row, option in enumerate(architecture.options) if OPTIONS[option] == DROP}
         return [operation for operation, row in self._choice_of.values() if row in gone]
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """Return `architecture` with all that is kept in vain dropped, as what stands in a dropped branch."""
+        self.space.check(architecture)
+        kept = [row for row, option in enumerate(architecture.options) if OPTIONS[option] == KEEP]
+        runs = {row for node, (_, row) in self._choice_of.items() if holds(self._conditions[node], kept)}
+        return Architecture(tuple(OPTIONS.index(KEEP if row in runs else DROP) for row in range(len(self.gates))))
 
     @property
     def whole(self) -> Architecture:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from archdial.errors import UsageError
@@ -65,6 +65,11 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
             raise UsageError(f"weights {path}: {name} has shape {shapes}: name the weights of this model")
     model.load_state_dict(state)
     return model
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write the state dict of `model` to `path`, a .safetensors file; what two names share is written under both."""
+    save_file({name: tensor.detach().cpu().clone().contiguous() for name, tensor in model.state_dict().items()}, path)
 
 
 def _some(word: str, names: list[str]) -> str:

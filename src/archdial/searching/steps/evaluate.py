@@ -34,7 +34,8 @@ class Evaluate(Step):
         """Return the architectures of this epoch; those of an interrupted one are taken up where they were left."""
         # What is pending was proposed before an interruption: proposing draws numbers, and must not happen twice.
         if not state.pending:
-            state.pending = self.propose(state)
+            proposed = map(state.network.canonical, self.propose(state))
+            state.pending = unseen(proposed, state.seen())
         return iter(state.pending[start:])
 
     def __call__(self, state: SearchState, batch: Architecture, progress: float) -> Figures:

@@ -1,0 +1,79 @@
+"""archdial train: the network that gates will be put on, trained first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archdial.cli.app import app
+from archdial.cli.options import Data, Device, Json, RecipeArgument, Seed
+from archdial.cli.output import show
+
+if TYPE_CHECKING:
+    from archdial.network_settings import GateSettings
+
+
+@app.command(epilog="Example: archdial train resnet18_quarter_cifar10 --data data/cifar10 --out resnet.safetensors")
+def train(
+    recipe: RecipeArgument,
+    out: Annotated[Path, typer.Option(help="File of the weights, .safetensors.")],
+    data: Data = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of training.", show_default="the recipe's")] = None,
+    seed: Seed = None,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Train the network of a recipe before gates are put on it.
+
+    It sees the images for the weights; accuracy is told for validation and test images.
+    """
+    from archdial import training
+    from archdial.config import load_recipe
+    from archdial.cost.machine import device as known
+    from archdial.data import Normalize, load, split
+    from archdial.files import write_atomically
+    from archdial.measure import accuracy
+    from archdial.networks.gated.source import save_weights
+    from archdial.progress import Bar
+
+    _check_file(out)
+    known(device or "cpu")
+    chosen = load_recipe(recipe).changed(data=data)
+    whole = load(chosen.data, channels=chosen.channels)
+    seen = split(whole, weights=chosen.weights, seed=seed or 0, limit=chosen.limit)
+    settings = chosen.train if epochs is None else replace(chosen.train, epochs=epochs)
+    model = training.restart(_gated(chosen.network).model_for(whole), seed or 0)
+    normalize = Normalize(seen.mean, seen.std)
+    with Bar() as bar:
+        training.train(model, seen.weights, normalize, settings, seed=seed or 0, device=device or "cpu", bar=bar)
+    write_atomically(out, lambda temporary: save_weights(model, temporary))
+    figures = {
+        split: accuracy(model, images, normalize)
+        for split, images in {"validation": seen.validation, "test": whole.test}.items()
+    }
+    told = ", ".join(f"{100 * value:.2f} % on {name}" for name, value in figures.items())
+    value = {"weights": str(out), "accuracy": figures, "epochs": settings.epochs, "seed": seed or 0}
+    show(value, f"{told}; weights in {out}; next: archdial search {recipe} --weights {out}", as_json=json)
+
+
+def _gated(network: object) -> GateSettings:
+    from archdial.errors import UsageError
+    from archdial.network_settings import GateSettings
+
+    if not isinstance(network, GateSettings):
+        raise UsageError("this recipe searches cells from scratch: leave out `train`, its search trains the weights")
+    return network
+
+
+def _check_file(path: Path) -> None:
+    from archdial.errors import UsageError
+    from archdial.runs import check_writable
+
+    if path.suffix != ".safetensors":
+        raise UsageError(f"--out {path}: weights are written as .safetensors, end the name so")
+    check_writable(path.absolute().parent)
+    if path.exists():
+        raise UsageError(f"{path} exists: choose another --out")

@@ -1,0 +1,146 @@
+"""Gates from the command line: train a backbone, search, pick, fine-tune; and wrong calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from archdial.networks.backbones import resnet20
+from archdial.storage import load_family, load_member
+
+from .conftest import Answer, call, write_recipe
+
+RECIPE = """
+data: digits
+channels: 1
+weights: 0.5
+limit: 120
+network: {kind: gates, model: resnet20, width: 2, groups: {"stages.*.pair": ["stages.*.conv2", "stages.*.bn2"]}}
+search:
+  regime: tuned
+  paths: kept
+  epochs: 1
+  batch_size: 30
+  evaluations: 8
+  sample: 6
+  rounds: 1
+  evaluation_images: 40
+  calibration_images: 40
+  hypernet: {kind: piecewise_constant}
+train: {epochs: 1, batch_size: 30}
+"""
+
+
+@dataclass
+class Pruned:
+    recipe: Path
+    weights: Path
+    folder: Path
+    trained: Answer
+    searched: Answer
+
+
+@pytest.fixture(scope="module")
+def pruned(tmp_path_factory: pytest.TempPathFactory) -> Pruned:
+    place = tmp_path_factory.mktemp("gates")
+    recipe, weights, folder = write_recipe(place, RECIPE), place / "backbone.safetensors", place / "run"
+    trained = call("train", recipe, "--out", weights, "--json")
+    assert trained.status == 0, trained.err
+    searched = call("search", recipe, "--weights", weights, "--out", folder, "--json")
+    assert searched.status == 0, searched.err
+    return Pruned(recipe, weights, folder, trained, searched)
+
+
+def test_train_writes_weights_of_the_backbone(pruned: Pruned) -> None:
+    from archdial.networks.gated.source import load_weights
+
+    assert set(pruned.trained.json["accuracy"]) == {"validation", "test"}
+    load_weights(resnet20(2, in_channels=1), pruned.weights)
+
+
+def test_a_family_over_gates_is_loaded_and_built(pruned: Pruned) -> None:
+    family = load_family(pruned.folder)
+    whole = family.costs["parameters"].of(family.network.whole)  # type: ignore[attr-defined]
+    assert whole == sum(p.numel() for p in resnet20(2, in_channels=1).parameters())
+    member = family.within(params=whole / 2)
+    assert sum(p.numel() for p in member.build().parameters()) == member.parameters <= whole / 2
+
+
+def test_a_member_is_picked_tuned_and_loaded(pruned: Pruned, tmp_path: Path) -> None:
+    limit = sum(pruned.searched.json["range"]["latency_ms"]) / 2
+    answer = call(
+        "finetune", pruned.folder, "--latency-ms", limit, "--epochs", 1, "--out", tmp_path / "member", "--json"
+    )
+    assert answer.status == 0, answer.err
+    module = load_member(tmp_path / "member")
+    assert module(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+    assert sum(p.numel() for p in module.parameters()) == answer.json["parameters"]
+
+
+def test_what_counts_as_kept_runs(pruned: Pruned) -> None:
+    for member in pruned.searched.json["members"]:
+        kept = [name for name, option in member["architecture"].items() if option == "keep"]
+        branches = {
+            n.removesuffix(".branch") for n, o in member["architecture"].items() if ".branch" in n and o != "keep"
+        }
+        assert not [name for name in kept if name.removesuffix(".relu1").removesuffix(".bn1") in branches]
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        ("", (), "archdial train"),
+        ("", ("--weights", "nowhere.safetensors"), "no weights at"),
+        ("model: resnet19", (), "did you mean 'resnet18'"),
+        ("model: nowhere:make", (), "nowhere:make"),
+        ("model: math:pi", (), "math:pi"),
+        ("model: torch.nn:Identity", (), "nothing in this network can be dropped"),
+        ("include: [stages.0.0.cnv1]", ("--weights", "good"), "stages.0.0.conv1"),
+        ("widht: 3", (), "network.widht: unknown key"),
+    ],
+)
+def test_wrong_gates_are_refused_before_anything_is_written(
+    pruned: Pruned, tmp_path: Path, change: str, arguments: tuple[str, ...], message: str
+) -> None:
+    key = change.partition(":")[0]
+    text = RECIPE.replace(', groups: {"stages.*.pair": ["stages.*.conv2", "stages.*.bn2"]}', "")
+    if key == "model":
+        text = text.replace("model: resnet20, width: 2", change)
+    elif change:
+        text = text.replace("width: 2", f"width: 2, {change}")
+    given = [str(pruned.weights) if argument == "good" else argument for argument in arguments]
+    answer = call("search", write_recipe(tmp_path, text), "--out", tmp_path / "run", *given)
+    assert answer.status == 2
+    assert message in answer.sentence
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_of_another_model_are_refused_with_the_first_key(pruned: Pruned, tmp_path: Path) -> None:
+    other = write_recipe(tmp_path, RECIPE.replace("width: 2", "width: 3"))
+    answer = call("search", other, "--weights", pruned.weights, "--out", tmp_path / "run")
+    assert answer.status == 2
+    assert "conv1.weight has shape (2, 1, 3, 3), expected (3, 1, 3, 3)" in answer.sentence
+    deeper = write_recipe(tmp_path, RECIPE.replace("resnet20", "resnet56"))
+    answer = call("search", deeper, "--weights", pruned.weights, "--out", tmp_path / "run")
+    assert "missing stages.0.3.conv1.weight" in answer.sentence
+
+
+def test_train_is_for_gates_and_overwrites_nothing(pruned: Pruned, tmp_path: Path) -> None:
+    again = call("train", pruned.recipe, "--out", pruned.weights)
+    assert again.status == 2
+    assert "exists" in again.sentence
+    cells = call("train", "digits", "--out", tmp_path / "w.safetensors")
+    assert cells.status == 2
+    assert "searches cells" in cells.sentence
+    pickled = call("train", pruned.recipe, "--out", tmp_path / "w.pt")
+    assert ".safetensors" in pickled.sentence
+
+
+def test_a_pickle_is_never_run(pruned: Pruned, tmp_path: Path) -> None:
+    torch.save(resnet20(2, in_channels=1), tmp_path / "model.pt")
+    answer = call("search", pruned.recipe, "--weights", tmp_path / "model.pt", "--out", tmp_path / "run")
+    assert answer.status == 2
+    assert "without running code" in answer.sentence
