@@ -32,10 +32,16 @@ def count(module: nn.Module, input_shape: tuple[int, ...], inputs: tuple[Tensor,
         inputs: what it is run on instead, where it takes other tensors.
     """
     subject = copy.deepcopy(module).cpu().float().eval()
-    examples, written = inputs or (torch.zeros(1, *input_shape),), _Written()
+    examples = tuple(repeatable(tensor) for tensor in inputs) or (torch.zeros(1, *input_shape),)
+    written = _Written()
     with torch.no_grad(), FlopCounterMode(display=False) as flops, written:
         subject(*examples)
     return Counts(parameters(module), int(flops.get_total_flops()), written.bytes)
+
+
+def repeatable(tensor: Tensor) -> Tensor:
+    """Return `tensor` on the CPU, floating point as float32."""
+    return tensor.detach().cpu().float() if tensor.is_floating_point() else tensor.detach().cpu()
 
 
 def parameters(module: nn.Module) -> int:

@@ -120,7 +120,9 @@ class _Setup:
                 return timing.time_callables(calls, repeats=self.repeats, progress=progress)
 
     def prepare(self, part: Part) -> timing.Call:
-        examples = [repeated(tensor, self.batch_size) for tensor in part.inputs] or [self._random(part.input_shape)]
+        dimensions = part.batch_dimensions or (0,) * len(part.inputs)
+        batches = [repeated(t, self.batch_size, d) for t, d in zip(part.inputs, dimensions, strict=True)]
+        examples = batches or [self._random(part.input_shape)]
         module = copy.deepcopy(part.module).float()
         return self.runtime.prepare(module, *(example.to(self.device) for example in examples))
 
@@ -141,16 +143,19 @@ class _Setup:
         }
 
 
-def repeated(tensor: Tensor, batch_size: int) -> Tensor:
-    """Return a batch (batch_size, …) of one tensor (1, …), each in the memory layout that it had."""
-    one = tensor[:1]
-    if not one.numel() or 0 in one.stride():
+def repeated(tensor: Tensor, batch_size: int, dimension: int | None = 0) -> Tensor:
+    """Return what `tensor` is for a batch: so many times as much in `dimension`, each in the memory layout it had."""
+    tensor = tensor.detach().float() if tensor.is_floating_point() else tensor.detach()
+    if dimension is None or batch_size == 1:
+        return tensor
+    if tensor.shape[dimension] != 1 or not tensor.numel() or 0 in tensor.stride():
         # What was expanded has one place in memory for several elements, and cannot be written to.
-        return one.repeat(batch_size, *(1 for _ in one.shape[1:]))
+        return torch.cat([tensor] * batch_size, dimension)
+    one = tensor.movedim(dimension, 0)
     outermost = 1 + sum((size - 1) * stride for size, stride in zip(one.shape[1:], one.stride()[1:], strict=True))
     strides = (max(outermost, one.numel()), *one.stride()[1:])
-    batch = torch.empty_strided((batch_size, *one.shape[1:]), strides, dtype=one.dtype)
-    return batch.copy_(one.expand(batch_size, *one.shape[1:]))
+    batch = torch.empty_strided((batch_size, *one.shape[1:]), strides, dtype=one.dtype, device=one.device)
+    return batch.copy_(one.expand(batch_size, *one.shape[1:])).movedim(0, dimension)
 
 
 def _now() -> str:

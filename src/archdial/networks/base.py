@@ -22,12 +22,14 @@ class Part:
         input_shape: shape of one input, without the batch.
         inputs: tensors (1, …) that flow into it for one input of the network, where it takes several or they matter;
             without them it is measured on random numbers.
+        batch_dimensions: of each of `inputs` the dimension that grows with the batch, or None; the first by default.
     """
 
     key: str
     module: nn.Module = field(compare=False)
     input_shape: tuple[int, ...]
     inputs: tuple[Tensor, ...] = field(default=(), compare=False)
+    batch_dimensions: tuple[int | None, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)

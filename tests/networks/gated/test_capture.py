@@ -166,7 +166,6 @@ def test_the_users_network_is_left_as_it_was(name: str, training: bool) -> None:
         assert not any(getattr(module, "inplace", False) for module in network.modules())
 
 
-@pytest.mark.xfail(strict=True, reason="modes of submodules are set to that of the whole network")
 def test_submodules_keep_their_own_modes() -> None:
     model = Residual().train()
     model.l1.eval()
@@ -235,7 +234,6 @@ def test_constants_are_folded_and_move_with_the_network() -> None:
     assert network.build(network.whole)(given.double().to("meta")).device.type == "meta"
 
 
-@pytest.mark.xfail(strict=True, reason="what is computed from a tensor written in the code is computed at each call")
 def test_constants_written_as_tensors_are_folded_too() -> None:
     network = gates(lived_in(Literal()), images())
     (held,) = (node for node in network.graph.nodes if node.op == "get_attr")
@@ -377,7 +375,6 @@ def test_in_place_code_of_the_network_is_made_functional(how: str) -> None:
 IN_PLACE = ["mul", "relu", "add", "add", "clamp", "add", "relu", "mean"]
 
 
-@pytest.mark.xfail(strict=True, reason="images run channels last, where a view of them is refused")
 @pytest.mark.parametrize("batch", ["size", "rest"])
 def test_features_may_be_flattened_by_a_view(batch: str) -> None:
     def code(model: Written, inputs: Tensor) -> Tensor:
@@ -389,7 +386,6 @@ def test_features_may_be_flattened_by_a_view(batch: str) -> None:
     close(network(images(), whole(network)), model(images()))
 
 
-@pytest.mark.xfail(strict=True, reason="the example that both run on has been written to by the first")
 def test_a_network_may_write_to_its_input() -> None:
     def code(model: Written, inputs: Tensor) -> Tensor:
         inputs -= 0.5
@@ -400,7 +396,6 @@ def test_a_network_may_write_to_its_input() -> None:
     close(network(images(), whole(network)), model(images()))
 
 
-@pytest.mark.xfail(strict=True, reason="inplace is switched off before the graph could tell who reads what is written")
 def test_what_an_activation_wrote_in_place_may_be_read_again() -> None:
     def code(model: Written, inputs: Tensor) -> Tensor:
         features = model.conv(inputs)
@@ -424,7 +419,6 @@ class Auxiliary(nn.Module):
         return {"logits": self.norm(features).mean((2, 3)), "hidden": self.head(features)}
 
 
-@pytest.mark.xfail(strict=True, reason="what no output needs stays in the graph, with gates on it")
 @pytest.mark.parametrize(("inner", "how"), [(nn.ReLU, "export"), (Switch, "trace")])
 def test_what_serves_no_output_is_no_operation(inner: type[nn.Module], how: str) -> None:
     network = gates(lived_in(Auxiliary(inner())), images())

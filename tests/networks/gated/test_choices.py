@@ -173,7 +173,6 @@ def test_twice_in_one_group_is_once() -> None:
     assert members(found)["norm"] == ["layer1.bn1"]
 
 
-@pytest.mark.xfail(strict=True, reason="a group called like an operation takes it in, though no pattern names it")
 def test_a_group_has_only_what_its_patterns_name() -> None:
     try:
         found = chosen(OPERATIONS, groups={"stem": ["layer1.conv1"]})

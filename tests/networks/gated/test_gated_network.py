@@ -187,13 +187,7 @@ def test_exact_gates_run_only_what_is_needed() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(
-            name,
-            marks=pytest.mark.xfail(name == "functional", strict=True, reason="constants are in its state dict"),
-        )
-        for name in OWN
-    ],
+    OWN,
 )
 def test_keeping_everything_gives_the_users_network_back(name: str) -> None:
     model, network = case(name)
@@ -295,7 +289,6 @@ def test_modes_switch(name: str) -> None:
             assert {module.training for module in built.train(mode).modules()} == {mode}
 
 
-@pytest.mark.xfail(strict=True, reason="containers that fx makes anew are in training mode")
 def test_all_of_it_is_in_the_mode_of_the_network() -> None:
     built = gated("residual").build(gated("residual").whole)
     assert {module.training for module in built.modules()} == {False}
@@ -379,10 +372,7 @@ def test_canonical_is_one_name_for_one_graph(name: str, data: st.DataObject) -> 
     "name",
     [
         "shared",
-        pytest.param(
-            "nested",
-            marks=pytest.mark.xfail(strict=True, reason="the name `branch` is read as the kind of all branches"),
-        ),
+        "nested",
     ],
 )
 def test_an_equal_network_is_made_from_json(name: str) -> None:
@@ -422,7 +412,6 @@ def test_printing_lists_the_gates() -> None:
     assert [cell.strip() for cell in row.strip("│").split("│")][:4] == ["block", "normalisation", "identity/zero", "3"]
 
 
-@pytest.mark.xfail(strict=True, reason="graph and nodes are copied apart, and the nodes with what export left in them")
 @pytest.mark.parametrize("name", ["residual", "opaque"])
 def test_the_gated_network_itself_is_copied(name: str) -> None:
     network = gated(name)
@@ -433,7 +422,6 @@ def test_the_gated_network_itself_is_copied(name: str) -> None:
     assert other.build(architecture)(given).equal(network.build(architecture)(given))
 
 
-@pytest.mark.xfail(strict=True, reason="a gate that gets no gradient is handed zeros, and passes them on")
 def test_no_gradient_enters_what_is_dropped() -> None:
     network = gated("residual")
     for architecture in (dropping(network, "l1.branch"), *drawn(network.space, 2)):
@@ -443,7 +431,6 @@ def test_no_gradient_enters_what_is_dropped() -> None:
         assert reached == {name for name, _ in network.build(architecture).named_parameters()}
 
 
-@pytest.mark.xfail(strict=True, reason="lerp takes one type only, and under autocast there are two")
 @pytest.mark.parametrize("name", ["vit", "convnext"])
 def test_soft_gates_run_in_mixed_precision(name: str) -> None:
     network = gated(name)
@@ -453,7 +440,6 @@ def test_soft_gates_run_in_mixed_precision(name: str) -> None:
     close(result.float(), network(inputs(network), weights), 0.05)
 
 
-@pytest.mark.xfail(strict=True, reason="inplace=True of a traced function stays, and writes to what the gate passes on")
 def test_functions_that_write_in_place_are_made_functional_where_traced() -> None:
     class Model(nn.Module):
         def __init__(self) -> None:
@@ -467,7 +453,6 @@ def test_functions_that_write_in_place_are_made_functional_where_traced() -> Non
     agree(network, dropping(network, "relu"))
 
 
-@pytest.mark.xfail(strict=True, reason="a module of the user's writes to what the gate passes on")
 def test_modules_that_write_to_their_input_leave_it_to_the_gate() -> None:
     class Double(nn.Module):
         def forward(self, inputs: Tensor) -> Tensor:

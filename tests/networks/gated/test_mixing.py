@@ -106,7 +106,6 @@ def test_weights_may_have_another_type(dtype: torch.dtype) -> None:
     torch.testing.assert_close(result, (output + instead) / 2)
 
 
-@pytest.mark.xfail(strict=True, reason="lerp takes one type only, and under bf16-mixed there are two")
 def test_output_and_what_takes_its_place_may_differ_in_type() -> None:
     output, instead, pair, _ = case((0.5, 0.5), torch.float32)
     result = gate(output.bfloat16(), instead, pair)

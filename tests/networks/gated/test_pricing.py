@@ -48,11 +48,6 @@ from .examples import (
 )
 
 RUNTIME = {"device": "cpu", "runtime": "eager", "threads": 1, "batch_size": 1}
-_FIRST = pytest.mark.xfail(strict=True, reason="the first dimension is taken for the batch, and comes second here")
-_SAME = {
-    "functional": pytest.mark.xfail(strict=True, reason="keys leave out the shapes of parameters"),
-    "convnext": pytest.mark.xfail(strict=True, reason="a class derived from torch's need not tell all in its text"),
-}
 
 
 def price(key: str) -> float:
@@ -175,7 +170,7 @@ def flops(network: GatedNetwork, architecture: Architecture) -> int:
     return int(counter.get_total_flops())
 
 
-@pytest.mark.parametrize("name", [n if n != "encoder" else pytest.param(n, marks=_FIRST) for n in NETWORKS])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_parameters_and_flops_are_those_of_what_is_built(name: str) -> None:
     network = gated(name)
     parameters, work = (expected_cost(network, column) for column in ("parameters", "flops"))
@@ -216,7 +211,7 @@ def test_groups_are_priced_too() -> None:
         assert expected_cost(network, "parameters").of(architecture) == weight(network.build(architecture))
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=_SAME[n]) if n in _SAME else n for n in NETWORKS])
+@pytest.mark.parametrize("name", NETWORKS)
 def test_equal_keys_are_equal_work(name: str) -> None:
     network, seen = gated(name), {}
     for plan in network.terms():
@@ -313,12 +308,10 @@ def test_a_parameter_that_a_function_reads_goes_with_it() -> None:
     check_counts(written(code, weight=torch.ones(8, 8, 3, 3)))
 
 
-@pytest.mark.xfail(strict=True, reason="what is computed from parameters alone is no part")
 def test_parameters_behind_other_code_go_with_what_reads_them() -> None:
     check_counts(written(branch_of(lambda model, features: features * model.scale.exp()), scale=torch.ones(8, 1, 1)))
 
 
-@pytest.mark.xfail(strict=True, reason="only calls of a module share a term")
 def test_a_parameter_that_two_functions_read_counts_once() -> None:
     def code(model: nn.Module, features: Tensor) -> Tensor:
         inner = F.relu(F.conv2d(features, model.weight, padding=1))
@@ -327,18 +320,15 @@ def test_a_parameter_that_two_functions_read_counts_once() -> None:
     check_counts(written(branch_of(code), weight=torch.ones(8, 8, 3, 3)))
 
 
-@pytest.mark.xfail(strict=True, reason="only calls under one name share a term")
 def test_a_module_of_two_names_counts_once() -> None:
     conv = nn.Conv2d(8, 8, 1)
     check_counts(written(branch_of(lambda model, features: model.b(F.relu(model.a(features)))), a=conv, b=conv))
 
 
-@pytest.mark.xfail(strict=True, reason="parameters that nothing reads are taken for some that always run")
 def test_parameters_that_nothing_reads_cost_nothing() -> None:
     check_counts(written(branch_of(lambda model, features: F.relu(features)), unused=nn.Linear(8, 8)))
 
 
-@pytest.mark.xfail(strict=True, reason="keys leave out the shapes of parameters")
 def test_functions_on_other_parameters_are_other_work() -> None:
     def code(model: nn.Module, features: Tensor) -> Tensor:
         wide = F.conv2d(features, model.wide, padding="same")
@@ -357,35 +347,29 @@ def windows(model: nn.Module, features: Tensor) -> Tensor:
     return parts.reshape(features.shape) + tokens.mean(1)[..., None, None]
 
 
-@pytest.mark.xfail(strict=True, reason="keys leave out the first dimension, which is not the batch everywhere")
 def test_equal_layers_on_more_windows_are_more_work() -> None:
     check_counts(written(branch_of(windows), inner=nn.Linear(8, 8), outer=nn.Linear(8, 8)))
 
 
-@pytest.mark.xfail(strict=True, reason="the first dimension is taken for the batch")
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_windows_are_measured_whole(batch_size: int) -> None:
     check_what_is_measured(written(branch_of(windows), inner=nn.Linear(8, 8), outer=nn.Linear(8, 8)), batch_size)
 
 
-@pytest.mark.xfail(strict=True, reason="the first dimension is taken for the batch")
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_attention_of_torch_is_measured_on_whole_sequences(batch_size: int) -> None:
     check_what_is_measured(gated("encoder"), batch_size)
 
 
-@pytest.mark.xfail(strict=True, reason="a constant has its first dimension taken for the batch")
 def test_constants_are_the_same_for_any_batch() -> None:
     counted(gates(lived_in(Literal()), images()), batch_size=4)
 
 
-@pytest.mark.xfail(strict=True, reason="an identity that was traced is priced, and not built")
 def test_identities_cost_nothing() -> None:
     network = gates(lived_in(nn.Sequential(nn.Conv2d(3, 8, 1), nn.Identity(), Switch())), images())
     compare(network, network.whole)
 
 
-@pytest.mark.xfail(strict=True, reason="a weight that is computed has its first dimension taken for the batch")
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_normalised_weights_are_profiled(batch_size: int) -> None:
     conv = nn.utils.parametrizations.weight_norm(nn.Conv2d(8, 8, 3, 1, 1))
@@ -393,12 +377,10 @@ def test_normalised_weights_are_profiled(batch_size: int) -> None:
     counted(network, batch_size)
 
 
-@pytest.mark.xfail(strict=True, reason="parts are made float32, and what flows into them is not")
 def test_networks_of_another_type_are_profiled() -> None:
     counted(gates(make("residual").bfloat16(), images().bfloat16()))
 
 
-@pytest.mark.xfail(strict=True, reason="calls of one module share a term even where there is no parameter to share")
 def test_an_activation_that_is_shared_by_all_layers_has_small_terms() -> None:
     layers = nn.ModuleList(nn.Conv2d(8, 8, 1) for _ in range(10))
 

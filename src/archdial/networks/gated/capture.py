@@ -12,12 +12,15 @@ from torch import Tensor, fx, nn
 from archdial.errors import UsageError
 from archdial.networks.gated.constants import fold_constants
 from archdial.networks.gated.exporting import exported
-from archdial.networks.gated.functional import make_functional, make_modules_functional
+from archdial.networks.gated.functional import make_functional, make_reshapes, remove_dead
 from archdial.networks.gated.leaves import is_leaf, is_torch_leaf
 from archdial.networks.gated.tracing import Untraceable, first_line, line_at_fault, traced
 
 Flow = dict[fx.Node, Any]
 """What each node gave for one input."""
+
+BATCH = "batch_dimension"
+"""Key of a node's meta: in which dimension of its tensor the inputs of a batch lie, or None."""
 
 TOLERANCE = 1e-4
 """Largest difference of a captured network from the original, over the largest output."""
@@ -56,14 +59,14 @@ def capture(model: nn.Module, example: Tensor) -> Captured:
     faults: list[str] = []
     for leaf in (is_leaf, is_torch_leaf):
         try:
-            root = _prepared(model, one)
+            root = _prepared(model)
             # A batch of one would be taken for a constant.
             graph = exported(root, torch.cat((one, one)), leaf)
             return _checked(model, root, graph, one, "export", ())
         except Exception as error:
             faults.append(f"torch.export: {first_line(error)}")
     try:
-        root = _prepared(model, one)
+        root = _prepared(model)
         graph, opaque = traced(root, is_torch_leaf)
         return _checked(model, root, graph, one, "trace", opaque)
     except Untraceable as error:
@@ -92,11 +95,8 @@ def _check(model: object, example: object) -> None:
         ) from error
 
 
-def _prepared(model: nn.Module, example: Tensor) -> nn.Module:
-    root = copy.deepcopy(model).eval()
-    make_modules_functional(root)
-    # Images run channels last, twice as fast on a CPU.
-    return root.to(memory_format=torch.channels_last) if example.dim() == 4 else root  # type: ignore[call-overload]
+def _prepared(model: nn.Module) -> nn.Module:
+    return copy.deepcopy(model).eval()
 
 
 def laid_out(inputs: Tensor) -> Tensor:
@@ -106,11 +106,13 @@ def laid_out(inputs: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _run(model: nn.Module, example: Tensor) -> Tensor:
-    was = model.training
+    modes = {module: module.training for module in model.modules()}
     try:
-        return one_tensor(model.eval()(example))
+        # A copy: the network may write to its input.
+        return one_tensor(model.eval()(example.clone()))
     finally:
-        model.train(was)
+        for module, training in modes.items():
+            module.training = training
 
 
 def one_tensor(result: Any) -> Tensor:
@@ -129,15 +131,32 @@ def one_tensor(result: Any) -> Tensor:
 def _checked(
     model: nn.Module, root: nn.Module, graph: fx.Graph, one: Tensor, how: str, opaque: tuple[str, ...]
 ) -> Captured:
-    make_functional(graph)
+    make_functional(root, graph)
+    make_reshapes(graph)
+    remove_dead(graph)
+    if one.dim() == 4:
+        # Images run channels last, twice as fast on a CPU.
+        root.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     flow = flow_of(root, graph, one)
-    fold_constants(root, graph, flow)
+    own = {name for name, _ in model.named_buffers()}
+    fold_constants(root, graph, flow, frozenset(name for name, _ in root.named_buffers() if name not in own))
     three = torch.cat((one, one.flip(-1), one.roll(1, -1)))
     expected = _run(model, three)
-    given = flow_of(root, graph, three)[next(reversed(graph.nodes))]
+    of_three = flow_of(root, graph, three)
+    given = of_three[next(reversed(graph.nodes))]
     if given.shape != expected.shape or (given - expected).abs().max() > TOLERANCE * expected.abs().max().clamp_min(1):
         raise ValueError("the captured graph gives other outputs than the network")
+    for node in graph.nodes:
+        node.meta[BATCH] = _batch_dimension(flow[node], of_three[node])
     return Captured(root, graph, how, opaque, flow)
+
+
+def _batch_dimension(one: Any, three: Any) -> int | None:
+    """Return the dimension in which three inputs are three times as many; None for what is the same for any."""
+    if not isinstance(one, Tensor) or one.shape == three.shape:
+        return None
+    grown = [number for number, (a, b) in enumerate(zip(one.shape, three.shape, strict=True)) if b == 3 * a != a]
+    return grown[0] if grown else None
 
 
 @torch.no_grad()

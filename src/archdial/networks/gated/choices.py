@@ -61,6 +61,9 @@ def chosen(
         raise UsageError(f"include {list(include)} and exclude {list(exclude)} leave nothing that can be dropped")
     named: dict[str, list[Operation]] = {}
     owner = _owners(operations, groups or {})
+    for operation in wanted - owner.keys():
+        if operation.name in owner.values():
+            raise UsageError(f"a group is called {operation.name!r}, like an operation outside it: rename it")
     for operation in operations:
         if operation in wanted:
             named.setdefault(owner.get(operation, operation.name), []).append(operation)

@@ -27,7 +27,8 @@ def exported(model: nn.Module, example: Tensor, leaf: Leaf) -> fx.Graph:
     graph.output(_tensor(result, program.call_spec.out_spec))
     _adopt_constants(model, captured, graph)
     for path, nodes in _calls(model, graph, leaf):
-        _put_back(graph, path, nodes)
+        if getattr(model.get_submodule(path), "inplace", False) is True or not _write(nodes):
+            _put_back(graph, path, nodes)
     _erase_unused(graph)
     graph.lint()
     return graph
@@ -100,6 +101,15 @@ def _inputs(nodes: Sequence[fx.Node]) -> list[fx.Node]:
     inside = set(nodes)
     read = dict.fromkeys(source for node in nodes for source in node.all_input_nodes)
     return [n for n in read if n not in inside and n.op != "get_attr" and isinstance(n.meta.get("val"), Tensor)]
+
+
+def _write(nodes: list[fx.Node]) -> bool:
+    """Tell whether one of `nodes` writes to what they read."""
+    inputs = _inputs(nodes)
+    return any(
+        isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable and node.args[0] in inputs
+        for node in nodes
+    )
 
 
 def _put_back(graph: fx.Graph, path: str, nodes: list[fx.Node]) -> None:

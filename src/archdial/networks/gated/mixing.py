@@ -13,6 +13,8 @@ class _Gate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, output: Tensor, instead: Tensor, keep: Tensor, drop: Tensor) -> Tensor:
+        # A gate in what is dropped itself gets no gradient; zeros would run all that is behind it.
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(output, instead, keep, drop)
         k, d = float(keep), float(drop)
         if (k, d) == (1.0, 0.0):
@@ -20,8 +22,10 @@ class _Gate(torch.autograd.Function):
         return instead.view_as(instead) if (k, d) == (0.0, 1.0) else torch.lerp(instead, output, k)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         (gradient,) = gradients
+        if gradient is None:
+            return None, None, None, None
         output, instead, keep, drop = ctx.saved_tensors
         k, d = float(keep), float(drop)
         return (
@@ -41,4 +45,6 @@ def _scaled(gradient: Tensor, weight: float) -> Tensor | None:
 
 def gate(output: Tensor, instead: Tensor, weights: Tensor) -> Tensor:
     """Return keep · output + drop · instead for weights (2,) = (keep, drop) that sum to 1."""
-    return _Gate.apply(output, instead, weights[0], weights[1])  # type: ignore[no-any-return,no-untyped-call]
+    # Under autocast a layer's output may have another type than its input.
+    common = torch.promote_types(output.dtype, instead.dtype)
+    return _Gate.apply(output.to(common), instead.to(common), weights[0], weights[1])  # type: ignore[no-any-return,no-untyped-call]

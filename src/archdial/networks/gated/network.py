@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -117,7 +119,7 @@ class GatedNetwork(Supernet):
         return [operation for operation, row in self._choice_of.values() if row in gone]
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return `architecture` with all that is kept in vain dropped, as what stands in a dropped branch."""
+        """Return `architecture` with all that is kept in vain dropped: what stands in a dropped branch."""
         self.space.check(architecture)
         kept = [row for row, option in enumerate(architecture.options) if OPTIONS[option] == KEEP]
         runs = {row for node, (_, row) in self._choice_of.items() if holds(self._conditions[node], kept)}
@@ -153,9 +155,27 @@ class GatedNetwork(Supernet):
                 "this family was searched on a model of your own: pass it as model=…, its weights are here"
             )
         model = model or make_model(**value["source"])
-        members = {name: value["gates"][name] for name in value["gates"]}
-        included = [name for names in members.values() for name in names]
-        return gates(model, torch.zeros(1, *value["input_shape"]), included, groups=members, source=value["source"])
+        captured = capture(model, torch.zeros(1, *value["input_shape"]))
+        found = {operation.name: operation for operation in find_operations(captured)}
+        # By name, not by pattern: an operation may be called like a kind.
+        if missing := [name for names in value["gates"].values() for name in names if name not in found]:
+            raise UsageError(f"the model has no operation {missing[0]!r}: pass the one that the family was searched on")
+        members = [Gate(name, tuple(found[n] for n in names)) for name, names in value["gates"].items()]
+        return cls(captured, members, value["source"]).train(model.training)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GatedNetwork:
+        copies: dict[fx.Node, fx.Node] = {}
+        graph = fx.Graph()
+        graph.output(graph.graph_copy(self.graph, copies))
+        flow = {copies[node]: value for node, value in self._flow.items() if node in copies}
+        captured = Captured(copy.deepcopy(self.body, memo), graph, self.how, self.opaque, flow)
+        moved = [
+            replace(g, operations=tuple(replace(o, node=copies[o.node], passes=copies[o.passes]) for o in g.operations))
+            for g in self.gates
+        ]
+        made = GatedNetwork(captured, moved, self.source)
+        made.training = self.training
+        return made
 
     def __str__(self) -> str:
         return listed(self.gates, self.terms(), self.opaque, self.how)

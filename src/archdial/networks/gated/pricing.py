@@ -10,9 +10,8 @@ from typing import Any
 from torch import Tensor, fx, nn
 
 from archdial.networks.base import Part, TermPlan
-from archdial.networks.gated.capture import Flow
+from archdial.networks.gated.capture import BATCH, Flow
 from archdial.networks.gated.choices import DROP, KEEP
-from archdial.networks.gated.leaves import is_torch_leaf
 from archdial.networks.gated.need import Condition, holds
 
 REST = "parameters outside of operations"
@@ -36,19 +35,30 @@ def part_of(root: nn.Module, node: fx.Node, flow: Flow) -> Part | None:
     tensors = tuple(flow[source] for source in sources)
     if node.op in {"placeholder", "output", "get_attr"} or not sources:
         return None
+    if node.op == "call_module" and type(root.get_submodule(str(node.target))) is nn.Identity:
+        return None
     # A view by the size of the batch, which is a number and no tensor, moves nothing.
     if not all(isinstance(tensor, Tensor) for tensor in tensors) or not isinstance(flow[node], Tensor):
         return None
     module = root.get_submodule(str(node.target)) if node.op == "call_module" else _function(root, node, sources)
-    shapes = "+".join("x".join(map(str, tensor.shape[1:])) for tensor in tensors)
-    return Part(f"{_what(module, node)}/{shapes}", module, tuple(tensors[0].shape[1:]), tensors)
+    shapes = "+".join(_layout(source, flow[source]) for source in node.all_input_nodes)
+    dimensions = tuple(source.meta.get(BATCH) for source in sources)
+    return Part(f"{_what(module, node)}/{shapes}", module, tuple(tensors[0].shape[1:]), tensors, dimensions)
+
+
+def _layout(source: fx.Node, tensor: Tensor) -> str:
+    """Return shape and order in memory; a parameter is told from what flows."""
+    shape = "x".join(map(str, tensor.shape))
+    order = ",".join(map(str, tensor.stride()[1:]))
+    return f"={shape}" if source.op == "get_attr" else f"{shape}({order})"
 
 
 def _what(module: nn.Module, node: fx.Node) -> str:
     if node.op != "call_module":
         return f"{node.target}{_settings(node.args)}{_settings(node.kwargs)}"
-    # The text of a module of torch tells all that its time depends on; that of another may not.
-    return repr(module) if is_torch_leaf(module) else f"{type(module).__name__} {node.target}"
+    # The text of a module of torch tells all that its time depends on; that of another, derived or not, may not.
+    torchs = type(module).__module__.startswith("torch.nn.modules")
+    return repr(module) if torchs else f"{type(module).__name__} {node.target}"
 
 
 def _settings(value: Any) -> str:
@@ -78,35 +88,52 @@ def term_plans(
     """
     grouped: dict[frozenset[int], list[tuple[Condition, Part]]] = defaultdict(list)
     parts = {node: part for node in conditions if (part := part_of(root, node, flow)) is not None}
+    parts |= _rest(root, flow, parts, conditions)
     rows = _rows_together(conditions, parts)
     for node, part in parts.items():
         if conditions[node]:
             grouped[rows[node]].append((conditions[node], part))
-    grouped[frozenset()] += _rest(root, flow, parts)
     return [_plan(sorted(numbers), members, names) for numbers, members in grouped.items()]
 
 
 def _rows_together(
     conditions: Mapping[fx.Node, Condition], parts: Mapping[fx.Node, Part]
 ) -> dict[fx.Node, frozenset[int]]:
-    """Return for each node the choices of its term; calls of one module share a term, or its parameters count twice."""
-    rows = {node: frozenset().union(*conditions[node]) for node in parts}
-    calls: dict[str, list[fx.Node]] = defaultdict(list)
-    for node in parts:
-        if node.op == "call_module":
-            calls[str(node.target)].append(node)
-    for nodes in calls.values():
-        together = frozenset().union(*(rows[node] for node in nodes))
+    """Return for each node the choices of its term; what shares a parameter shares a term, or it counts twice."""
+    groups: list[tuple[set[nn.Parameter], list[fx.Node]]] = []
+    for node, part in parts.items():
+        owned, nodes = set(part.module.parameters()), [node]
+        apart = []
+        for others, members in groups:
+            if owned & others:
+                owned, nodes = owned | others, members + nodes
+            else:
+                apart.append((others, members))
+        groups = [*apart, (owned, nodes)]
+    rows = {}
+    for _, nodes in groups:
+        together = frozenset().union(*(term for node in nodes for term in conditions[node]))
         rows.update(dict.fromkeys(nodes, together))
     return rows
 
 
-def _rest(root: nn.Module, flow: Flow, parts: Mapping[fx.Node, Part]) -> list[tuple[Condition, Part]]:
+def _rest(
+    root: nn.Module, flow: Flow, parts: Mapping[fx.Node, Part], conditions: Mapping[fx.Node, Condition]
+) -> dict[fx.Node, Part]:
+    """Return as parts the parameters that are read and that no part owns."""
     owned = {parameter for part in parts.values() for parameter in part.module.parameters()}
-    held = [parameter for parameter in root.parameters() if parameter not in owned]
-    first = next(value for value in flow.values() if isinstance(value, Tensor))
-    part = Part(REST, Rest(held), tuple(first.shape[1:]), (first,))
-    return [(frozenset({frozenset()}), part)] if held else []
+    first = next(node for node in flow if node.op == "placeholder")
+    inputs, dimensions = (flow[first],), (first.meta.get(BATCH),)
+    return {
+        node: Part(REST, Rest([held]), tuple(flow[first].shape[1:]), inputs, dimensions)
+        for node in conditions
+        if node.op == "get_attr" and isinstance(held := _held(root, node), nn.Parameter) and held not in owned
+    }
+
+
+def _held(root: nn.Module, node: fx.Node) -> Any:
+    path, _, name = str(node.target).rpartition(".")
+    return getattr(root.get_submodule(path), name)
 
 
 def _plan(rows: list[int], members: Sequence[tuple[Condition, Part]], names: Sequence[str]) -> TermPlan:

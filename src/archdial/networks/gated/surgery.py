@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from torch import fx, nn
 
+from archdial.networks.gated.functional import remove_dead
 from archdial.networks.gated.operations import Operation
 
 
@@ -30,17 +31,6 @@ def _place(operation: Operation) -> int:
     return operation.node.args.index(operation.passes)
 
 
-def remove_dead(graph: fx.Graph) -> None:
-    """Erase the nodes of `graph` that nothing reads.
-
-    fx keeps what might have side effects; a module called for nothing, as a BatchNorm that updates its statistics, is
-    dead here all the same.
-    """
-    for node in reversed(list(graph.nodes)):
-        if not node.users and node.op not in {"placeholder", "output"}:
-            graph.erase_node(node)
-
-
 def plain(root: nn.Module, graph: fx.Graph) -> fx.GraphModule:
     """Return a module of its own that runs `graph`: copies of what it uses of `root`, under the same names."""
     for node in graph.nodes:
@@ -50,4 +40,10 @@ def plain(root: nn.Module, graph: fx.Graph) -> fx.GraphModule:
             node.replace_all_uses_with(node.all_input_nodes[0])
     remove_dead(graph)
     graph.lint()
-    return copy.deepcopy(fx.GraphModule(root, graph, class_name="Member"))
+    built = copy.deepcopy(fx.GraphModule(root, graph, class_name="Member"))
+    for name, module in built.named_modules():
+        # fx makes containers anew, in training mode, and puts every buffer into the state dict.
+        own = root.get_submodule(name)
+        module.training = own.training
+        module._non_persistent_buffers_set |= own._non_persistent_buffers_set & module._buffers.keys()
+    return built
