@@ -24,7 +24,9 @@ from archdial.storage import load_family
 
 def along_lambda(family: Family, count: int, repeats: int) -> dict[str, object]:
     members = family.along(count)
-    cheapest, dearest = family.costs["latency_ms"].extremes()
+    cost = family.costs["latency_ms"]
+    cheapest, dearest = cost.extremes()
+    best = max(family.archive, key=lambda evaluated: evaluated.accuracy).architecture
     architectures = [*(member.architecture for member in members), cheapest, dearest]
     found = latencies(family, architectures, repeats=repeats)
     *measured, low, high = (found[architecture] for architecture in architectures)
@@ -35,6 +37,7 @@ def along_lambda(family: Family, count: int, repeats: int) -> dict[str, object]:
         "spearman": spearman(list(range(len(measured))), measured),
         "cheap_end/cheapest": measured[-1] / low,
         "accurate_end/dearest": measured[0] / high,
+        "most_accurate_evaluated/dearest": cost.of(best) / cost.highest,
     }
 
 
@@ -55,13 +58,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run")
     parser.add_argument("--count", type=int, default=24)
-    parser.add_argument("--balanced", action="store_true", help="fit a balanced simplex instead of the plain one")
+    parser.add_argument(
+        "--plain", action="store_true", help="the papers' penalty on the simplex instead of the balanced one"
+    )
     parser.add_argument("--repeats", type=int, default=30)
     options = parser.parse_args()
     torch.set_num_threads(1)
     family = load_family(options.run)
     scalar = family if isinstance(family.dial, Scalar) else redial(family, Scalar())
-    asked = OperationSimplex(balanced=options.balanced)
+    asked = OperationSimplex(balanced=not options.plain)
     simplex = family if isinstance(family.dial, OperationSimplex) else redial(family, asked)
     result = {
         "lambda": along_lambda(scalar, options.count, options.repeats),

@@ -133,9 +133,11 @@ def test_gradients_of_the_penalty_are_finite_and_right(dial: Dial) -> None:
     assert torch.autograd.gradcheck(lambda w: dial.penalty(positions, w, table), weights, eps=1e-6, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["scalar", "operation_simplex"])
-def test_penalty_is_linear_in_the_weights_of_each_choice(kind: str) -> None:
-    dial = make_dial({"kind": kind}).fitted(SPACE.kinds, TRADE)
+@pytest.mark.parametrize(
+    "settings", [{"kind": "scalar"}, {"kind": "operation_simplex", "balanced": False}], ids=lambda value: value["kind"]
+)
+def test_penalty_is_linear_in_the_weights_of_each_choice(settings: dict[str, Any]) -> None:
+    dial = make_dial(settings).fitted(SPACE.kinds, TRADE)
     table, share = cost(JOINT), 0.3
     for row in range(len(SPACE.choices)):
         one, other = soft(4, 1), soft(4, 1)

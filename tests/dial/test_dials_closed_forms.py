@@ -118,7 +118,7 @@ def test_simplex_ray() -> None:
 
 
 def test_simplex_penalty_by_hand() -> None:
-    dial = OperationSimplex(5.0, OPTIONS)
+    dial = OperationSimplex(5.0, OPTIONS, balanced=False)
     position = torch.tensor([[0.2, 0.5, 0.3]])
     # Two convolutions, a pool and a skip; the range of the total is 12 - 2.
     expected = 5.0 * (0.2 * 0.5 + 0.5 * 6.0 + 0.3 * 1.0) / 10
@@ -204,7 +204,7 @@ def test_strengths_are_positive(strength: float) -> None:
 
 def test_a_balanced_penalty_counts_each_kind_by_its_own_full_use() -> None:
     prices = cost()
-    dial = OperationSimplex(strength=2.0, kinds=SPACE.kinds, balanced=True)
+    dial = OperationSimplex(strength=2.0, kinds=SPACE.kinds)
     positions = torch.eye(len(SPACE.kinds))
     for index, kind in enumerate(SPACE.kinds):
         everywhere = SPACE.one_hot(SPACE.uniform(kind))[None].expand(len(positions), -1, -1)
@@ -216,12 +216,12 @@ def test_a_balanced_penalty_counts_each_kind_by_its_own_full_use() -> None:
 
 def test_a_balanced_penalty_grows_faster_than_the_share() -> None:
     prices, kind = cost(), 0
-    dial = OperationSimplex(strength=2.0, kinds=SPACE.kinds, balanced=True)
+    dial = OperationSimplex(strength=2.0, kinds=SPACE.kinds)
     corner = torch.eye(len(SPACE.kinds))[kind : kind + 1]
     everywhere = SPACE.one_hot(SPACE.uniform(SPACE.kinds[kind]))[None]
     for share in (0.25, 0.5, 1.0):
         weights = (share * everywhere).requires_grad_()
         penalty = dial.penalty(corner, weights, prices)
-        torch.testing.assert_close(penalty, torch.tensor([2.0 * share**1.5]))
+        torch.testing.assert_close(penalty, torch.tensor([2.0 * share**2]))
     (gradient,) = torch.autograd.grad(dial.penalty(corner, weights * 0, prices).sum(), weights)
     assert bool(torch.isfinite(gradient).all())

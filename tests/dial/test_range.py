@@ -52,7 +52,7 @@ def test_where_nothing_is_traded_the_range_is_some_range(flat: Tradeoff) -> None
 
 def test_tiny_steps_do_not_stretch_the_range() -> None:
     low, high = penalty_range(trade([(0.0, 1.0), (0.1, 0.0), (1.0, -1e-9)]))
-    assert (low, high) == pytest.approx((10 * MARGIN * 1e-3, 10 * MARGIN))
+    assert (low, high) == pytest.approx((10 * MARGIN * 1e-4, 10 * MARGIN))
 
 
 def test_a_single_step_still_gives_a_decade() -> None:
@@ -118,6 +118,8 @@ def test_strengths_of_the_other_dials() -> None:
     low, high = penalty_range(CONVEX)
     assert Budget().fitted((), CONVEX).strength == pytest.approx(2 * high)
     assert Budget(3.0).fitted((), CONVEX).strength == 3.0
-    simplex = OperationSimplex().fitted(("a", "b", "c"), CONVEX)
+    balanced = OperationSimplex().fitted(("a", "b", "c"), CONVEX)
+    assert balanced.strength == pytest.approx(6 * float(CONVEX.losses.max() - CONVEX.losses.min()))
+    simplex = OperationSimplex(balanced=False).fitted(("a", "b", "c"), CONVEX)
     assert simplex.strength == pytest.approx(3 * (low * high) ** 0.5)
     assert OperationSimplex(3.0).fitted(("a", "b"), CONVEX) == OperationSimplex(3.0, ("a", "b"))

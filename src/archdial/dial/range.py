@@ -29,8 +29,8 @@ def penalty_range(trade: Tradeoff) -> tuple[float, float]:
     if not slopes:
         return 1e-3, 1e1
     high = max(slopes) * MARGIN
-    # A step of less than a thousandth of the steepest is noise of the evaluation, not a trade-off.
-    low = max(min(slopes) / MARGIN, high * 1e-3)
+    # A step of less than a ten-thousandth of the steepest is noise of the evaluation, not a trade-off.
+    low = max(min(slopes) / MARGIN, high * 1e-4)
     return low, max(high, 10 * low)
 
 

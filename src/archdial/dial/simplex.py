@@ -16,29 +16,34 @@ from archdial.errors import UsageError
 
 TOLERANCE = 1e-3
 
-BALANCED_POWER = 1.5
-"""A penalty linear in the share of a kind drops all of it at one point of the ray; a square keeps the last ones."""
+BALANCED_POWER = 2
+"""A penalty linear in the share of a kind drops all of it at one point of its ray, a square little by little."""
+
+BALANCED_STRENGTH = 6
+"""κ over the range of the losses. With 1 few operations of any kind are used where its S_k is 0, so few can go."""
 
 
 @register_dial
 @dataclass(frozen=True)
 class OperationSimplex(Dial):
-    """penalty = κ · Σ_k S_k · T_k(γ), T_k the measured time spent in operations of kind k, over the range of the total.
+    """penalty = κ · Σ_k S_k · (T_k(γ) / T̂_k)², T_k the measured time spent in operations of kind k, T̂_k the most of it.
 
-    Firsov and Bakhteev (2024): S ~ Dirichlet(1) over the kinds, here times the measured T. A large S_k asks for *few*
-    operations of kind k.
+    T̂_k is what T_k would be if all choices took kind k: kinds whose times differ a hundredfold then all answer the dial
+    alike, and little by little. A large S_k asks for *few* operations of kind k.
+
+    Not balanced it is κ · Σ_k S_k · T_k(γ) over the range of the total, the penalty of Firsov and Bakhteev (2024) times
+    the measured T; S ~ Dirichlet(1) over the kinds in both.
 
     Attributes:
-        strength: κ; found unless given, so that the centre of the simplex lies in the middle of the range of λ.
+        strength: κ; found unless given: balanced 6 times the range of the losses, else so that the centre of the simplex
+            lies in the middle of the range of λ.
         kinds: the kinds of operation, taken from the space.
-        balanced: penalise (T_k / T̂_k)^1.5 instead, T̂_k what T_k would be if all choices took kind k. Kinds whose times
-            differ a hundredfold then all answer the dial alike, and little by little; κ is found as the range of the
-            losses.
+        balanced: take each kind's time over the most that it can be.
     """
 
     strength: float | None = None
     kinds: tuple[str, ...] = ()
-    balanced: bool = False
+    balanced: bool = True
     kind: ClassVar[str] = "operation_simplex"
 
     def __post_init__(self) -> None:
@@ -56,7 +61,7 @@ class OperationSimplex(Dial):
         if trade is None or self.strength is not None:
             return dial
         if self.balanced:
-            return replace(dial, strength=max(float(trade.losses.max() - trade.losses.min()), 1e-3))
+            return replace(dial, strength=BALANCED_STRENGTH * max(float(trade.losses.max() - trade.losses.min()), 1e-3))
         low, high = penalty_range(trade)
         # At the centre each S_k is 1/k, so that κ = k · λ there.
         return replace(dial, strength=len(kinds) * math.sqrt(low * high))
@@ -98,7 +103,7 @@ class OperationSimplex(Dial):
         return positions
 
     def penalty(self, positions: Tensor, weights: Tensor, cost: ExpectedCost) -> Tensor:
-        """Return κ · Σ_k S_k T_k (n,), or κ · Σ_k S_k (T_k / T̂_k)^1.5 if balanced."""
+        """Return κ · Σ_k S_k (T_k / T̂_k)² (n,) if balanced, else κ · Σ_k S_k T_k."""
         strength, spent = self.strength or 1.0, cost.by_kind(weights)
         if not self.balanced:
             return strength * (positions * spent).sum(-1) / max(cost.highest - cost.lowest, 1e-12)
