@@ -35,8 +35,8 @@ class OperationSimplex(Dial):
     the measured T; S ~ Dirichlet(1) over the kinds in both.
 
     Attributes:
-        strength: κ; found unless given: balanced 6 times the range of the losses, else so that the centre of the simplex
-            lies in the middle of the range of λ.
+        strength: κ; found unless given: if balanced 6 times the range of the losses, else so that the centre of the
+            simplex lies in the middle of the range of λ.
         kinds: the kinds of operation, taken from the space.
         balanced: take each kind's time over the most that it can be.
     """
