@@ -68,6 +68,14 @@ def test_area_of_one_step() -> None:
     assert area_under_curve([], [], full_cost=4.0) == 0.0
 
 
+def test_what_the_area_is_chosen_by_need_not_be_what_it_sums() -> None:
+    # Within 3 the second looks best, and is not; within 2 there is only the first.
+    accuracies, seen = [0.8, 0.6, 0.9], [0.5, 0.7, 0.6]
+    area = area_under_curve([2.0, 3.0, 3.5], accuracies, full_cost=4.0, chosen_by=seen)
+    assert area == pytest.approx((1 * 0.8 + 1 * 0.6) / 4)
+    assert area_under_curve([2.0], [0.8], full_cost=4.0, chosen_by=[0.1]) == pytest.approx(0.4)
+
+
 @given(POINTS)
 @settings(max_examples=100, deadline=None)
 def test_area_is_the_mean_best_accuracy(points: list[tuple[int, int]]) -> None:

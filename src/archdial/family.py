@@ -19,7 +19,7 @@ from archdial.hypernet import Hypernetwork
 from archdial.member import Member
 from archdial.networks.base import Supernet
 from archdial.searching.candidates import at_positions, front, likely, mutated, unseen
-from archdial.searching.evaluation import Evaluated, recalibrate
+from archdial.searching.evaluation import Evaluated, recalibrate, restore, statistics_of
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture, Space
 
@@ -135,14 +135,21 @@ class Family:
         )
 
     def build(self, architecture: Architecture) -> nn.Module:
-        """Return a plain module; see `Member.build`. The supernet keeps these BatchNorm statistics until the next."""
-        weights = self.space.one_hot(architecture)
+        """Return a plain module with BatchNorm statistics of its own; see `Member.build`.
+
+        The whole of a network that was trained before has those that it came with.
+        """
+        if architecture == self.network.whole:
+            return self.network.build(architecture)
+        weights, before = self.space.one_hot(architecture), statistics_of(self.network)
         recalibrate(
             self.network,
             lambda x: self.network(x, weights),
             torch.split(self.normalize(self.calibration), 500),
         )
-        return self.network.build(architecture)
+        module = self.network.build(architecture)
+        restore(self.network, before)
+        return module
 
     def _check_reachable(self, given: dict[str, float]) -> None:
         if not given:

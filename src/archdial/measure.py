@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from archdial.cost.profile import measure_many
-from archdial.data import Images, Normalize
+from archdial.data import Images, Normalize, SearchData
 from archdial.family import Family
 from archdial.member import Member
 from archdial.progress import Bar, NoBar
+from archdial.searching.evaluation import Evaluator, statistics_of
 from archdial.space import Architecture
 
 
@@ -26,6 +27,15 @@ def accuracy(module: nn.Module, images: Images, normalize: Normalize, batch_size
     ):
         right += int((module(normalize(pixels)).argmax(1) == labels).sum())
     return right / len(images)
+
+
+def evaluator_of(family: Family, data: SearchData, images: int) -> Evaluator:
+    """Return who evaluates as the search did: by the first validation images, with inherited weights."""
+    count = min(images, len(data.validation))
+    network = family.network
+    whole = None if network.whole is None else statistics_of(network)
+    pixels, labels = family.normalize(data.validation.pixels[:count]), data.validation.labels[:count]
+    return Evaluator(network, family.normalize(family.calibration), pixels, labels, whole=whole)
 
 
 def measured(

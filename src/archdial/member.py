@@ -56,12 +56,27 @@ class Member:
         """
         return self.family.build(self.architecture)
 
-    def finetune(self, images: Images, settings: TrainSettings | None = None, seed: int = 0) -> nn.Module:
-        """Return the built module after training on `images` from inherited weights."""
+    def finetune(
+        self,
+        images: Images,
+        settings: TrainSettings | None = None,
+        seed: int = 0,
+        teacher: nn.Module | None = None,
+    ) -> nn.Module:
+        """Return the built module after training on `images` from inherited weights.
+
+        Args:
+            images: what it sees.
+            settings: `TrainSettings.finetuning()` by default.
+            seed: of order and augmentation.
+            teacher: a trained module whose outputs it learns from too, as `family.network.untouched()` of gates.
+        """
         from archdial.training import TrainSettings, train
 
         module = self.build()
-        return train(module, images, self.family.normalize, settings or TrainSettings.finetuning(), seed=seed)
+        return train(
+            module, images, self.family.normalize, settings or TrainSettings.finetuning(), seed=seed, teacher=teacher
+        )
 
     def retrain(self, images: Images, settings: TrainSettings | None = None, seed: int = 0) -> nn.Module:
         """Return the built module after training on `images` from new weights drawn with `seed`."""

@@ -51,10 +51,16 @@ def hypervolume(costs: Values, accuracies: Values, *, reference_cost: float, ref
     return float(moocore.hypervolume(np.stack((cost, accuracy), 1), ref=reference, maximise=[False, True]))
 
 
-def area_under_curve(costs: Values, accuracies: Values, *, full_cost: float) -> float:
+def area_under_curve(costs: Values, accuracies: Values, *, full_cost: float, chosen_by: Values | None = None) -> float:
     """Return the mean, over budgets from 0 to `full_cost`, of the best accuracy at no more than the budget.
 
     Below the cheapest point the accuracy is 0; the result lies in [0, 1] where the accuracies do.
+
+    Args:
+        costs: (n,) in any one unit.
+        accuracies: (n,).
+        full_cost: that of the full network.
+        chosen_by: (n,) what the best at a budget is chosen by, if not by its accuracy: what validation images said.
 
     Raises:
         UsageError: the lengths differ, a value is not finite, or `full_cost` is not positive.
@@ -62,7 +68,7 @@ def area_under_curve(costs: Values, accuracies: Values, *, full_cost: float) -> 
     if not (np.isfinite(full_cost) and full_cost > 0):
         raise UsageError(f"full_cost is {full_cost}: expected the positive cost of the full network")
     cost, accuracy = _pair(costs, accuracies)
-    front = pareto_front(costs, accuracies)
+    front = pareto_front(costs, accuracies if chosen_by is None else chosen_by)
     edges = np.clip(np.append(cost[front] / full_cost, 1.0), 0.0, 1.0)
     return float(np.diff(edges) @ accuracy[front])
 

@@ -144,3 +144,35 @@ def test_a_pickle_is_never_run(pruned: Pruned, tmp_path: Path) -> None:
     answer = call("search", pruned.recipe, "--weights", tmp_path / "model.pt", "--out", tmp_path / "run")
     assert answer.status == 2
     assert "without running code" in answer.sentence
+
+
+def test_a_run_is_compared_with_baselines(pruned: Pruned) -> None:
+    answer = call("compare", pruned.folder, "--budget", 5, "--count", 2, "--json")
+    assert answer.status == 0, answer.err
+    value = answer.json
+    assert value["format"] == "archdial.comparison" and value["full"]["name"] == "the untouched network"
+    assert [method["name"] for method in value["methods"]] == ["hypernetwork", "random", "greedy"]
+    assert [method["evaluations"] for method in value["methods"][1:]] == [5, 5]
+    assert all(0 <= method["area"] <= 1 and 1 <= len(method["members"]) <= 2 for method in value["methods"])
+    wrong = call("compare", pruned.folder, "--baselines", "gredy")
+    assert wrong.status == 2 and "greedy" in wrong.err
+
+
+def test_all_experiments_by_one_command(pruned: Pruned) -> None:
+    answer = call("experiments", pruned.folder, "--count", 3, "--json")
+    assert answer.status == 0, answer.err
+    value = answer.json["experiments"]
+    penalties = [point["lambda"] for point in value["alone"]["points"]]
+    assert len(penalties) == 3 and penalties == sorted(penalties)
+    assert [point["lambda"] for point in value["hypernetwork"]["points"]] == penalties
+    assert value["alone"]["chance"] == 0.1 and 0 <= value["relaxed"]["mean_difference"] <= 1
+    assert len(value["relaxed"]["points"]) == 3
+    assert {"experiments.json", "comparison.json"} <= {path.name for path in pruned.folder.iterdir()}
+    assert len(answer.json["comparison"]["methods"]) == 3
+
+
+def test_the_whole_network_teaches_its_members(pruned: Pruned) -> None:
+    limit = sum(pruned.searched.json["range"]["latency_ms"]) / 2
+    common = ("finetune", pruned.folder, "--latency-ms", limit, "--epochs", 1, "--json")
+    taught, alone = call(*common), call(*common, "--no-distil")
+    assert taught.json["distilled"] and not alone.json["distilled"]

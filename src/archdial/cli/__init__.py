@@ -3,10 +3,24 @@
 # In the order in which help lists them: that of use.
 # isort: off
 from archdial.cli.app import app
-from archdial.cli import recipes, train, profile, search, evaluate, pick, finetune, report, demo
+from archdial.cli import recipes, train, profile, search, evaluate, compare, experiments, pick, finetune, report, demo
 # isort: on
 
-__all__ = ["app", "demo", "evaluate", "finetune", "main", "pick", "profile", "recipes", "report", "search", "train"]
+__all__ = [
+    "app",
+    "compare",
+    "demo",
+    "evaluate",
+    "experiments",
+    "finetune",
+    "main",
+    "pick",
+    "profile",
+    "recipes",
+    "report",
+    "search",
+    "train",
+]
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ def measure_members(folder: Path, split: Split, count: int, source: str | None, 
     found = latencies(family, [member.architecture for member in both], repeats=REPEATS, bar=bar)
     timed = [replace(m, latency_ms=found[m.architecture], latency_from="measured").to_json() for m in both]
     value = {
-        **_header(run, family),
+        **header("archdial.members", run, family),
         "members": timed[: len(members)],
         "archive": [
             {name: row[name] for name in ("accuracy", "latency_ms", "provenance")} for row in timed[len(members) :]
@@ -69,14 +69,15 @@ def measure_members(folder: Path, split: Split, count: int, source: str | None, 
     return value
 
 
-def _header(run: Run, family: Family) -> dict[str, Any]:
+def header(kind: str, run: Run, family: Family) -> dict[str, Any]:
+    """Return what every file of figures about a run begins with: what it is, and how it came about."""
     from archdial.cost.machine import processor
     from archdial.versions import versions
 
     conditions = family.table.runtime
     how = f"{conditions['runtime']}, batch {conditions['batch_size']}, threads {conditions['threads']}"
     return {
-        "format": "archdial.members",
+        "format": kind,
         "version": 1,
         "config": run.recipe.to_json(),
         "seed": run.seed,

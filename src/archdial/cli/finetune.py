@@ -30,6 +30,10 @@ def finetune(
     flops: Flops = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of training.", show_default="the recipe's")] = None,
     scratch: Annotated[bool, typer.Option("--scratch", help="Train from new weights instead.")] = False,
+    distil: Annotated[
+        bool | None,
+        typer.Option(help="Learn from the whole network too.", show_default="--distil where gates were searched"),
+    ] = None,
     out: MemberFolder = None,
     data: Data = None,
     seed: Seed = None,
@@ -38,7 +42,8 @@ def finetune(
 ) -> None:
     """Train one member on, or anew.
 
-    It sees the images for the weights; its accuracy before and after is told for validation and test images.
+    It sees the images for the weights; its accuracy before and after is told for validation and test images. Where
+    gates were searched the network with nothing dropped teaches it.
     """
     from archdial.cost.machine import device as known
     from archdial.progress import Bar
@@ -50,6 +55,7 @@ def finetune(
     known(device or "cpu")
     family, origin = open_family(run), read_run(run)
     member = picked(family, at, latency_ms, params, flops)
+    teacher = _teacher(family, distil)
     whole, seen = load_data(origin, data, family)
     settings = origin.recipe.training(scratch=scratch)
     settings = settings if epochs is None else replace(settings, epochs=epochs)
@@ -59,7 +65,14 @@ def finetune(
     start = restart(module, seed or 0) if scratch else module
     with Bar() as bar:
         trained = train(
-            start, seen.weights, family.normalize, settings, seed=seed or 0, device=device or "cpu", bar=bar
+            start,
+            seen.weights,
+            family.normalize,
+            settings,
+            seed=seed or 0,
+            device=device or "cpu",
+            teacher=teacher,
+            bar=bar,
         )
     after = _accuracies(trained, parts, family)
     how: Weights = "retrained" if scratch else "finetuned"
@@ -71,10 +84,20 @@ def finetune(
         "before": before,
         "after": after,
         "epochs": settings.epochs,
+        "distilled": teacher is not None,
         "folder": None if out is None else str(out),
     }
     lines = [] if out is None else [f"member in {out}"]
     show(value, _comparison(before, after, f"{how}, {settings.epochs} epochs"), *lines, as_json=json)
+
+
+def _teacher(family: Family, distil: bool | None) -> nn.Module | None:
+    from archdial.errors import UsageError
+
+    teacher = None if distil is False else family.network.untouched()
+    if distil and teacher is None:
+        raise UsageError("--distil: cells were searched from scratch, there is no whole network to learn from")
+    return teacher
 
 
 def _accuracies(module: nn.Module, parts: dict[str, Images], family: Family) -> dict[str, float]:

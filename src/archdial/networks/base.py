@@ -63,6 +63,11 @@ class Supernet(nn.Module, ABC):
         """Return the one name of all architectures that run the same as `architecture`."""
         return architecture
 
+    @property
+    def whole(self) -> Architecture | None:
+        """The architecture that is the network as it came, if it was trained before."""
+        return None
+
     def untouched(self) -> nn.Module | None:
         """Return the network as it came, if it was trained before: a copy to learn from."""
         return None

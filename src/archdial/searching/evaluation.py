@@ -51,28 +51,69 @@ def recalibrate(network: nn.Module, forward: Callable[[Tensor], object], batches
     network.eval()
 
 
+Statistics = dict[str, Tensor]
+"""Buffers of BatchNorm layers, by name."""
+
+
+def statistics_of(network: nn.Module) -> Statistics:
+    """Return copies of the BatchNorm statistics of `network`."""
+    return {
+        f"{path}.{name}": buffer.clone()
+        for path, module in network.named_modules()
+        if isinstance(module, _BatchNorm)
+        for name, buffer in module.named_buffers(recurse=False)
+    }
+
+
+def restore(network: nn.Module, statistics: Statistics) -> None:
+    """Put `statistics` back into `network`; leave it in eval mode."""
+    own = dict(network.named_buffers())
+    for name, buffer in statistics.items():
+        own[name].copy_(buffer)
+    network.eval()
+
+
 class Evaluator:
     """Measures architectures of one supernet.
 
     Attributes:
         calibration: images (n, c, h, w), normalised, for BatchNorm.
         images, labels: validation images (v, c, h, w) and labels (v,).
+        whole: statistics that the whole network came with, where it was trained before and its weights stay.
     """
 
     def __init__(
-        self, network: Supernet, calibration: Tensor, images: Tensor, labels: Tensor, batch_size: int = 500
+        self,
+        network: Supernet,
+        calibration: Tensor,
+        images: Tensor,
+        labels: Tensor,
+        batch_size: int = 500,
+        whole: Statistics | None = None,
     ) -> None:
         self.network = network
         self.calibration, self.images, self.labels = calibration, images, labels
-        self.batch_size = batch_size
+        self.batch_size, self.whole = batch_size, whole
 
     def __call__(self, architecture: Architecture) -> Evaluated:
         """Return `architecture` with its accuracy and loss; the supernet's BatchNorm statistics are then its."""
         weights = self.network.space.one_hot(architecture)
+        if self.whole is not None and architecture == self.network.whole:
+            # It has statistics of many more images already.
+            restore(self.network, self.whole)
+        else:
+            recalibrate(self.network, lambda x: self.network(x, weights), self.calibration.split(self.batch_size))
+        return Evaluated(architecture, *self._judged(weights))
+
+    def relaxed(self, weights: Tensor) -> float:
+        """Return the accuracy of the supernet under option weights (m, k) that need not be one-hot."""
         recalibrate(self.network, lambda x: self.network(x, weights), self.calibration.split(self.batch_size))
+        return self._judged(weights)[0]
+
+    def _judged(self, weights: Tensor) -> tuple[float, float]:
         logits = self._logits(weights)
         accuracy = float((logits.argmax(1) == self.labels).float().mean())
-        return Evaluated(architecture, accuracy, float(functional.cross_entropy(logits, self.labels)))
+        return accuracy, float(functional.cross_entropy(logits, self.labels))
 
     @torch.no_grad()
     def _logits(self, weights: Tensor) -> Tensor:

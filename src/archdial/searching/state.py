@@ -20,7 +20,7 @@ from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.memory import keep_freed_memory
 from archdial.networks.base import Supernet
 from archdial.relaxation import Relaxation, make_relaxation
-from archdial.searching.evaluation import Evaluated, Evaluator
+from archdial.searching.evaluation import Evaluated, Evaluator, Statistics, statistics_of
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.searching.settings import SearchSettings
 from archdial.space import Architecture, Space
@@ -35,7 +35,8 @@ class SearchState:
         forward: the supernet as fabric wraps it, for training; `network` is the same one bare.
         teacher: the network as it was before the search, where that was trained.
         generator: every random draw comes from it, so that a checkpoint of its state repeats them.
-        frozen: the weights are those of an earlier search, and stay.
+        frozen: the weights are those of an earlier search or came with the network, and stay.
+        whole: BatchNorm statistics that came with such weights of a network.
         archive: what was evaluated, in that order.
         pending: what the epoch in hand still is to evaluate, from its first batch on.
     """
@@ -59,6 +60,7 @@ class SearchState:
     generator: torch.Generator
     teacher: nn.Module | None = None
     frozen: bool = False
+    whole: Statistics | None = None
     archive: list[Evaluated] = field(default_factory=list)
     pending: list[Architecture] = field(default_factory=list)
     _evaluator: Evaluator | None = None
@@ -77,7 +79,7 @@ class SearchState:
             count = min(self.settings.evaluation_images, len(seen))
             images = self.images(seen.pixels[:count])
             labels = seen.labels[:count].to(self.fabric.device)
-            self._evaluator = Evaluator(self.network, self.calibration, images, labels)
+            self._evaluator = Evaluator(self.network, self.calibration, images, labels, whole=self.whole)
         return self._evaluator
 
     @property
@@ -151,6 +153,7 @@ def begin(
     teacher = network.untouched()
     forward, weights_optimizer = fabric.setup(network, sgd)
     teacher = None if teacher is None else teacher.eval().to(fabric.device)
+    frozen = network.pretrained and settings.regime == "frozen"
     return SearchState(
         network=network,
         data=data,
@@ -170,7 +173,8 @@ def begin(
         hypernet_optimizer=adam,
         generator=fold(seed),
         teacher=teacher,
-        frozen=network.pretrained and settings.regime == "frozen",
+        frozen=frozen,
+        whole=statistics_of(network) if frozen else None,
     )
 
 

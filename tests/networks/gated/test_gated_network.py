@@ -405,7 +405,8 @@ def test_printing_lists_the_gates() -> None:
         for gate, row in zip(network.gates, rows, strict=True):
             freed = whole - weight(network.build(dropping(network, gate.name)))
             meaning = "zero" if gate.kind == "branch" else "identity"
-            assert row == [gate.name, gate.kind, meaning, str(len(gate.operations)), f"{freed:,}"]
+            assert row[:4] == [gate.name, gate.kind, meaning, str(len(gate.operations))]
+            assert float(row[4]) >= 0 and row[5] == f"{freed:,}"
         assert ("inner could not be entered: one operation" in lines) is (name == "opaque")
     grouped = str(gates(make("residual"), images(), include=["l1.*"], groups={"block": ["l1.bn*", "l1.branch"]}))
     (row,) = (line for line in grouped.splitlines() if "│ block" in line)

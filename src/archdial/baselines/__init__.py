@@ -1,0 +1,9 @@
+"""What a search is compared with: other ways to find members of the same supernet, with the same weights."""
+
+from archdial.baselines.base import Baseline, Judge
+from archdial.baselines.greedy import Greedy
+from archdial.baselines.random import Random
+
+__all__ = ["BASELINES", "Baseline", "Greedy", "Judge", "Random"]
+
+BASELINES: dict[str, Baseline] = {"random": Random(), "greedy": Greedy()}

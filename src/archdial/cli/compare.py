@@ -1,0 +1,124 @@
+"""archdial compare: a run against baselines on its own supernet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archdial.cli.app import app
+from archdial.cli.evaluate import Split, header
+from archdial.cli.options import Data, Json, RunArgument, Seed
+from archdial.cli.output import show
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from archdial.comparing import Comparison
+    from archdial.progress import Bar
+
+Baselines = Annotated[
+    str | None, typer.Option(help="Names with commas between: random, greedy.", show_default="all of them")
+]
+Evaluations = Annotated[
+    int | None,
+    typer.Option("--budget", min=1, help="Evaluations of each baseline.", show_default="as many as the search had"),
+]
+
+
+@app.command(epilog="Example: archdial compare runs/digits --baselines random,greedy")
+def compare(
+    run: RunArgument,
+    baselines: Baselines = None,
+    budget: Evaluations = None,
+    split: Annotated[Split, typer.Option(help="Images to measure the accuracy of members on.")] = "test",
+    count: Annotated[int, typer.Option(min=2, help="Members of each front, at most.")] = 24,
+    data: Data = None,
+    seed: Seed = None,
+    json: Json = False,
+) -> None:
+    """Compare a run with baselines.
+
+    Each baseline finds members of the same supernet by evaluations on validation images, as the search did; their
+    accuracy is then taken on the split, their latency measured. The area under each curve is relative to the latency of
+    the whole network.
+    """
+    from archdial.progress import Bar
+    from archdial.runs import COMPARISON
+
+    with Bar() as bar:
+        value = write_comparison(run, baselines, budget, split, count, data, seed or 0, bar)
+    show(value, table_of(value), f"comparison in {run / COMPARISON}; next: archdial report {run}", as_json=json)
+
+
+def write_comparison(
+    folder: Path,
+    baselines: str | None,
+    budget: int | None,
+    split: Split,
+    count: int,
+    source: str | None,
+    seed: int,
+    bar: Bar,
+) -> dict[str, Any]:
+    """Compare the run in `folder`; write comparison.json and return what it holds."""
+    from archdial.comparing import compared, search_baselines
+    from archdial.files import write_json
+    from archdial.measure import evaluator_of
+    from archdial.runs import COMPARISON, load_data, open_family, read_run
+
+    chosen = _chosen(baselines)
+    family, run = open_family(folder), read_run(folder)
+    whole, seen = load_data(run, source, family)
+    judge = evaluator_of(family, seen, run.recipe.search.evaluation_images)
+    budget = len(family.archive) if budget is None else budget
+    found = search_baselines(family, judge, chosen, budget=budget, seed=seed, bar=bar)
+    images = whole.test if split == "test" else seen.validation
+    comparison = compared(family, found, images, split, count=count, bar=bar)
+    value = {
+        **header("archdial.comparison", run, family),
+        "accuracy_split": split,
+        **_comparison_json(comparison, family.network.pretrained),
+    }
+    write_json(folder / COMPARISON, value)
+    return value
+
+
+def _comparison_json(comparison: Comparison, pretrained: bool) -> dict[str, Any]:
+    full = comparison.full
+    name = "the untouched network" if pretrained else "the dearest network"
+    return {
+        "full": {"name": name, **full.to_json()},
+        "methods": [curve.to_json() for curve in comparison.curves],
+    }
+
+
+def _chosen(names: str | None) -> dict[str, Any]:
+    from archdial.baselines import BASELINES
+    from archdial.errors import unknown
+
+    if names is None:
+        return dict(BASELINES)
+    asked = [name.strip() for name in names.split(",")]
+    for name in asked:
+        if name not in BASELINES:
+            raise unknown("baseline", name, BASELINES)
+    return {name: BASELINES[name] for name in asked}
+
+
+def table_of(value: dict[str, Any]) -> Table:
+    """Return the areas of a comparison as a table."""
+    from rich.table import Table
+
+    full, methods = value["full"], value["methods"]
+    title = f"{full['name']}: {100 * full['accuracy']:.2f} % at {full['latency_ms']:.3g} ms, {value['accuracy_split']}"
+    table = Table(title=title)
+    table.add_column("method")
+    for heading in ("evaluations", "members", "area under the curve", "best accuracy %"):
+        table.add_column(heading, justify="right")
+    for method in methods:
+        best = max(method["members"], key=lambda member: member["validation_accuracy"])
+        row = (str(method["evaluations"]), str(len(method["members"])), f"{method['area']:.3f}")
+        table.add_row(method["name"], *row, f"{100 * best['accuracy']:.2f}")
+    return table

@@ -1,0 +1,93 @@
+"""archdial experiments: the papers' experiments on one run, by one command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from archdial.cli.app import app
+from archdial.cli.evaluate import header
+from archdial.cli.options import Data, Json, RunArgument, Seed
+from archdial.cli.output import show
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from archdial.experiments.plateau import Point
+
+
+@app.command(epilog="Example: archdial experiments runs/resnet18_quarter_cifar10")
+def experiments(
+    run: RunArgument,
+    count: Annotated[int, typer.Option(min=2, help="Values of λ, and positions of the dial.")] = 10,
+    epochs: Annotated[int, typer.Option(min=1, help="Over the validation images, for each λ.")] = 1,
+    data: Data = None,
+    seed: Seed = None,
+    json: Json = False,
+) -> None:
+    """Repeat the pruning paper's experiments on a run.
+
+    Gates optimised for each λ alone, with plateau, fall and Λ; one hypernetwork over that range; the run against
+    random and greedy, as `archdial compare` does it; relaxed against discrete accuracy. `archdial report` shows them.
+    """
+    from archdial.cli import compare
+    from archdial.progress import Bar
+    from archdial.runs import COMPARISON, EXPERIMENTS
+
+    with Bar() as bar:
+        value = _write_experiments(run, count, epochs, data, seed or 0, bar)
+        comparison = compare.write_comparison(run, None, None, "test", 24, data, seed or 0, bar)
+    files = f"figures in {run / EXPERIMENTS} and {run / COMPARISON}; next: archdial report {run}"
+    both = {"experiments": value, "comparison": comparison}
+    show(both, _table_of(value), compare.table_of(comparison), *_sentences(value), files, as_json=json)
+
+
+def _write_experiments(folder: Any, count: int, epochs: int, source: str | None, seed: int, bar: Any) -> dict[str, Any]:
+    from archdial.experiments.plateau import alone, fall, penalties, together
+    from archdial.experiments.relaxed import mean_difference, pairs
+    from archdial.files import write_json
+    from archdial.runs import EXPERIMENTS, load_data, open_family, read_run
+
+    family, run = open_family(folder), read_run(folder)
+    _, seen = load_data(run, source, family)
+    settings, values = run.recipe.search, penalties(family, count)
+    by_itself = alone(family, seen, settings, values, epochs=epochs, seed=seed, bar=bar)
+    # One hypernetwork for all values sees as many images as a few of them do alone.
+    by_one = together(family, seen, settings, values, epochs=4 * epochs, seed=seed)
+    both = pairs(family, seen, settings.evaluation_images, count=count, bar=bar)
+    classes = len(family.classes)
+    value = {
+        **header("archdial.experiments", run, family),
+        "alone": {"points": _json(by_itself), "fall": fall(by_itself, classes), "chance": 1 / classes},
+        "hypernetwork": {"points": _json(by_one)},
+        "relaxed": {"points": [pair.to_json() for pair in both], "mean_difference": mean_difference(both)},
+    }
+    write_json(folder / EXPERIMENTS, value)
+    return value
+
+
+def _json(points: list[Point]) -> list[dict[str, float]]:
+    return [point.to_json() for point in points]
+
+
+def _table_of(value: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table(title="accuracy % on validation and latency ms by the table, along λ")
+    table.add_column("λ", justify="right")
+    for heading in ("each λ alone", "ms", "one hypernetwork", "ms"):
+        table.add_column(heading, justify="right")
+    for one, other in zip(value["alone"]["points"], value["hypernetwork"]["points"], strict=True):
+        cells = [f"{one['lambda']:.3g}"]
+        for point in (one, other):
+            cells += [f"{100 * point['accuracy']:.2f}", f"{point['latency_ms']:.3g}"]
+        table.add_row(*cells)
+    return table
+
+
+def _sentences(value: dict[str, Any]) -> list[str]:
+    found = value["alone"]["fall"]
+    where = "accuracy does not fall to chance in this range" if found is None else f"Λ, the fall to chance: {found:.3g}"
+    apart = 100 * value["relaxed"]["mean_difference"]
+    return [where, f"relaxed and discrete accuracy along the dial differ by {apart:.2f} points in the mean"]

@@ -1,0 +1,146 @@
+"""A family against baselines on its own supernet: accuracy over measured latency, and the area under each curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from archdial.baselines import Baseline, Judge
+from archdial.data import Images
+from archdial.family import Family
+from archdial.measure import latencies, with_accuracy
+from archdial.member import Member
+from archdial.metrics import area_under_curve, pareto_front
+from archdial.progress import Bar, NoBar
+from archdial.searching.evaluation import Evaluated, Evaluator, restore, statistics_of
+from archdial.space import Architecture
+
+FAMILY = "hypernetwork"
+"""What the family itself is called in a comparison."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one method found: its front on validation images.
+
+    Attributes:
+        evaluations: how many architectures it had evaluated for that.
+    """
+
+    name: str
+    evaluations: int
+    front: tuple[Evaluated, ...]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A method's members, their accuracy on the split of the comparison and their latency measured.
+
+    Attributes:
+        validation: accuracies (n,) by which the best within a budget is chosen.
+        area: mean of the chosen accuracy over budgets from 0 to the latency of the full network.
+    """
+
+    found: Found
+    members: tuple[Member, ...]
+    validation: tuple[float, ...]
+    area: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the curve as an object of comparison.json."""
+        return {
+            "name": self.found.name,
+            "evaluations": self.found.evaluations,
+            "area": self.area,
+            "members": [
+                {**member.to_json(), "validation_accuracy": accuracy}
+                for member, accuracy in zip(self.members, self.validation, strict=True)
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The full network, and the curve of each method."""
+
+    full: Member
+    curves: tuple[Curve, ...]
+
+
+def search_baselines(
+    family: Family,
+    evaluator: Evaluator,
+    baselines: Mapping[str, Baseline],
+    *,
+    budget: int,
+    seed: int = 0,
+    bar: Bar | NoBar | None = None,
+) -> list[Found]:
+    """Return what the family found in its search, and each baseline with at most `budget` evaluations."""
+    bar, before = bar or NoBar(), statistics_of(family.network)
+    results = [Found(FAMILY, len(family.archive), _front(family, family.archive))]
+    for name, baseline in baselines.items():
+        judge = Judge(evaluator, budget, bar.part(name, budget).advance)
+        baseline.search(family, judge, torch.Generator().manual_seed(seed))
+        seen = list(judge.seen.values())
+        results.append(Found(name, len(seen), _front(family, seen)))
+    restore(family.network, before)
+    return results
+
+
+def compared(
+    family: Family,
+    results: Sequence[Found],
+    images: Images,
+    split: str,
+    *,
+    count: int = 24,
+    repeats: int = 12,
+    bar: Bar | NoBar | None = None,
+) -> Comparison:
+    """Measure up to `count` members of each method's front, and the full network, on `images`.
+
+    Latencies are taken in the same rounds for all. Members are chosen on validation images; `images` only judge them.
+    """
+    full = family.member(full_architecture(family))
+    fronts = [_thinned(found.front, count) for found in results]
+    members = [full, *(family.member(item.architecture) for front in fronts for item in front)]
+    judged = with_accuracy(members, images, split, bar=bar)
+    times = latencies(family, [member.architecture for member in judged], repeats=repeats, bar=bar)
+    timed = iter(replace(m, latency_ms=times[m.architecture], latency_from="measured") for m in judged)
+    full = next(timed)
+    curves = []
+    for found, front in zip(results, fronts, strict=True):
+        mine = tuple(next(timed) for _ in front)
+        curves.append(_curve(found, mine, tuple(item.accuracy for item in front), full.latency_ms))
+    return Comparison(full, tuple(curves))
+
+
+def full_architecture(family: Family) -> Architecture:
+    """Return the network as it came, or of cells the dearest architecture."""
+    return family.network.whole or family.costs[family.column].extremes()[1]
+
+
+def _curve(found: Found, members: tuple[Member, ...], validation: tuple[float, ...], full_ms: float) -> Curve:
+    costs, accuracies = [m.latency_ms for m in members], [m.accuracy for m in members]
+    area = area_under_curve(costs, accuracies, full_cost=full_ms, chosen_by=validation)
+    return Curve(found, members, validation, area)
+
+
+def _front(family: Family, seen: Sequence[Evaluated]) -> tuple[Evaluated, ...]:
+    cost = family.costs[family.column]
+    costs = [cost.of(item.architecture) for item in seen]
+    return tuple(seen[index] for index in pareto_front(costs, [item.accuracy for item in seen]))
+
+
+def _thinned(front: Sequence[Evaluated], count: int) -> list[Evaluated]:
+    """Return `count` of the front, both ends among them and the rest evenly between."""
+    if len(front) <= count:
+        return list(front)
+    if count == 1:
+        return [front[-1]]
+    places = [round(number * (len(front) - 1) / (count - 1)) for number in range(count)]
+    return [front[place] for place in places]
