@@ -27,7 +27,8 @@ from archdial.versions import versions
 
 FORMAT, VERSION = "archdial.run", 1
 CONFIG, TABLE, MEMBERS, PAGE, PICTURE = "config.json", "table.json", "members.json", "report.html", "front.png"
-NAMES = (CONFIG, TABLE, CHECKPOINT, METRICS, FAMILY, WEIGHTS, MEMBERS, PAGE, PICTURE)
+COMPARISON, EXPERIMENTS = "comparison.json", "experiments.json"
+NAMES = (CONFIG, TABLE, CHECKPOINT, METRICS, FAMILY, WEIGHTS, MEMBERS, COMPARISON, EXPERIMENTS, PAGE, PICTURE)
 MEMBER = "member"
 """Folder of the member that the demo builds."""
 
