@@ -29,7 +29,7 @@ def redial(family: Family, dial: Dial | None = None, table: CostTable | None = N
     generator = torch.Generator().manual_seed(seed)
     table = table or family.table
     cost = ExpectedCost(family.space, table, family.column)
-    known = Known.of(family.space, family.archive)
+    known = Known.of(family.network, family.archive)
     fitted = (dial or family.dial.opened()).fitted(
         family.space.kinds, Tradeoff(known.errors, cost.fraction(known.weights))
     )

@@ -33,6 +33,56 @@ def simplex_file() -> dict[str, Any]:
     return _file(rows, {"kind": "operation_simplex"})
 
 
+@pytest.fixture
+def comparison_file() -> dict[str, Any]:
+    """Three methods; of the hypernetwork's members, out of order, the second is best at no budget."""
+    found = {
+        "hypernetwork": (0.5, [(2.0, 0.84, 0.85), (1.5, 0.83, 0.79), (1.0, 0.8, 0.82)]),
+        "random": (0.4, [(1.2, 0.7, 0.71), (2.5, 0.81, 0.80)]),
+        "greedy": (0.45, [(0.9, 0.6, 0.62), (3.2, 0.86, 0.88)]),
+    }
+    names = ("latency_ms", "accuracy", "validation_accuracy")
+    return _head("comparison") | {
+        "accuracy_split": "test",
+        "full": {"name": "the untouched network", "latency_ms": 3.0, "accuracy": 0.87, "provenance": {}},
+        "methods": [
+            {
+                "name": name,
+                "evaluations": 200,
+                "area": area,
+                "members": [dict(zip(names, row, strict=True)) | {"parameters": 12_345} for row in rows],
+            }
+            for name, (area, rows) in found.items()
+        ],
+    }
+
+
+@pytest.fixture
+def experiments_file() -> dict[str, Any]:
+    """Accuracy falls along λ to chance at 12.5; points of `alone` are out of order."""
+    alone = [(1.0, 0.7, 1.5), (0.01, 0.86, 3.0), (10.0, 0.2, 0.4)]
+    one = [(0.01, 0.85, 2.9), (10.0, 0.3, 0.5)]
+    relaxed = [(0.1, 0.80, 0.79), ([0.25, 0.75], 0.7, 0.72)]
+    return _head("experiments") | {
+        "alone": {"points": [_at(*row) for row in alone], "fall": 12.5, "chance": 0.1},
+        "hypernetwork": {"points": [_at(*row) for row in one]},
+        "relaxed": {
+            "points": [{"dial": dial, "relaxed": soft, "discrete": hard} for dial, soft, hard in relaxed],
+            "mean_difference": 0.0062,
+        },
+    }
+
+
+def _at(lam: float, accuracy: float, latency_ms: float) -> dict[str, float]:
+    return {"lambda": lam, "accuracy": accuracy, "latency_ms": latency_ms}
+
+
+def _head(of: str) -> dict[str, Any]:
+    head = _file([], {})
+    kept = ("config", "seed", "versions", "device", "data")
+    return {"format": f"archdial.{of}", "version": 1, **{name: head[name] for name in kept}}
+
+
 def _file(rows: list[dict[str, Any]], dial: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {
         "format": "archdial.members",

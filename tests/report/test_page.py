@@ -36,8 +36,8 @@ class Reader(HTMLParser):
             self.scripts[-1] += data
 
 
-def page(folder: Path, value: dict[str, Any]) -> str:
-    return write_page(folder / "report.html", value).read_text(encoding="utf-8")
+def page(folder: Path, value: dict[str, Any], **more: dict[str, Any]) -> str:
+    return write_page(folder / "report.html", value, **more).read_text(encoding="utf-8")
 
 
 def test_one_file_without_outside_resources(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
@@ -91,6 +91,68 @@ def test_hostile_names_stay_text(tmp_path: Path, simplex_file: dict[str, Any]) -
     assert "<" not in island
     # Plotly reads labels as HTML, so the names must arrive there escaped as well.
     assert "<img" not in island.replace("\\u003c", "<")
+
+
+def test_comparison_and_experiments_get_sections_with_their_charts(
+    tmp_path: Path,
+    scalar_file: dict[str, Any],
+    comparison_file: dict[str, Any],
+    experiments_file: dict[str, Any],
+) -> None:
+    text = page(tmp_path, scalar_file, comparison=comparison_file, experiments=experiments_file)
+    island = json.loads(Reader(text).scripts[1])
+    assert set(island["charts"]) == {"front", "counts", "comparison", "lambda", "relaxed"}
+    assert all(f'<div id="{name}"></div>' in text for name in island["charts"])
+    titles = re.findall("<h2>(.*?)</h2>", text)
+    at = titles.index("Against baselines")
+    assert titles[at : at + 3] == ["Against baselines", "Along λ, and relaxed against discrete", "Members"]
+
+
+def test_a_page_differs_by_these_sections_only(
+    tmp_path: Path, scalar_file: dict[str, Any], comparison_file: dict[str, Any]
+) -> None:
+    bare, more = page(tmp_path, scalar_file), page(tmp_path, scalar_file, comparison=comparison_file)
+    bare_titles, titles = (re.findall("<h2>(.*?)</h2>", text) for text in (bare, more))
+    assert [title for title in titles if title != "Against baselines"] == bare_titles
+    without = re.sub(r"\n<section><h2>Against baselines.*?</section>", "", more, flags=re.DOTALL)
+    island = re.compile('<script type="application/json".*?</script>', re.DOTALL)
+    assert island.sub("", without) == island.sub("", bare) != island.sub("", more)
+
+
+def test_hostile_names_in_a_comparison_stay_text(
+    tmp_path: Path, scalar_file: dict[str, Any], comparison_file: dict[str, Any]
+) -> None:
+    plain = Reader(page(tmp_path, scalar_file, comparison=comparison_file))
+    for key in ("device", "accuracy_split", "data", "seed"):
+        comparison_file[key] = HOSTILE
+    comparison_file["full"]["name"] = HOSTILE
+    comparison_file["methods"][2]["name"] = HOSTILE
+    text = page(tmp_path, scalar_file, comparison=comparison_file)
+    read = Reader(text)
+    assert "&lt;img" in text.replace(get_plotlyjs(), "")
+    assert [tag for tag, _ in read.tags] == [tag for tag, _ in plain.tags]
+    island = read.scripts[1]
+    assert "evil.example" in island and "<" not in island
+    # Names, hover texts and axis titles alike.
+    assert "<img" not in island.replace("\\u003c", "<")
+
+
+def test_hostile_texts_in_experiments_are_not_shown(
+    tmp_path: Path, scalar_file: dict[str, Any], experiments_file: dict[str, Any]
+) -> None:
+    bare = page(tmp_path, scalar_file, experiments=experiments_file)
+    for key in ("device", "data", "seed", "config", "versions"):
+        experiments_file[key] = HOSTILE
+    assert page(tmp_path, scalar_file, experiments=experiments_file) == bare
+
+
+@pytest.mark.parametrize("name", ["comparison", "experiments"])
+def test_a_malformed_file_beside_the_members_leaves_no_page(
+    tmp_path: Path, scalar_file: dict[str, Any], name: str
+) -> None:
+    with pytest.raises(UsageError, match=f"expected 'archdial.{name}'"):
+        write_page(tmp_path / "report.html", scalar_file, **{name: {}})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_page_without_cells_has_no_picker(tmp_path: Path, scalar_file: dict[str, Any]) -> None:

@@ -127,7 +127,7 @@ def test_imitation_reproduces_the_best_that_is_known() -> None:
     torch.manual_seed(0)
     hypernet = make_hypernet("constant", SPACE, 1)
     target = EVERY[100]
-    known = Known.of(SPACE, [Evaluated(a, 0.9 if a == target else 0.3, 1.0) for a in EVERY[::10]])
+    known = Known.of(NETWORK, [Evaluated(a, 0.9 if a == target else 0.3, 1.0) for a in EVERY[::10]])
     relaxation = make_relaxation("straight_through", SPACE)
     trainer = DialTrainer(dial, hypernet, Blind(SPACE), COST, relaxation, Temperature(), imitation=True)
     trainer.fit(known, seeded(), steps=60, rate=0.05)
@@ -149,7 +149,7 @@ def test_training_repeats_to_the_bit() -> None:
 
 def test_what_is_known_and_its_best() -> None:
     items = [Evaluated(a, 1 - float(e), 0.0) for a, e in zip(EVERY, ERRORS, strict=True)]
-    known = Known.of(SPACE, items)
+    known = Known.of(NETWORK, items)
     torch.testing.assert_close(known.errors, ERRORS)
     dial = Scalar().fitted(SPACE.kinds, TRADE)
     positions = dial.grid(5)

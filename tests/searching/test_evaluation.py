@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from archdial.data import Normalize
-from archdial.searching.evaluation import Evaluator, recalibrate
+from archdial.searching.evaluation import PREFERENCE, Evaluated, Evaluator, errors, losses, recalibrate
+from archdial.space import Architecture
 
 from ..networks.examples import drawn, textures, tiny
 
@@ -84,3 +85,12 @@ def test_evaluator_is_the_built_module_on_the_images(batch_size: int) -> None:
         assert result.accuracy == pytest.approx(float((logits.argmax(1) == images.labels).float().mean()))
         assert result.loss == pytest.approx(float(nn.functional.cross_entropy(logits, images.labels)), rel=1e-4)
     assert len({result.loss for result in found}) == 3
+
+
+def test_nothing_beats_the_whole_network_it_was_cut_from() -> None:
+    whole, better, worse = Architecture((0, 0)), Architecture((0, 1)), Architecture((1, 1))
+    seen = [Evaluated(better, 0.9, 0.2), Evaluated(whole, 0.8, 0.4), Evaluated(worse, 0.5, 0.9)]
+    assert errors(seen).tolist() == pytest.approx([0.1, 0.2, 0.5])
+    assert errors(seen, whole).tolist() == pytest.approx([0.2 + PREFERENCE, 0.2, 0.5])
+    assert losses(seen, whole).tolist() == pytest.approx([0.4 + PREFERENCE, 0.4, 0.9])
+    assert errors(seen[:1], whole).tolist() == pytest.approx([0.1])

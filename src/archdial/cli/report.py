@@ -14,7 +14,8 @@ from archdial.cli.output import show
 def report(run: RunArgument, json: Json = False) -> None:
     """Write a page and a picture of the members.
 
-    They are report.html, which opens without a network, and front.png, in the folder of the run.
+    They are report.html, which opens without a network, and front.png, in the folder of the run. What `archdial
+    compare` and `archdial experiments` left there is shown on the page too.
     """
     from archdial.errors import UsageError
     from archdial.files import read_json
@@ -27,10 +28,21 @@ def report(run: RunArgument, json: Json = False) -> None:
 
 
 def write_report(folder: Path, members_json: dict[str, Any]) -> dict[str, str]:
-    """Write page and picture of a members file into `folder`; return their paths."""
+    """Write page and picture of a members file into `folder`; return their paths.
+
+    The page shows a comparison and experiments too, where `folder` has their files.
+    """
     from archdial.report.page import write_page
     from archdial.report.picture import write_front_picture
-    from archdial.runs import PAGE, PICTURE
+    from archdial.runs import COMPARISON, EXPERIMENTS, PAGE, PICTURE
 
-    page = write_page(folder / PAGE, members_json)
+    comparison = _read_if_there(folder / COMPARISON, "comparison file")
+    experiments = _read_if_there(folder / EXPERIMENTS, "experiments file")
+    page = write_page(folder / PAGE, members_json, comparison, experiments)
     return {"page": str(page), "picture": str(write_front_picture(folder / PICTURE, members_json))}
+
+
+def _read_if_there(path: Path, what: str) -> dict[str, Any] | None:
+    from archdial.files import read_json
+
+    return read_json(path, what) if path.exists() else None

@@ -1,1 +1,1 @@
-"""A members file turned into numbers, these into figures, and these into one page, a picture or a table."""
+"""The files of a run turned into numbers, these into figures, and these into one page, a picture or a table."""

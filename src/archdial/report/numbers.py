@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 from archdial.errors import UsageError, unknown
 from archdial.metrics import pareto_front
+from archdial.report.fields import check_format, listed, mapping, number, share, text, texts, whole
 
 FORMAT, VERSION = "archdial.members", 1
 
@@ -108,29 +108,29 @@ def report_numbers(members_json: Mapping[str, Any]) -> ReportNumbers:
     Raises:
         UsageError: it is no members file, or a value in it is missing or cannot be; the message says which.
     """
-    _check_format(members_json)
-    kinds = tuple(_text(kind, "kinds") for kind in _list(members_json, "kinds", "kinds"))
-    rows = _list(members_json, "members", "members")
+    check_format(members_json, FORMAT, VERSION, "archdial evaluate")
+    kinds = tuple(text(kind, "kinds") for kind in listed(members_json, "kinds", "kinds"))
+    rows = listed(members_json, "members", "members")
     if not rows:
         raise UsageError("the members file has no members: run `archdial evaluate` first")
     members = tuple(read_member(row, f"members[{i}]") for i, row in enumerate(rows))
     _check_kinds(members, kinds)
-    dial = _mapping(members_json.get("dial"), "dial")
+    dial = mapping(members_json.get("dial"), "dial")
     return ReportNumbers(
         data=str(members_json.get("data", "")),
-        dial_kind=_text(dial.get("kind"), "dial.kind"),
+        dial_kind=text(dial.get("kind"), "dial.kind"),
         corners=_corners(dial, kinds, members),
         kinds=kinds,
         members=members,
         front=_front(members_json, members),
         archive=tuple(
-            _point(row, f"archive[{i}]") for i, row in enumerate(_list(members_json, "archive", "archive", []))
+            read_point(row, f"archive[{i}]") for i, row in enumerate(listed(members_json, "archive", "archive", []))
         ),
         latency_range=_latency_range(members_json),
         device=str(members_json.get("device", "")),
         seed=str(members_json.get("seed", "")),
-        versions={str(k): str(v) for k, v in _mapping(members_json.get("versions", {}), "versions").items()},
-        config=_mapping(members_json.get("config", {}), "config"),
+        versions={str(k): str(v) for k, v in mapping(members_json.get("versions", {}), "versions").items()},
+        config=mapping(members_json.get("config", {}), "config"),
     )
 
 
@@ -140,18 +140,18 @@ def read_member(row: object, where: str) -> MemberNumbers:
     Raises:
         UsageError: a figure is missing or cannot be.
     """
-    value = _mapping(row, where)
-    point = _point(value, where)
-    counts = _mapping(value.get("counts", {}), f"{where}.counts")
+    value = mapping(row, where)
+    point = read_point(value, where)
+    counts = mapping(value.get("counts", {}), f"{where}.counts")
     return MemberNumbers(
         accuracy=point.accuracy,
         latency_ms=point.latency_ms,
-        dial=_dial(value.get("dial"), f"{where}.dial"),
-        architecture=_texts(value.get("architecture", {}), f"{where}.architecture"),
-        parameters=_whole(value.get("parameters"), f"{where}.parameters"),
-        flops=_whole(value.get("flops"), f"{where}.flops"),
-        counts={str(kind): _whole(count, f"{where}.counts[{kind!r}]") for kind, count in counts.items()},
-        provenance=_texts(value.get("provenance", {}), f"{where}.provenance"),
+        dial=read_dial(value.get("dial"), f"{where}.dial"),
+        architecture=texts(value.get("architecture", {}), f"{where}.architecture"),
+        parameters=whole(value.get("parameters"), f"{where}.parameters"),
+        flops=whole(value.get("flops"), f"{where}.flops"),
+        counts={str(kind): whole(count, f"{where}.counts[{kind!r}]") for kind, count in counts.items()},
+        provenance=texts(value.get("provenance", {}), f"{where}.provenance"),
     )
 
 
@@ -174,15 +174,6 @@ def common_provenance(members: Sequence[MemberNumbers], figure: str) -> str:
     return f"{how} on {split}" if how and split else how
 
 
-def _check_format(value: Mapping[str, Any]) -> None:
-    found = (value.get("format"), value.get("version"))
-    if found != (FORMAT, VERSION):
-        raise UsageError(
-            f"a file of format {found[0]!r}, version {found[1]!r}: expected {FORMAT!r}, version {VERSION}; "
-            "`archdial evaluate` writes one"
-        )
-
-
 def _check_kinds(members: Sequence[MemberNumbers], kinds: Sequence[str]) -> None:
     for kind in (kind for member in members for kind in member.counts):
         if kind not in kinds:
@@ -201,73 +192,33 @@ def _corners(dial: Mapping[str, Any], kinds: tuple[str, ...], members: Sequence[
 def _front(value: Mapping[str, Any], members: Sequence[MemberNumbers]) -> tuple[int, ...]:
     if value.get("front") is None:
         return tuple(pareto_front([m.latency_ms for m in members], [m.accuracy for m in members]))
-    indices = [_whole(index, "front") for index in _list(value, "front", "front")]
+    indices = [whole(index, "front") for index in listed(value, "front", "front")]
     if any(index >= len(members) for index in indices):
         raise UsageError(f"front names member {max(indices)}: there are members 0 to {len(members) - 1}")
     return tuple(sorted(set(indices), key=lambda index: members[index].latency_ms))
 
 
 def _latency_range(value: Mapping[str, Any]) -> tuple[float, float] | None:
-    found = _mapping(value.get("range") or {}, "range").get("latency_ms")
+    found = mapping(value.get("range") or {}, "range").get("latency_ms")
     if found is None:
         return None
     if not isinstance(found, list) or len(found) != 2:
         raise UsageError(f"range.latency_ms is {found!r}: expected [lowest, highest] in ms")
-    return _number(found[0], "range.latency_ms"), _number(found[1], "range.latency_ms")
+    return number(found[0], "range.latency_ms"), number(found[1], "range.latency_ms")
 
 
-def _point(row: object, where: str) -> Point:
-    value = _mapping(row, where)
-    accuracy = _number(value.get("accuracy"), f"{where}.accuracy")
-    if accuracy > 1:
-        raise UsageError(f"{where}.accuracy is {accuracy:g}: expected a share from 0 to 1, not per cent")
-    return Point(accuracy, _number(value.get("latency_ms"), f"{where}.latency_ms"))
+def read_point(row: object, where: str) -> Point:
+    """Return accuracy and latency of the object `row` of a JSON file; `where` names it in errors."""
+    value = mapping(row, where)
+    return Point(
+        share(value.get("accuracy"), f"{where}.accuracy"), number(value.get("latency_ms"), f"{where}.latency_ms")
+    )
 
 
-def _dial(value: object, where: str) -> DialPosition:
+def read_dial(value: object, where: str) -> DialPosition:
+    """Return the dial position `value` of a JSON file; `where` names it in errors."""
     if value is None:
         return None
     if isinstance(value, (list, tuple)):
-        return tuple(_number(entry, where) for entry in value)
-    return _number(value, where, lowest=-math.inf)
-
-
-def _number(value: object, where: str, lowest: float = 0.0) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < lowest:
-        raise UsageError(f"{where} is {value!r}: expected a finite number" + (", at least 0" if lowest == 0 else ""))
-    return float(value)
-
-
-def _whole(value: object, where: str) -> int:
-    number = _number(value, where)
-    if number != int(number):
-        raise UsageError(f"{where} is {value!r}: expected a whole number")
-    return int(number)
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str):
-        raise UsageError(f"{where} is {value!r}: expected a text")
-    return value
-
-
-def _texts(value: object, where: str) -> dict[str, str]:
-    return {str(name): _text(entry, f"{where}[{name!r}]") for name, entry in _mapping(value, where).items()}
-
-
-def _mapping(value: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise UsageError(f"{where} is {_short(value)}: expected a JSON object")
-    return value
-
-
-def _list(value: Mapping[str, Any], name: str, where: str, missing: list[Any] | None = None) -> list[Any]:
-    found = value.get(name, missing)
-    if not isinstance(found, list):
-        raise UsageError(f"{where} is {_short(found)}: expected a list")
-    return found
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value, default=repr)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        return tuple(number(entry, where) for entry in value)
+    return number(value, where, lowest=-math.inf)

@@ -12,34 +12,52 @@ from plotly.offline import get_plotlyjs
 
 from archdial.files import write_text
 from archdial.report.cells import cells_figure
+from archdial.report.comparison import Comparison, read_comparison
+from archdial.report.experiments import Experiments, read_experiments
 from archdial.report.figures import counts_figure, front_figure
 from archdial.report.numbers import MemberNumbers, ReportNumbers, report_numbers
 from archdial.report.page_assets import CSS, SCRIPT
+from archdial.report.page_section import chart, section
 from archdial.report.page_table import table_html
+from archdial.report.page_trials import trial_charts, trial_sections
 from archdial.report.wording import dial_name, dial_text, figure_text
 
 # The browser itself then refuses any request, whatever a name in the members file says.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
 
-def write_page(path: Path, members_json: Mapping[str, Any]) -> Path:
+def write_page(
+    path: Path,
+    members_json: Mapping[str, Any],
+    comparison: Mapping[str, Any] | None = None,
+    experiments: Mapping[str, Any] | None = None,
+) -> Path:
     """Write the report of a members file to `path`; plotly.js is inside, so the file is about 5 MB.
 
+    Args:
+        comparison: what comparison.json holds, if it is to be shown.
+        experiments: what experiments.json holds, if it is to be shown.
+
     Raises:
-        UsageError: the members file is malformed.
+        UsageError: one of the files is malformed.
     """
-    return write_text(path, page_html(report_numbers(members_json)))
+    compared = None if comparison is None else read_comparison(comparison)
+    tried = None if experiments is None else read_experiments(experiments)
+    return write_text(path, page_html(report_numbers(members_json), compared, tried))
 
 
-def page_html(numbers: ReportNumbers) -> str:
+def page_html(
+    numbers: ReportNumbers, comparison: Comparison | None = None, experiments: Experiments | None = None
+) -> str:
     """Return the page as text; it is the same for the same numbers."""
     title = escape(f"{numbers.data}: one search, {len(numbers.members)} members".lstrip(": "))
     cells = {str(i): figure for i in numbers.front if (figure := cells_figure(numbers, numbers.members[i]))}
-    charts = {"front": front_figure(numbers), "counts": counts_figure(numbers)}
+    charts = {"front": front_figure(numbers), "counts": counts_figure(numbers), **trial_charts(comparison, experiments)}
     sections = [
         _front(numbers),
         _counts(numbers),
         _cells(numbers) if cells else "",
+        trial_sections(comparison, experiments),
         _table(numbers),
         _run(numbers),
     ]
@@ -88,13 +106,11 @@ def _share(numbers: ReportNumbers) -> str:
 
 def _front(numbers: ReportNumbers) -> str:
     note = "Each dot is a member, coloured by its dial position; up and to the left is better."
-    return _section("Accuracy against latency", note, '<div id="front"></div>')
+    return section("Accuracy against latency", note, chart("front"))
 
 
 def _counts(numbers: ReportNumbers) -> str:
-    return _section(
-        "Operations along the dial", "How often each kind of operation is taken.", '<div id="counts"></div>'
-    )
+    return section("Operations along the dial", "How often each kind of operation is taken.", chart("counts"))
 
 
 def _cells(numbers: ReportNumbers) -> str:
@@ -102,7 +118,7 @@ def _cells(numbers: ReportNumbers) -> str:
     choices = "".join(_choice(numbers, index, index == best) for index in numbers.front)
     picker = f'<label>Member <select id="member">{choices}</select></label>'
     note = "Data flow from left to right; nodes sum what enters them, grey arcs lead to the concatenated output."
-    return _section("Cells of a member on the front", note, f'{picker}<div id="cells"></div>')
+    return section("Cells of a member on the front", note, picker + chart("cells"))
 
 
 def _choice(numbers: ReportNumbers, index: int, chosen: bool) -> str:
@@ -113,7 +129,7 @@ def _choice(numbers: ReportNumbers, index: int, chosen: bool) -> str:
 
 def _table(numbers: ReportNumbers) -> str:
     note = "Click a heading to sort. Members on the Pareto front are tinted; ~ marks a predicted figure."
-    return _section("Members", note, table_html(numbers))
+    return section("Members", note, table_html(numbers))
 
 
 def _run(numbers: ReportNumbers) -> str:
@@ -121,9 +137,4 @@ def _run(numbers: ReportNumbers) -> str:
     rows["versions"] = ", ".join(f"{name} {version}" for name, version in numbers.versions.items())
     listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text or '–')}</dd>" for name, text in rows.items())
     config = escape(json.dumps(numbers.config, indent=2, ensure_ascii=False, default=str))
-    return _section("How this came about", "", f'<dl class="run">{listed}</dl><pre>{config}</pre>')
-
-
-def _section(title: str, note: str, content: str) -> str:
-    paragraph = f"<p>{escape(note)}</p>" if note else ""
-    return f"\n<section><h2>{escape(title)}</h2>{paragraph}\n{content}</section>"
+    return section("How this came about", "", f'<dl class="run">{listed}</dl><pre>{config}</pre>')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archdial.report.numbers import DialPosition, MemberNumbers, ReportNumbers, common_provenance
+from archdial.report.numbers import DialPosition, MemberNumbers, Point, ReportNumbers, common_provenance
 
 _DIAL_NAMES = {"scalar": "λ", "operation_simplex": "S", "budget": "budget"}
 _STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -33,11 +33,26 @@ def short_count(value: float) -> str:
     return f"{value:.0f}"
 
 
+def accuracy_text(accuracy: float) -> str:
+    """Return an accuracy in [0, 1] as text in %, without the sign."""
+    return f"{100 * accuracy:.2f}"
+
+
+def latency_text(latency_ms: float) -> str:
+    """Return a latency in ms as text, without the unit."""
+    return _three_digits(latency_ms)
+
+
+def pair_text(point: Point) -> str:
+    """Return accuracy and latency of one as text: "87.00 % at 3.10 ms"."""
+    return f"{accuracy_text(point.accuracy)} % at {latency_text(point.latency_ms)} ms"
+
+
 def figure_text(member: MemberNumbers, figure: str) -> str:
     """Return "accuracy" (%), "latency_ms" (ms), "parameters" or "flops" of one, "~" if predicted."""
     text = {
-        "accuracy": f"{100 * member.accuracy:.2f}",
-        "latency_ms": _three_digits(member.latency_ms),
+        "accuracy": accuracy_text(member.accuracy),
+        "latency_ms": latency_text(member.latency_ms),
         "parameters": short_count(member.parameters),
         "flops": short_count(member.flops),
     }[figure]

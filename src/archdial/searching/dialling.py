@@ -12,9 +12,10 @@ from archdial.cost.expected import ExpectedCost
 from archdial.cost.timing import threads
 from archdial.dial import Dial
 from archdial.hypernet import Hypernetwork
+from archdial.networks.base import Supernet
 from archdial.relaxation import Relaxation, Temperature
 from archdial.searching.candidates import at_positions, likely, unseen
-from archdial.searching.evaluation import Evaluated
+from archdial.searching.evaluation import Evaluated, errors
 from archdial.searching.objective import entropy, objective
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture, Space
@@ -37,10 +38,10 @@ class Known:
     errors: Tensor
 
     @classmethod
-    def of(cls, space: Space, evaluated: Sequence[Evaluated]) -> Known:
-        """Stack `evaluated`."""
-        errors = torch.tensor([1.0 - item.accuracy for item in evaluated])
-        return cls(space.one_hots(item.architecture for item in evaluated), errors)
+    def of(cls, network: Supernet, evaluated: Sequence[Evaluated]) -> Known:
+        """Stack what was `evaluated` of `network`."""
+        weights = network.space.one_hots(item.architecture for item in evaluated)
+        return cls(weights, errors(evaluated, network.whole))
 
     def joined(self, space: Space, architectures: Sequence[Architecture], predictor: AccuracyPredictor) -> Known:
         """Return also `architectures` that were not evaluated, their errors as the predictor fears them."""

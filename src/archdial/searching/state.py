@@ -21,6 +21,8 @@ from archdial.memory import keep_freed_memory
 from archdial.networks.base import Supernet
 from archdial.relaxation import Relaxation, make_relaxation
 from archdial.searching.evaluation import Evaluated, Evaluator, Statistics, statistics_of
+from archdial.searching.evaluation import errors as errors_of
+from archdial.searching.evaluation import losses as losses_of
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.searching.settings import SearchSettings
 from archdial.space import Architecture, Space
@@ -108,9 +110,10 @@ class SearchState:
         Args:
             errors: the penalty competes with errors, as a predictor gives them, and not with cross-entropies.
         """
-        losses = [1 - item.accuracy if errors else item.loss for item in self.archive]
+        seen = errors_of if errors else losses_of
+        losses = seen(self.archive, self.network.whole)
         costs = self.cost.fraction(self.network.space.one_hots(self.seen()))
-        self.dial = self.asked.fitted(self.network.space.kinds, Tradeoff(torch.tensor(losses), costs))
+        self.dial = self.asked.fitted(self.network.space.kinds, Tradeoff(losses, costs))
 
 
 def fold(seed: int, *numbers: int) -> torch.Generator:

@@ -28,7 +28,7 @@ class TrainDial(Step):
     def batches(self, state: SearchState, order: torch.Generator, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Return shuffled validation images."""
         # Nothing is evaluated while the dial is trained: stacked once an epoch, not at every step.
-        self.known = Known.of(state.network.space, state.archive) if state.archive else None
+        self.known = Known.of(state.network, state.archive) if state.archive else None
         size = min(state.settings.batch_size, len(state.data.validation))
         return batches(state.data.validation, size, generator=order, start=start, drop_last=True)
 

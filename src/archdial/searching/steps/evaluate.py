@@ -98,7 +98,7 @@ class Propose(Evaluate):
 
     def propose(self, state: SearchState) -> list[Architecture]:
         """Return for positions along the dial what predictor and penalty like best of likely ones and neighbours."""
-        dial_trainer(state).fit(Known.of(state.network.space, state.archive), state.generator)
+        dial_trainer(state).fit(Known.of(state.network, state.archive), state.generator)
         count = _share(state)
         positions = state.dial.grid(max(count, 1))
         pool = self._pool(state, positions)
@@ -129,7 +129,7 @@ class Confirm(Propose):
 
     def propose(self, state: SearchState) -> list[Architecture]:
         """Return the members along the dial that were not evaluated yet, then further proposals."""
-        known = Known.of(state.network.space, state.archive)
+        known = Known.of(state.network, state.archive)
         dial_trainer(state).settle(known, state.generator, unseen_too=True)
         count = max(state.settings.evaluations - len(state.archive), 0)
         positions = state.dial.grid(max(count, 1))
@@ -144,7 +144,7 @@ class Confirm(Propose):
     def close(self, state: SearchState, progress: float) -> Figures:
         """Fit the predictor and the range anew, and the dial for good: it answers with what was measured."""
         figures = super().close(state, progress)
-        known = Known.of(state.network.space, state.archive)
+        known = Known.of(state.network, state.archive)
         return {**figures, "dial_loss": dial_trainer(state).settle(known, state.generator)}
 
 

@@ -1,0 +1,209 @@
+"""A run against baselines: comparison.json checked, and each method's accuracy drawn against its latency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from archdial.errors import UsageError
+from archdial.metrics import pareto_front
+from archdial.report.fields import check_format, listed, mapping, share, text, whole, within
+from archdial.report.numbers import Point, read_point
+from archdial.report.palette import INK, palette
+from archdial.report.style import plain, template
+from archdial.report.wording import accuracy_text, pair_text, short_count
+
+FORMAT, VERSION = "archdial.comparison", 1
+_COMMAND = "archdial compare"
+# A shape for each method as well, for those who see no colours.
+_SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "hexagon")
+
+
+@dataclass(frozen=True)
+class Compared(Point):
+    """One member of a method, measured.
+
+    Attributes:
+        validation: the accuracy that it is chosen by.
+        parameters: how many.
+    """
+
+    validation: float
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Method:
+    """What one method found.
+
+    Attributes:
+        evaluations: how many architectures it evaluated.
+        area: mean of its curve's accuracy over budgets from 0 to the full network's latency.
+        members: by increasing latency; may be empty.
+        curve: indices of the members that are the best at some budget, by increasing latency.
+    """
+
+    name: str
+    evaluations: int
+    area: float
+    members: tuple[Compared, ...]
+    curve: tuple[int, ...]
+
+    @property
+    def best(self) -> Compared | None:
+        """The member that is chosen where the budget is no bound."""
+        return self.members[self.curve[-1]] if self.curve else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison file, checked.
+
+    Attributes:
+        split: the images of the accuracies.
+        device: the device of the latencies, in words.
+        full_name: what the full network is called.
+        methods: at least one.
+    """
+
+    split: str
+    device: str
+    full_name: str
+    full: Point
+    methods: tuple[Method, ...]
+
+    def area_to_random(self, method: Method) -> float | None:
+        """Return the area of `method` by that of random search; None where there is none to divide by."""
+        random = next((other.area for other in self.methods if other.name == "random"), 0.0)
+        return method.area / random if random else None
+
+
+def read_comparison(comparison_json: Mapping[str, Any]) -> Comparison:
+    """Return the numbers of a comparison file.
+
+    Raises:
+        UsageError: it is no comparison file, or a value in it is missing or cannot be; the message says which.
+    """
+    check_format(comparison_json, FORMAT, VERSION, _COMMAND)
+    with within("comparison file", _COMMAND):
+        rows = listed(comparison_json, "methods", "methods")
+        if not rows:
+            raise UsageError("methods is []: expected at least one method")
+        full = mapping(comparison_json.get("full"), "full")
+        return Comparison(
+            split=text(comparison_json.get("accuracy_split"), "accuracy_split"),
+            device=str(comparison_json.get("device", "")),
+            full_name=text(full.get("name"), "full.name"),
+            full=read_point(full, "full"),
+            methods=tuple(_method(row, f"methods[{i}]") for i, row in enumerate(rows)),
+        )
+
+
+def comparison_figure(comparison: Comparison) -> go.Figure:
+    """Draw accuracy (%) against latency (ms): a staircase and its members for each method, and the full network."""
+    colours = palette([method.name for method in comparison.methods])
+    points = [comparison.full, *(member for method in comparison.methods for member in method.members)]
+    end = max(point.latency_ms for point in points)
+    traces: list[go.Scatter] = []
+    for place, method in enumerate(comparison.methods):
+        colour, shape = colours[method.name], _SHAPES[place % len(_SHAPES)]
+        traces += [_staircase(method, colour, end), _members(method, colour, shape)]
+    figure = go.Figure([*traces, *_full(comparison, end)])
+    figure.update_layout(
+        template=template(),
+        height=500,
+        xaxis={"title": "latency (ms, measured)", "rangemode": "tozero"},
+        yaxis={"title": plain(f"accuracy (%, measured on {comparison.split})")},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+    )
+    return figure
+
+
+def _method(row: object, where: str) -> Method:
+    value = mapping(row, where)
+    rows = enumerate(listed(value, "members", f"{where}.members"))
+    members = sorted((_member(entry, f"{where}.members[{i}]") for i, entry in rows), key=lambda m: m.latency_ms)
+    return Method(
+        name=text(value.get("name"), f"{where}.name"),
+        evaluations=whole(value.get("evaluations"), f"{where}.evaluations"),
+        area=share(value.get("area"), f"{where}.area"),
+        members=tuple(members),
+        # As the area was taken: validation images choose the members, those of the split only judge them.
+        curve=tuple(pareto_front([m.latency_ms for m in members], [m.validation for m in members])),
+    )
+
+
+def _member(row: object, where: str) -> Compared:
+    value, point = mapping(row, where), read_point(row, where)
+    return Compared(
+        accuracy=point.accuracy,
+        latency_ms=point.latency_ms,
+        validation=share(value.get("validation_accuracy"), f"{where}.validation_accuracy"),
+        parameters=whole(value.get("parameters"), f"{where}.parameters"),
+    )
+
+
+def _staircase(method: Method, colour: str, end: float) -> go.Scatter:
+    """Draw the accuracy at each budget, which holds up to `end`, the right edge of the chart."""
+    chosen = [method.members[i] for i in method.curve]
+    last = chosen[-1:]
+    return go.Scatter(
+        x=[*(member.latency_ms for member in chosen), *(end for _ in last)],
+        y=[100 * member.accuracy for member in [*chosen, *last]],
+        mode="lines",
+        line={"color": colour, "width": 2, "shape": "hv"},
+        legendgroup=plain(method.name),
+        showlegend=False,
+        hoverinfo="skip",
+    )
+
+
+def _members(method: Method, colour: str, shape: str) -> go.Scatter:
+    """Draw the members, filled where they are the best at some budget."""
+    shapes = [shape if i in method.curve else f"{shape}-open" for i in range(len(method.members))]
+    return go.Scatter(
+        x=[member.latency_ms for member in method.members],
+        y=[100 * member.accuracy for member in method.members],
+        mode="markers",
+        name=plain(f"{method.name} (area {method.area:.3f})"),
+        marker={"color": colour, "size": 9, "symbol": shapes},
+        legendgroup=plain(method.name),
+        hovertext=[plain(f"{method.name}: {_figures(member)}") for member in method.members],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _figures(member: Compared) -> str:
+    return (
+        f"{pair_text(member)}, {accuracy_text(member.validation)} % on validation, "
+        f"{short_count(member.parameters)} parameters"
+    )
+
+
+def _full(comparison: Comparison, end: float) -> list[go.Scatter]:
+    full, group = comparison.full, "full network"
+    label = plain(f"{comparison.full_name}: {pair_text(full)}")
+    height = 100 * full.accuracy
+    line = go.Scatter(
+        x=[0, end],
+        y=[height, height],
+        mode="lines",
+        line={"color": INK, "width": 1.2, "dash": "dot"},
+        legendgroup=group,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+    star = go.Scatter(
+        x=[full.latency_ms],
+        y=[height],
+        mode="markers",
+        name=label,
+        marker={"color": INK, "size": 15, "symbol": "star"},
+        legendgroup=group,
+        hovertext=[label],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
+    return [line, star]

@@ -1,0 +1,68 @@
+"""The sections of the page on what came after the search: baselines and experiments."""
+
+from __future__ import annotations
+
+from html import escape
+
+import plotly.graph_objects as go
+
+from archdial.report.comparison import Comparison, Method, comparison_figure
+from archdial.report.experiments import Experiments, lambda_figure, relaxed_figure
+from archdial.report.page_section import chart, section
+from archdial.report.wording import accuracy_text
+
+
+def trial_charts(comparison: Comparison | None, experiments: Experiments | None) -> dict[str, go.Figure]:
+    """Return the figures of what is there, by the names that `trial_sections` places them under."""
+    charts: dict[str, go.Figure] = {}
+    if comparison:
+        charts["comparison"] = comparison_figure(comparison)
+    if experiments:
+        charts |= {"lambda": lambda_figure(experiments), "relaxed": relaxed_figure(experiments)}
+    return charts
+
+
+def trial_sections(comparison: Comparison | None, experiments: Experiments | None) -> str:
+    """Return the sections of what is there as HTML; nothing where nothing is."""
+    return (_baselines(comparison) if comparison else "") + (_experiments(experiments) if experiments else "")
+
+
+def _baselines(comparison: Comparison) -> str:
+    device = f" on {comparison.device}" if comparison.device else ""
+    note = (
+        "What each method reaches within a budget of latency: the member counts that is best on validation images; "
+        "open marks are best at no budget. The area is the mean accuracy, as a share, over budgets from 0 to the "
+        f"latency of {comparison.full_name}. All latencies are measured{device}."
+    )
+    return section("Against baselines", note, chart("comparison") + _table(comparison))
+
+
+def _table(comparison: Comparison) -> str:
+    ratios = any(method.name == "random" for method in comparison.methods)
+    headings = ["method", "evaluations", "area", *(["area : that of random"] if ratios else []), "best accuracy %"]
+    head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
+    rows = "\n".join(_row(comparison, method, ratios) for method in comparison.methods)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
+
+
+def _row(comparison: Comparison, method: Method, ratios: bool) -> str:
+    ratio = comparison.area_to_random(method)
+    cells = [method.name, str(method.evaluations), f"{method.area:.3f}"]
+    cells += ["–" if ratio is None else f"{ratio:.3f}"] if ratios else []
+    cells.append(accuracy_text(method.best.accuracy) if method.best else "–")
+    return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+
+
+def _experiments(experiments: Experiments) -> str:
+    note = (
+        "Above: accuracy as λ grows, for gates optimised at each λ alone and for one hypernetwork over the range"
+        f"{_fall(experiments)}. Below: the relaxed network, all options weighted, against the discrete one that is "
+        f"left of it; the mean difference of their accuracies is {100 * experiments.mean_difference:.2f} points."
+    )
+    return section("Along λ, and relaxed against discrete", note, chart("lambda") + chart("relaxed"))
+
+
+def _fall(experiments: Experiments) -> str:
+    if experiments.fall is None:
+        return "; that of the gates alone never fell to chance"
+    return "; at Λ that of the gates alone has fallen to chance"
