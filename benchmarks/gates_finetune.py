@@ -1,0 +1,75 @@
+"""Members at fractions of the measured latency, before and after fine-tuning with the whole network as their teacher.
+
+    python benchmarks/gates_finetune.py RUN [--fractions 0.5,0.333] [--batches 1,64] [--epochs 5] [--seed 0]
+
+For each batch size the members on the run's front are built and measured; of those within the fraction of the whole
+network's latency the most accurate on validation is trained on and tested once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from archdial.cost.profile import measure_many
+from archdial.family import Family
+from archdial.measure import accuracy
+from archdial.member import Member
+from archdial.runs import load_data, open_family, read_run
+from archdial.training import TrainSettings
+
+
+def timed(family: Family, members: list[Member], batch: int) -> dict[Member, float]:
+    """Return milliseconds of a batch in each built member, in the same rounds."""
+    subjects = [(family.network.build(member.architecture), family.network.input_shape) for member in members]
+    found = measure_many(subjects, batch_size=batch, threads=1, repeats=20)
+    return {member: timing.median_ms for member, timing in zip(members, found, strict=True)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--fractions", default="0.5,0.333")
+    parser.add_argument("--batches", default="1,64")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    family = open_family(options.run)
+    data, seen = load_data(read_run(options.run), family=family)
+    teacher = family.network.untouched()
+    assert teacher is not None and family.network.whole is not None, "the run has no whole network"
+    full = family.member(family.network.whole)
+    reference = accuracy(full.build(), data.test, family.normalize)
+    tuned: dict[Member, float] = {}
+    for batch in map(int, options.batches.split(",")):
+        times = timed(family, [full, *family.front()], batch)
+        for fraction in map(float, options.fractions.split(",")):
+            within = [member for member, ms in times.items() if ms <= fraction * times[full]]
+            if not within:
+                print(json.dumps({"batch": batch, "fraction": fraction, "member": None}), flush=True)
+                continue
+            member = max(within, key=lambda m: m.accuracy)
+            if member not in tuned:
+                settings = TrainSettings.finetuning(options.epochs)
+                module = member.finetune(seen.weights, settings, options.seed, teacher)
+                tuned[member] = accuracy(module, data.test, family.normalize)
+            row = {
+                "batch": batch,
+                "fraction": fraction,
+                "measured": round(times[member] / times[full], 3),
+                "whole_test": round(reference, 4),
+                "before": round(accuracy(member.build(), data.test, family.normalize), 4),
+                "after": round(tuned[member], 4),
+                "points_lost": round(100 * (reference - tuned[member]), 2),
+                "parameters": member.parameters,
+            }
+            print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main()
