@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def experiments(
     run: RunArgument,
     count: Annotated[int, typer.Option(min=2, help="Values of λ, and positions of the dial.")] = 10,
-    epochs: Annotated[int, typer.Option(min=1, help="Over the validation images, for each λ.")] = 1,
+    epochs: Annotated[int, typer.Option(min=1, help="Over the validation images for each λ; 100 steps at least.")] = 1,
     data: Data = None,
     seed: Seed = None,
     json: Json = False,
@@ -53,7 +53,6 @@ def _write_experiments(folder: Any, count: int, epochs: int, source: str | None,
     _, seen = load_data(run, source, family)
     settings, values = run.recipe.search, penalties(family, count)
     by_itself = alone(family, seen, settings, values, epochs=epochs, seed=seed, bar=bar)
-    # One hypernetwork for all values sees as many images as a few of them do alone.
     by_one = together(family, seen, settings, values, epochs=4 * epochs, seed=seed)
     both = pairs(family, seen, settings.evaluation_images, count=count, bar=bar)
     classes = len(family.classes)

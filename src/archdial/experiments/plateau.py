@@ -25,6 +25,9 @@ AROUND = 10.0
 RATE = 0.05
 """Learning rate of Adam for logits that one λ has to itself: they begin at equal options, and epochs are few."""
 
+STEPS = 100
+"""Steps at least for each λ, whatever the epochs: small data have few batches."""
+
 NEAR_CHANCE = 0.05
 """Accuracy above chance that counts as fallen to it."""
 
@@ -67,13 +70,20 @@ def alone(
     Args:
         data: the validation images are what the gates descend on.
         settings: of the search; what concerns weights is not used.
-        epochs: over the validation images, for each λ.
+        epochs: over the validation images for each λ, more where that is less than 100 steps.
     """
     part, points = (bar or NoBar()).part("each λ alone", len(values)), []
     for value in values:
         # The dial of one λ: a range that is too short to matter.
         dial = Scalar(value, value * (1 + 1e-6))
-        points += _answers(family, data, _told(settings, epochs, {"kind": "constant"}), dial, [value], seed)
+        points += _answers(
+            family,
+            data,
+            _told(settings, _enough(data, settings, epochs, STEPS), {"kind": "constant"}),
+            dial,
+            [value],
+            seed,
+        )
         part.advance()
     return points
 
@@ -87,8 +97,11 @@ def together(
     epochs: int,
     seed: int = 0,
 ) -> list[Point]:
-    """Return for each of `values`, in increasing order, what one hypernetwork over their range answers."""
-    told = _told(settings, epochs, settings.hypernet)
+    """Return for each of `values`, in increasing order, what one hypernetwork over their range answers.
+
+    It sees four times the images that gates for one λ see, or more where `epochs` asks for it.
+    """
+    told = _told(settings, _enough(data, settings, epochs, 4 * STEPS), settings.hypernet)
     return _answers(family, data, told, Scalar(values[0], values[-1]), values, seed)
 
 
@@ -100,6 +113,11 @@ def fall(points: Sequence[Point], classes: int) -> float | None:
             break
         found = point.penalty
     return found
+
+
+def _enough(data: SearchData, settings: SearchSettings, epochs: int, steps: int) -> int:
+    each = max(1, len(data.validation) // settings.batch_size)
+    return max(epochs, math.ceil(steps / each))
 
 
 def _told(settings: SearchSettings, epochs: int, hypernet: dict[str, Any]) -> SearchSettings:
