@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -34,8 +34,7 @@ class Evaluate(Step):
         """Return the architectures of this epoch; those of an interrupted one are taken up where they were left."""
         # What is pending was proposed before an interruption: proposing draws numbers, and must not happen twice.
         if not state.pending:
-            proposed = map(state.network.canonical, self.propose(state))
-            state.pending = unseen(proposed, state.seen())
+            state.pending = fresh(state, self.propose(state))
         return iter(state.pending[start:])
 
     def __call__(self, state: SearchState, batch: Architecture, progress: float) -> Figures:
@@ -67,7 +66,7 @@ class Sample(Evaluate):
         first = [*state.cost.extremes(), *map(space.uniform, options)]
         paths = make_paths("kept" if state.network.pretrained else "shares", space)
         drawn = [paths.draw(state.generator) for _ in range(2 * state.settings.sample)]
-        return unseen([*first, *drawn], [])[: state.settings.sample]
+        return fresh(state, [*first, *drawn])[: state.settings.sample]
 
     def close(self, state: SearchState, progress: float) -> Figures:
         """Find the range of the dial."""
@@ -88,7 +87,7 @@ class Members(Evaluate):
         named = at_positions(space, state.hypernet, state.dial, grid)
         near = likely(space, state.hypernet, state.dial, grid, DRAWS, state.generator)
         order = torch.randperm(len(near), generator=state.generator).tolist()
-        return unseen([*named, *(near[i] for i in order)], state.seen())[:left]
+        return fresh(state, [*named, *(near[i] for i in order)])[:left]
 
 
 class Propose(Evaluate):
@@ -113,7 +112,7 @@ class Propose(Evaluate):
         near = likely(space, state.hypernet, state.dial, positions, DRAWS, state.generator)
         parents = [item.architecture for item in front(state.archive, state.cost)]
         neighbours = mutated(space, parents, DRAWS * len(positions), state.generator)
-        return unseen([*named, *near, *neighbours], state.seen())
+        return fresh(state, [*named, *near, *neighbours])
 
     def close(self, state: SearchState, progress: float) -> Figures:
         """Fit the predictor anew, and the range: with the front, where the penalty begins to matter has moved."""
@@ -134,18 +133,23 @@ class Confirm(Propose):
         count = max(state.settings.evaluations - len(state.archive), 0)
         positions = state.dial.grid(max(count, 1))
         named = at_positions(state.network.space, state.hypernet, state.dial, positions)
-        fresh = unseen(named, state.seen())[:count]
-        pool = unseen(self._pool(state, positions), fresh)
-        left = positions[: count - len(fresh)]
+        own = fresh(state, named)[:count]
+        pool = unseen(self._pool(state, positions), own)
+        left = positions[: count - len(own)]
         if not pool or not len(left):
-            return fresh
-        return [*fresh, *thompson(state.predictor, state.dial, state.cost, pool, left, state.generator)]
+            return own
+        return [*own, *thompson(state.predictor, state.dial, state.cost, pool, left, state.generator)]
 
     def close(self, state: SearchState, progress: float) -> Figures:
         """Fit the predictor and the range anew, and the dial for good: it answers with what was measured."""
         figures = super().close(state, progress)
         known = Known.of(state.network, state.archive)
         return {**figures, "dial_loss": dial_trainer(state).settle(known, state.generator)}
+
+
+def fresh(state: SearchState, architectures: Iterable[Architecture]) -> list[Architecture]:
+    """Return those of `architectures` that run otherwise than what was evaluated and than each other."""
+    return unseen(map(state.network.canonical, architectures), state.seen())
 
 
 def _share(state: SearchState) -> int:
