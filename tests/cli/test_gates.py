@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 
+from archdial.errors import UsageError
 from archdial.networks.backbones import resnet20
+from archdial.searching.settings import SearchSettings
 from archdial.storage import load_family, load_member
 
 from .conftest import Answer, call, write_recipe
@@ -176,3 +179,21 @@ def test_the_whole_network_teaches_its_members(pruned: Pruned) -> None:
     common = ("finetune", pruned.folder, "--latency-ms", limit, "--epochs", 1, "--json")
     taught, alone = call(*common), call(*common, "--no-distil")
     assert taught.json["distilled"] and not alone.json["distilled"]
+
+
+def test_weights_and_dial_take_turns(pruned: Pruned, tmp_path: Path) -> None:
+    turns = RECIPE.replace("  epochs: 1\n", "  epochs: 2\n  turns: 2\n", 1)
+    recipe = write_recipe(tmp_path, turns)
+    answer = call("search", recipe, "--weights", pruned.weights, "--out", tmp_path / "run", "--json")
+    assert answer.status == 0, answer.err
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    phases = [line["phase"] for line in lines]
+    assert phases == ["sample", "confirm", "tune", "renew", "confirm", "tune", "renew", "confirm"]
+    family = load_family(tmp_path / "run")
+    assert family.network.whole in {item.architecture for item in family.archive}
+
+
+@pytest.mark.parametrize(("turns", "regime"), [(3, "tuned"), (-1, "tuned"), (1, "frozen")])
+def test_turns_that_cannot_be(turns: int, regime: str) -> None:
+    with pytest.raises(UsageError, match=r"search\.turns"):
+        SearchSettings(regime=regime, turns=turns, epochs=2)  # type: ignore[arg-type]

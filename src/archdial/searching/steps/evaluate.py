@@ -75,6 +75,22 @@ class Sample(Evaluate):
         return figures
 
 
+class Renew(Sample):
+    """Evaluate anew, with the weights as they are now: the front, what the dial names, and others across the range."""
+
+    name = "renew"
+
+    def propose(self, state: SearchState) -> list[Architecture]:
+        """Return as many as the first sample had; what was known of the old weights is forgotten."""
+        space, grid = state.network.space, state.dial.grid(24)
+        named = at_positions(space, state.hypernet, state.dial, grid)
+        near = likely(space, state.hypernet, state.dial, grid, 2, state.generator)
+        known = [item.architecture for item in front(state.archive, state.cost)]
+        state.archive.clear()
+        half = fresh(state, [*state.cost.extremes(), *known, *named, *near])[: state.settings.sample // 2]
+        return fresh(state, [*half, *super().propose(state)])[: state.settings.sample]
+
+
 class Members(Evaluate):
     """Evaluate what the finished hypernetwork names along the dial, and what it considers likely nearby."""
 
@@ -122,23 +138,30 @@ class Propose(Evaluate):
 
 
 class Confirm(Propose):
-    """The last round: evaluate what the dial itself would answer, and let it keep what proved best."""
+    """The last round: evaluate what the dial itself would answer, and let it keep what proved best.
+
+    `most` limits its evaluations where it is not the last after all.
+    """
 
     name = "confirm"
+
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most
 
     def propose(self, state: SearchState) -> list[Architecture]:
         """Return the members along the dial that were not evaluated yet, then further proposals."""
         known = Known.of(state.network, state.archive)
         dial_trainer(state).settle(known, state.generator, unseen_too=True)
-        count = max(state.settings.evaluations - len(state.archive), 0)
+        left = max(state.settings.evaluations - len(state.archive), 0)
+        count = left if self.most is None else min(left, self.most)
         positions = state.dial.grid(max(count, 1))
         named = at_positions(state.network.space, state.hypernet, state.dial, positions)
         own = fresh(state, named)[:count]
         pool = unseen(self._pool(state, positions), own)
-        left = positions[: count - len(own)]
-        if not pool or not len(left):
+        others = positions[: count - len(own)]
+        if not pool or not len(others):
             return own
-        return [*own, *thompson(state.predictor, state.dial, state.cost, pool, left, state.generator)]
+        return [*own, *thompson(state.predictor, state.dial, state.cost, pool, others, state.generator)]
 
     def close(self, state: SearchState, progress: float) -> Figures:
         """Fit the predictor and the range anew, and the dial for good: it answers with what was measured."""

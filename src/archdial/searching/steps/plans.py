@@ -9,8 +9,9 @@ from archdial.errors import UsageError
 from archdial.searching.state import SearchState
 from archdial.searching.steps.base import Step
 from archdial.searching.steps.dial import TrainDial
-from archdial.searching.steps.evaluate import Confirm, Members, Propose, Sample
+from archdial.searching.steps.evaluate import Confirm, Members, Propose, Renew, Sample
 from archdial.searching.steps.joint import TrainJointly
+from archdial.searching.steps.tune import TuneWeights
 from archdial.searching.steps.weights import TrainWeights
 
 
@@ -26,7 +27,27 @@ def _weights(state: SearchState) -> list[Phase]:
     return [] if state.frozen else [Phase(TrainWeights(state), state.settings.epochs)]
 
 
+LOOK = 24
+"""Evaluations before each turn of the weights, besides the sample."""
+
+
+def _turns(state: SearchState) -> list[Phase]:
+    """Weights and dial in turn: what the dial names is what the weights are tuned for, and the other way round."""
+    turns, phases = state.settings.turns, [Phase(Sample(errors=True), 1)]
+    share = 1 / turns
+    for turn in range(turns):
+        epochs = round((turn + 1) * state.settings.epochs / turns) - round(turn * state.settings.epochs / turns)
+        phases += [
+            Phase(Confirm(most=LOOK), 1),
+            Phase(TuneWeights(state, share, turn * share), epochs),
+            Phase(Renew(errors=True), 1),
+        ]
+    return [*phases, Phase(Propose(), state.settings.rounds - 1), Phase(Confirm(), 1)]
+
+
 def _predictor(state: SearchState) -> list[Phase]:
+    if state.settings.turns and not state.frozen:
+        return _turns(state)
     return [
         *_weights(state),
         Phase(Sample(errors=True), 1),

@@ -14,19 +14,20 @@ from archdial.distillation import apart
 from archdial.searching.paths import make_paths
 from archdial.searching.state import SearchState
 from archdial.searching.steps.base import Figures, Step
+from archdial.space import Architecture
 
 
 class TrainWeights(Step):
     """Cross-entropy of one sampled path; the hypernetwork has no part in it.
 
-    `fraction` of the run's epochs are of this kind: the learning rate is a cosine over the whole.
+    `fraction` of the run's epochs are of this kind, after `begun` of them: the learning rate is a cosine over them all.
     """
 
     name = "weights"
 
-    def __init__(self, state: SearchState, fraction: float = 1.0) -> None:
+    def __init__(self, state: SearchState, fraction: float = 1.0, begun: float = 0.0) -> None:
         self.paths = make_paths(state.settings.paths, state.network.space)
-        self.fraction = fraction
+        self.fraction, self.begun = fraction, begun
 
     def count(self, state: SearchState) -> int:
         """Return the number of whole batches of the images for the weights, at least 1."""
@@ -39,11 +40,15 @@ class TrainWeights(Step):
 
     def __call__(self, state: SearchState, batch: tuple[Tensor, Tensor], progress: float) -> Figures:
         """Train on one batch under one path."""
-        set_rate(state, progress * self.fraction)
-        weights = state.network.space.one_hot(self.paths.draw(state.generator))
+        set_rate(state, self.begun + progress * self.fraction)
+        weights = state.network.space.one_hot(self.draw(state))
         loss = task_loss(state, batch, weights)
         descend(state, loss)
         return {"loss": float(loss.detach())}
+
+    def draw(self, state: SearchState) -> Architecture:
+        """Return the path of the next batch."""
+        return self.paths.draw(state.generator)
 
 
 def set_rate(state: SearchState, progress: float) -> None:
