@@ -45,7 +45,7 @@ def test_another_table_changes_members_and_leaves_weights_and_old_family_alone(f
     [(OperationSimplex(), "mlp"), (OperationSimplex(), "kernel"), (Budget(), "linear"), (Scalar(), "piecewise_linear")],
 )
 def test_another_dial_answers_with_any_hypernetwork(family: Family, dial: Scalar, hypernet: str) -> None:
-    chosen = dataclasses.replace(family, hypernet=hypernet_for(family.dial, family.space, {"kind": hypernet}))
+    chosen = dataclasses.replace(family, hypernet=hypernet_for(family.dial, family.network, {"kind": hypernet}))
     other = redial(chosen, dial)
     assert other.dial.kind == dial.kind and other.hypernet.kind == hypernet
     assert len(other.along(8)) >= 4
@@ -59,7 +59,7 @@ def test_cost_never_grows_along_lambda(family: Family) -> None:
 
 def test_pivots_of_a_kernel_lie_on_the_simplex(family: Family) -> None:
     dial = OperationSimplex().fitted(family.space.kinds)
-    pivots = hypernet_for(dial, family.space, {"kind": "kernel", "pivots": 7}).to_json()["pivots"]
+    pivots = hypernet_for(dial, family.network, {"kind": "kernel", "pivots": 7}).to_json()["pivots"]
     assert len(pivots) == 7  # type: ignore[arg-type]
     assert all(abs(sum(pivot) - 1) < 1e-5 for pivot in pivots)  # type: ignore[attr-defined]
 

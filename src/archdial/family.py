@@ -137,7 +137,7 @@ class Family:
     def build(self, architecture: Architecture) -> nn.Module:
         """Return a plain module with BatchNorm statistics of its own; see `Member.build`.
 
-        The whole of a network that was trained before has those that it came with.
+        The whole of a network that was trained before is that network, weights and all.
         """
         if architecture == self.network.whole:
             return self.network.build(architecture)

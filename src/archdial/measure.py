@@ -13,7 +13,7 @@ from archdial.data import Images, Normalize, SearchData
 from archdial.family import Family
 from archdial.member import Member
 from archdial.progress import Bar, NoBar
-from archdial.searching.evaluation import Evaluator, statistics_of
+from archdial.searching.evaluation import Evaluator
 from archdial.space import Architecture
 
 
@@ -33,9 +33,8 @@ def evaluator_of(family: Family, data: SearchData, images: int) -> Evaluator:
     """Return who evaluates as the search did: by the first validation images, with inherited weights."""
     count = min(images, len(data.validation))
     network = family.network
-    whole = None if network.whole is None else statistics_of(network)
     pixels, labels = family.normalize(data.validation.pixels[:count]), data.validation.labels[:count]
-    return Evaluator(network, family.normalize(family.calibration), pixels, labels, whole=whole)
+    return Evaluator(network, family.normalize(family.calibration), pixels, labels)
 
 
 def measured(

@@ -37,7 +37,7 @@ def redial(family: Family, dial: Dial | None = None, table: CostTable | None = N
     # A kernel's pivots and width belong to the old dial.
     stale = {"pivots", "width"} if told["kind"] == "kernel" else set()
     settings = {name: value for name, value in told.items() if name not in stale}
-    hypernet = hypernet_for(fitted, family.space, settings)
+    hypernet = hypernet_for(fitted, family.network, settings)
     relaxation = StraightThrough(family.space)
     trainer = DialTrainer(fitted, hypernet, family.predictor, cost, relaxation, Temperature(), entropy=1.0)
     trainer.settle(known, generator, unseen_too=True)

@@ -16,14 +16,10 @@ from archdial.errors import UsageError
 from archdial.family import Family
 from archdial.networks.base import Supernet
 from archdial.progress import Bar, NoBar
-from archdial.searching.evaluation import recalibrate, restore, statistics_of
 from archdial.searching.loop import Loop
 from archdial.searching.settings import SearchSettings
 from archdial.searching.state import SearchState, begin
 from archdial.versions import versions
-
-BATCH = 500
-"""Images at a time, for statistics."""
 
 
 def search(
@@ -81,22 +77,11 @@ def _take_weights(state: SearchState, family: Family) -> None:
         raise UsageError("weights_from holds another network: its plan must equal that of the network to be searched")
     state.network.load_state_dict(family.network.state_dict())
     state.frozen = True
-    state.whole = None if state.network.whole is None else statistics_of(state.network)
-
-
-def _settle_statistics(state: SearchState) -> None:
-    """Leave a network that was trained before with the BatchNorm statistics of the whole of it."""
-    network, whole = state.network, state.network.whole
-    if state.whole is not None:
-        restore(network, state.whole)
-    elif whole is not None:
-        weights = network.space.one_hot(whole)
-        recalibrate(network, lambda x: network(x, weights), state.calibration.split(BATCH))
+    state.network.recall(family.network.changed())
 
 
 def as_family(state: SearchState, config: dict[str, Any]) -> Family:
     """Return what `state` has found, on the CPU."""
-    _settle_statistics(state)
     return Family(
         network=state.network.to("cpu").eval(),
         hypernet=state.hypernet,

@@ -76,6 +76,7 @@ def load_family(folder: str | Path, model: nn.Module | None = None) -> Family:
     predictor = AccuracyPredictor(network.space)
     for name, module in (("network", network), ("hypernet", hypernet), ("predictor", predictor)):
         module.load_state_dict(_under(name, tensors))
+    network.recall(_under("untouched", tensors))
     network.eval()
     return Family(
         network=network,
@@ -104,6 +105,7 @@ def _write(path: Path, value: dict[str, Any], tensors: dict[str, Tensor]) -> Pat
 def _tensors(family: Family) -> dict[str, Tensor]:
     parts = {"network": family.network, "hypernet": family.hypernet, "predictor": family.predictor}
     states = {f"{name}.{key}": t for name, part in parts.items() for key, t in part.state_dict().items()}
+    states |= {f"untouched.{key}": tensor for key, tensor in family.network.changed().items()}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in states.items()} | {
         "calibration": family.calibration.contiguous()
     }

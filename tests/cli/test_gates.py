@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from archdial.errors import UsageError
 from archdial.networks.backbones import resnet20
+from archdial.networks.gated.network import GatedNetwork
 from archdial.searching.settings import SearchSettings
 from archdial.storage import load_family, load_member
 
@@ -70,6 +73,17 @@ def test_a_family_over_gates_is_loaded_and_built(pruned: Pruned) -> None:
     assert whole == sum(p.numel() for p in resnet20(2, in_channels=1).parameters())
     member = family.within(params=whole / 2)
     assert sum(p.numel() for p in member.build().parameters()) == member.parameters <= whole / 2
+
+
+def test_nothing_dropped_is_the_users_network_although_its_weights_were_tuned(pruned: Pruned) -> None:
+    family, own = load_family(pruned.folder), load_file(pruned.weights)
+    assert isinstance(family.network, GatedNetwork)
+    built = family.member(family.network.whole).build().state_dict()
+    assert built.keys() == own.keys() and all(value.equal(own[name]) for name, value in built.items())
+    tuned = family.network.body.state_dict()
+    assert not all(tuned[name].equal(own[name]) for name in own if name.endswith("conv1.weight"))
+    copied = copy.deepcopy(family.network).build(family.network.whole).state_dict()
+    assert all(value.equal(own[name]) for name, value in copied.items())
 
 
 def test_a_member_is_picked_tuned_and_loaded(pruned: Pruned, tmp_path: Path) -> None:
@@ -182,18 +196,18 @@ def test_the_whole_network_teaches_its_members(pruned: Pruned) -> None:
 
 
 def test_weights_and_dial_take_turns(pruned: Pruned, tmp_path: Path) -> None:
-    turns = RECIPE.replace("  epochs: 1\n", "  epochs: 2\n  turns: 2\n", 1)
+    turns = RECIPE.replace("  epochs: 1\n", "  epochs: 3\n  turns: 2\n", 1)
     recipe = write_recipe(tmp_path, turns)
     answer = call("search", recipe, "--weights", pruned.weights, "--out", tmp_path / "run", "--json")
     assert answer.status == 0, answer.err
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     phases = [line["phase"] for line in lines]
-    assert phases == ["sample", "confirm", "tune", "renew", "confirm", "tune", "renew", "confirm"]
+    assert phases == ["weights", "sample", "confirm", "tune", "renew", "confirm", "tune", "renew", "confirm"]
     family = load_family(tmp_path / "run")
     assert family.network.whole in {item.architecture for item in family.archive}
 
 
-@pytest.mark.parametrize(("turns", "regime"), [(3, "tuned"), (-1, "tuned"), (1, "frozen")])
+@pytest.mark.parametrize(("turns", "regime"), [(2, "tuned"), (-1, "tuned"), (1, "frozen")])
 def test_turns_that_cannot_be(turns: int, regime: str) -> None:
     with pytest.raises(UsageError, match=r"search\.turns"):
         SearchSettings(regime=regime, turns=turns, epochs=2)  # type: ignore[arg-type]

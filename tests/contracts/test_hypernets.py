@@ -12,7 +12,7 @@ from torch import Tensor
 
 from archdial.errors import UsageError
 from archdial.hypernet import HYPERNETS, Hypernetwork, make_hypernet
-from archdial.space import Choice, Space
+from archdial.space import Architecture, Choice, Space
 
 SPACE = Space(
     tuple(
@@ -68,6 +68,16 @@ def test_every_parameter_gets_a_finite_gradient(kind: str, features: int) -> Non
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
         assert parameter.grad.abs().sum() > 0, name
+
+
+@parametrize_cases
+def test_a_favoured_architecture_is_raised_everywhere_on_the_dial_and_no_other(kind: str, features: int) -> None:
+    net, inputs, favoured = make(kind, features), positions(features), Architecture((2, 0, 3, 1))
+    before = net(inputs)
+    net.favour(favoured, 3.0)
+    raised = 3.0 * SPACE.one_hot(favoured).expand_as(before)
+    torch.testing.assert_close((net(inputs) - before)[:, SPACE.mask], raised[:, SPACE.mask])
+    assert [SPACE.argmax(row) for row in net(inputs)] == [favoured] * len(inputs)
 
 
 @parametrize_cases

@@ -46,7 +46,8 @@ def pairs(
     for z, weights in zip(grid, probabilities, strict=True):
         chosen = family.space.argmax(weights)
         if chosen not in discrete:
-            discrete[chosen] = evaluate(chosen).accuracy
+            # Of the supernet's weights also where nothing is dropped: only the relaxation is to differ.
+            discrete[chosen] = evaluate.relaxed(family.space.one_hot(chosen))
         found.append(Pair(family.dial.value(z), evaluate.relaxed(weights), discrete[chosen]))
         part.advance()
     restore(family.network, before)

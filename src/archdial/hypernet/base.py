@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from archdial.errors import UsageError
-from archdial.space import Space
+from archdial.space import Architecture, Space
 
 # The spread of the initial logits: DARTS's, enough to break ties and far too little to favour an option.
 START = 1e-3
@@ -59,6 +59,19 @@ class Hypernetwork(nn.Module, ABC):
     @abstractmethod
     def raw(self, features: Tensor) -> Tensor:
         """Return finite logits (n, m, k) for checked `features` (n, f); the mask comes afterwards."""
+
+    @abstractmethod
+    def level(self) -> Tensor:
+        """Return parameters (..., m, k), in their own memory, that raise raw logits by what they are raised."""
+
+    def favour(self, architecture: Architecture, by: float) -> None:
+        """Raise the logits of the options of `architecture` by `by`, wherever on the dial.
+
+        A trained network answers by chance when half its operations are missing, whatever the dial says: gates at even
+        odds would never learn from it.
+        """
+        with torch.no_grad():
+            self.level().add_(by * self.space.one_hot(architecture).to(self.level()))
 
     def settings(self) -> dict[str, object]:
         """Return the settings as JSON values, by the names that the constructor takes."""

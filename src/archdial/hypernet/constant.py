@@ -20,6 +20,10 @@ class Constant(Hypernetwork):
         super().__init__(space, features)
         self.logits = self.start()
 
+    def level(self) -> Tensor:
+        """Return the parameter."""
+        return self.logits
+
     def raw(self, features: Tensor) -> Tensor:
         """Return the parameter for each of the n rows, (n, m, k)."""
         return self.logits.expand(len(features), -1, -1)

@@ -60,6 +60,10 @@ class Kernel(Hypernetwork):
         squared = (features[:, None] - self.pivots).square().sum(-1)
         return torch.softmax(-squared / self.width**2, dim=-1)
 
+    def level(self) -> Tensor:
+        """Return the logits of all pivots: shares sum to 1."""
+        return self.logits
+
     def raw(self, features: Tensor) -> Tensor:
         """Return the mixed logits, (n, m, k)."""
         return torch.einsum("np,pmk->nmk", self.shares(features), self.logits)

@@ -22,6 +22,10 @@ class Linear(Hypernetwork):
         self.slope = self.start(features)
         self.offset = self.start()
 
+    def level(self) -> Tensor:
+        """Return the offset."""
+        return self.offset
+
     def raw(self, features: Tensor) -> Tensor:
         """Return z b₁ + b₂, (n, m, k)."""
         return torch.einsum("nf,fmk->nmk", features, self.slope) + self.offset

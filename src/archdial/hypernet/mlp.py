@@ -37,6 +37,11 @@ class MLP(Hypernetwork):
         """Return the hidden sizes."""
         return {"hidden": list(self.hidden)}
 
+    def level(self) -> Tensor:
+        """Return the last layer's bias, as (m, k)."""
+        bias: Tensor = self.layers[-1].get_parameter("bias")
+        return bias.view(self.space.shape)
+
     def raw(self, features: Tensor) -> Tensor:
         """Return the perceptron's output as (n, m, k)."""
         logits: Tensor = self.layers(features)

@@ -44,6 +44,10 @@ class PiecewiseConstant(Hypernetwork):
         """Return the number (n,) of the piece in which `features` (n, 1) lie; 1 is in the last."""
         return (features.squeeze(1) * len(self.logits)).floor().clamp(0, len(self.logits) - 1).to(torch.int64)
 
+    def level(self) -> Tensor:
+        """Return the logits of all pieces."""
+        return self.logits
+
     def raw(self, features: Tensor) -> Tensor:
         """Return the logits of each position's piece, (n, m, k)."""
         return self.logits[self.piece(features)]

@@ -47,6 +47,10 @@ class PiecewiseLinear(Hypernetwork):
         pivots = torch.arange(last + 1, dtype=features.dtype, device=features.device)
         return (1.0 - (positions - pivots).abs()).clamp_min(0.0)
 
+    def level(self) -> Tensor:
+        """Return the logits of all pivots: shares sum to 1."""
+        return self.logits
+
     def raw(self, features: Tensor) -> Tensor:
         """Return the interpolated logits, (n, m, k)."""
         return torch.einsum("np,pmk->nmk", self.shares(features), self.logits)

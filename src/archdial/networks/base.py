@@ -68,6 +68,16 @@ class Supernet(nn.Module, ABC):
         """The architecture that is the network as it came, if it was trained before."""
         return None
 
+    def remember(self) -> None:
+        """Keep the weights as they are now: whatever is trained later, the whole network has these."""
+
+    def changed(self) -> dict[str, Tensor]:
+        """Return the state of the network as it came, where its state is another now."""
+        return {}
+
+    def recall(self, changed: Mapping[str, Tensor]) -> None:
+        """Remember what an equal network with the same weights gave as `changed`."""
+
     def untouched(self) -> nn.Module | None:
         """Return the network as it came, if it was trained before: a copy to learn from."""
         return None

@@ -107,7 +107,6 @@ class Evaluator:
     Attributes:
         calibration: images (n, c, h, w), normalised, for BatchNorm.
         images, labels: validation images (v, c, h, w) and labels (v,).
-        whole: statistics that the whole network came with, where it was trained before and its weights stay.
     """
 
     def __init__(
@@ -117,32 +116,34 @@ class Evaluator:
         images: Tensor,
         labels: Tensor,
         batch_size: int = 500,
-        whole: Statistics | None = None,
     ) -> None:
         self.network = network
         self.calibration, self.images, self.labels = calibration, images, labels
-        self.batch_size, self.whole = batch_size, whole
+        self.batch_size = batch_size
 
     def __call__(self, architecture: Architecture) -> Evaluated:
-        """Return `architecture` with its accuracy and loss; the supernet's BatchNorm statistics are then its."""
+        """Return `architecture` with its accuracy and loss; the supernet's BatchNorm statistics may then be its."""
+        # As it came: its statistics are of many more images, and its weights may have been tuned since for others.
+        whole = self.network.untouched() if architecture == self.network.whole else None
+        if whole is not None:
+            return Evaluated(architecture, *self._judged(whole.to(self.images.device).eval()))
         weights = self.network.space.one_hot(architecture)
-        if self.whole is not None and architecture == self.network.whole:
-            # It has statistics of many more images already.
-            restore(self.network, self.whole)
-        else:
-            recalibrate(self.network, lambda x: self.network(x, weights), self.calibration.split(self.batch_size))
-        return Evaluated(architecture, *self._judged(weights))
+        return Evaluated(architecture, *self._under(weights))
 
     def relaxed(self, weights: Tensor) -> float:
         """Return the accuracy of the supernet under option weights (m, k) that need not be one-hot."""
-        recalibrate(self.network, lambda x: self.network(x, weights), self.calibration.split(self.batch_size))
-        return self._judged(weights)[0]
+        return self._under(weights)[0]
 
-    def _judged(self, weights: Tensor) -> tuple[float, float]:
-        logits = self._logits(weights)
-        accuracy = float((logits.argmax(1) == self.labels).float().mean())
-        return accuracy, float(functional.cross_entropy(logits, self.labels))
+    def _under(self, weights: Tensor) -> tuple[float, float]:
+        def forward(images: Tensor) -> Tensor:
+            result: Tensor = self.network(images, weights)
+            return result
+
+        recalibrate(self.network, forward, self.calibration.split(self.batch_size))
+        return self._judged(forward)
 
     @torch.no_grad()
-    def _logits(self, weights: Tensor) -> Tensor:
-        return torch.cat([self.network(batch, weights).float() for batch in self.images.split(self.batch_size)])
+    def _judged(self, forward: Callable[[Tensor], Tensor]) -> tuple[float, float]:
+        logits = torch.cat([forward(batch).float() for batch in self.images.split(self.batch_size)])
+        accuracy = float((logits.argmax(1) == self.labels).float().mean())
+        return accuracy, float(functional.cross_entropy(logits, self.labels))

@@ -38,8 +38,8 @@ class SearchSettings:
         evaluation_images: validation images that an architecture is evaluated on.
         regime: what becomes of the weights of a network that was trained before: frozen keeps them, tuned trains them
             on under sampled paths for `epochs`.
-        turns: how often weights and dial take turns: the dial is searched, weights are trained under what it names for
-            a share of `epochs`, and so on; 0 trains the weights first, under `paths`. Predictor and tuned only.
+        turns: how often, after a share of `epochs` under `paths`, weights and dial take turns: the dial is searched,
+            weights are trained under what it names for a share of `epochs`, and so on; predictor and tuned only.
         distillation: weight of the untouched network's softened outputs against the labels; tuned only.
         calibration_images: training images for the statistics of BatchNorm, kept with the family.
         precision: of lightning-fabric, as 32-true or bf16-mixed.
@@ -88,9 +88,10 @@ class SearchSettings:
             raise UsageError(f"search.sample = {self.sample}: expected 2 to evaluations = {self.evaluations}")
         if self.turns and (self.regime, self.method) != ("tuned", "predictor"):
             raise UsageError(f"search.turns = {self.turns}: expected 0, but for method predictor and regime tuned")
-        if not 0 <= self.turns <= self.epochs:
+        if not 0 <= self.turns < self.epochs:
             raise UsageError(
-                f"search.turns = {self.turns}: expected 0 to epochs = {self.epochs}, a turn is an epoch at least"
+                f"search.turns = {self.turns}: expected 0 to epochs − 1 = {self.epochs - 1}, a turn is an epoch at "
+                "least, and one epoch comes first"
             )
         if self.method == "single_level" and not 0 < self.warmup_epochs < self.epochs:
             raise UsageError(

@@ -20,12 +20,12 @@ from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.memory import keep_freed_memory
 from archdial.networks.base import Supernet
 from archdial.relaxation import Relaxation, make_relaxation
-from archdial.searching.evaluation import Evaluated, Evaluator, Statistics, statistics_of
+from archdial.searching.evaluation import Evaluated, Evaluator
 from archdial.searching.evaluation import errors as errors_of
 from archdial.searching.evaluation import losses as losses_of
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.searching.settings import SearchSettings
-from archdial.space import Architecture, Space
+from archdial.space import Architecture
 
 
 @dataclass
@@ -38,7 +38,6 @@ class SearchState:
         teacher: the network as it was before the search, where that was trained.
         generator: every random draw comes from it, so that a checkpoint of its state repeats them.
         frozen: the weights are those of an earlier search or came with the network, and stay.
-        whole: BatchNorm statistics that came with such weights of a network.
         archive: what was evaluated, in that order.
         pending: what the epoch in hand still is to evaluate, from its first batch on.
     """
@@ -62,7 +61,6 @@ class SearchState:
     generator: torch.Generator
     teacher: nn.Module | None = None
     frozen: bool = False
-    whole: Statistics | None = None
     archive: list[Evaluated] = field(default_factory=list)
     pending: list[Architecture] = field(default_factory=list)
     _evaluator: Evaluator | None = None
@@ -81,7 +79,7 @@ class SearchState:
             count = min(self.settings.evaluation_images, len(seen))
             images = self.images(seen.pixels[:count])
             labels = seen.labels[:count].to(self.fabric.device)
-            self._evaluator = Evaluator(self.network, self.calibration, images, labels, whole=self.whole)
+            self._evaluator = Evaluator(self.network, self.calibration, images, labels)
         return self._evaluator
 
     @property
@@ -142,7 +140,7 @@ def begin(
         _restart(network)
     space = network.space
     bound = dial.fitted(space.kinds)
-    hypernet = hypernet_for(bound, space, settings.hypernet)
+    hypernet = hypernet_for(bound, network, settings.hypernet)
     predictor = AccuracyPredictor(space)
     sgd = torch.optim.SGD(
         network.parameters(),
@@ -153,6 +151,7 @@ def begin(
     )
     adam = torch.optim.Adam(hypernet.parameters(), lr=settings.hypernet_rate)
     fabric = fabric_on(device, settings.precision)
+    network.remember()
     teacher = network.untouched()
     forward, weights_optimizer = fabric.setup(network, sgd)
     teacher = None if teacher is None else teacher.eval().to(fabric.device)
@@ -177,12 +176,17 @@ def begin(
         generator=fold(seed),
         teacher=teacher,
         frozen=frozen,
-        whole=statistics_of(network) if frozen else None,
     )
 
 
-def hypernet_for(dial: Dial, space: Space, settings: Mapping[str, Any]) -> Hypernetwork:
+OPEN = 3.0
+"""How far the logits of the whole network lie above the others at first: with 58 gates about three are dropped."""
+
+
+def hypernet_for(dial: Dial, network: Supernet, settings: Mapping[str, Any]) -> Hypernetwork:
     """Return a new hypernetwork for positions of `dial`; a kernel's pivots are put on the dial unless they are given.
+
+    For a network that was trained before it begins near the whole of it.
 
     Raises:
         UsageError: the kind or a setting is unknown, or does not go with the dial.
@@ -191,7 +195,10 @@ def hypernet_for(dial: Dial, space: Space, settings: Mapping[str, Any]) -> Hyper
     if chosen["kind"] == "kernel" and not isinstance(chosen.get("pivots"), list):
         # A cube of pivots would have most of them far off a simplex.
         chosen["pivots"] = dial.encode(dial.grid(int(chosen.get("pivots", 10)))).tolist()
-    return make_hypernet(space=space, features=dial.features, **chosen)
+    hypernet = make_hypernet(space=network.space, features=dial.features, **chosen)
+    if network.whole is not None:
+        hypernet.favour(network.whole, OPEN)
+    return hypernet
 
 
 def _restart(network: Supernet) -> None:

@@ -33,6 +33,7 @@ class GatedNetwork(Supernet):
     Attributes:
         gates: the choices, with the operations that belong to each.
         opaque: names of submodules that could not be entered, and are one operation each.
+        original: state of the whole network as it came, once it is remembered.
         source: arguments of `make_model`, if the model came from there.
     """
 
@@ -43,6 +44,8 @@ class GatedNetwork(Supernet):
     def __init__(self, captured: Captured, gates: Sequence[Gate], source: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.source = None if source is None else dict(source)
+        # No submodule: neither an optimizer nor whoever takes statistics anew may find it.
+        self.original: dict[str, Tensor] | None = None
         self.body = captured.root
         self.graph, self.opaque, self.how = captured.graph, captured.opaque, captured.how
         self.gates = tuple(gates)
@@ -105,11 +108,32 @@ class GatedNetwork(Supernet):
         return [step for step in self._steps if holds(self._conditions[step.node], there)]
 
     def build(self, architecture: Architecture) -> fx.GraphModule:
-        """Return `architecture` as a plain module: what is dropped is gone, with all that only served it."""
-        return plain(self.body, without(self.graph, self.dropped(architecture)))
+        """Return `architecture` as a plain module: what is dropped is gone, with all that only served it.
+
+        Where nothing is dropped and the network was remembered, it is the network as it was then.
+        """
+        module = plain(self.body, without(self.graph, self.dropped(architecture)))
+        if self.original is not None and architecture == self.whole:
+            module.load_state_dict(self.original)
+        return module
+
+    def remember(self) -> None:
+        """Keep parameters and statistics of the whole network as they are now, whatever is trained later."""
+        self.original = None
+        self.original = self.untouched().state_dict()
+
+    def changed(self) -> dict[str, Tensor]:
+        """Return the state of the whole network as it came, by the user's names, where its state is another now."""
+        own = self.body.state_dict()
+        return {name: value for name, value in (self.original or {}).items() if not value.equal(own[name])}
+
+    def recall(self, changed: Mapping[str, Tensor]) -> None:
+        """Remember the weights as they are now, but for what `changed` of an equal network gave."""
+        self.remember()
+        self.original = {**(self.original or {}), **changed}
 
     def untouched(self) -> nn.Module:
-        """Return the network with nothing dropped, as its weights are now."""
+        """Return the network with nothing dropped, as it was when it was remembered, or else as it is now."""
         return self.build(self.whole)
 
     def dropped(self, architecture: Architecture) -> list[Operation]:
@@ -174,6 +198,7 @@ class GatedNetwork(Supernet):
             for g in self.gates
         ]
         made = GatedNetwork(captured, moved, self.source)
+        made.original = copy.deepcopy(self.original, memo)
         made.training = self.training
         return made
 

@@ -32,14 +32,18 @@ LOOK = 24
 
 
 def _turns(state: SearchState) -> list[Phase]:
-    """Weights and dial in turn: what the dial names is what the weights are tuned for, and the other way round."""
-    turns, phases = state.settings.turns, [Phase(Sample(errors=True), 1)]
-    share = 1 / turns
-    for turn in range(turns):
-        epochs = round((turn + 1) * state.settings.epochs / turns) - round(turn * state.settings.epochs / turns)
+    """Weights and dial in turn: what the dial names is what the weights are tuned for, and the other way round.
+
+    The weights begin, under sampled paths: before, whatever is dropped leaves little but chance to tell apart.
+    """
+    turns, epochs = state.settings.turns, state.settings.epochs
+    share = 1 / (turns + 1)
+    ends = [round(part * share * epochs) for part in range(turns + 2)]
+    phases = [Phase(TrainWeights(state, share), ends[1]), Phase(Sample(errors=True), 1)]
+    for turn in range(1, turns + 1):
         phases += [
             Phase(Confirm(most=LOOK), 1),
-            Phase(TuneWeights(state, share, turn * share), epochs),
+            Phase(TuneWeights(state, share, turn * share), ends[turn + 1] - ends[turn]),
             Phase(Renew(errors=True), 1),
         ]
     return [*phases, Phase(Propose(), state.settings.rounds - 1), Phase(Confirm(), 1)]
