@@ -88,6 +88,8 @@ def _check(model: object, example: object) -> None:
         raise UsageError("expected as example input one tensor whose first dimension is the batch, at least 1")
     try:
         _run(model, example)
+    except UsageError:
+        raise
     except Exception as error:
         raise UsageError(
             f"{type(model).__name__} refuses an example input of shape {tuple(example.shape)}, {example.dtype}: "
@@ -124,7 +126,7 @@ def one_tensor(result: Any) -> Tensor:
         return logits
     tensors = [v for v in torch.utils._pytree.tree_leaves(result) if isinstance(v, Tensor)]
     if len(tensors) != 1:
-        raise UsageError(f"the network returns {len(tensors)} tensors, none of them called logits: expected one")
+        raise UsageError(f"the network returns {len(tensors)} tensors, none of them called logits: wrap it so that it returns one")
     return tensors[0]
 
 
