@@ -9,7 +9,7 @@ import torch
 from archdial.cost.expected import ExpectedCost
 from archdial.dial import Scalar
 from archdial.hypernet import Hypernetwork, make_hypernet
-from archdial.searching.candidates import at_positions, front, likely, mutated, unseen
+from archdial.searching.candidates import at_positions, front, likely, mutated, one_apart, unseen
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture, Choice, Space
 
@@ -65,6 +65,15 @@ def test_mutants_differ_from_their_parents_in_at_most_three_choices() -> None:
         assert changed <= 3
     assert len(set(children)) == 3 * 4 * 2, "all that can be reached is reached"
     assert parents == [Architecture((0, 0, 0, 0)), Architecture((2, 0, 3, 1))]
+
+
+def test_one_apart_is_each_other_option_of_each_choice_once() -> None:
+    start = drawn(SPACE, 1)[0]
+    found = one_apart(SPACE, start)
+    assert len(set(found)) == len(found) == sum(SIZES) - len(SIZES)
+    for other in found:
+        SPACE.check(other)
+        assert sum(a != b for a, b in zip(start.options, other.options, strict=True)) == 1
 
 
 def test_unseen_keeps_the_order_and_drops_repetitions() -> None:

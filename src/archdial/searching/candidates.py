@@ -47,6 +47,17 @@ def mutated(
     return result
 
 
+def one_apart(space: Space, architecture: Architecture) -> list[Architecture]:
+    """Return all that differ from `architecture` in one choice."""
+    options = architecture.options
+    return [
+        Architecture((*options[:row], option, *options[row + 1 :]))
+        for row, choice in enumerate(space.choices)
+        for option in range(len(choice.options))
+        if option != options[row]
+    ]
+
+
 def front(evaluated: Sequence[Evaluated], cost: ExpectedCost) -> list[Evaluated]:
     """Return those of `evaluated` that no other beats in both accuracy and cost, cheapest first."""
     costs = [cost.of(item.architecture) for item in evaluated]

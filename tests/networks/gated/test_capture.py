@@ -335,7 +335,7 @@ def test_a_network_that_no_graph_can_hold_is_refused_with_its_line() -> None:
 
 
 def test_a_network_of_two_outputs_is_refused() -> None:
-    with pytest.raises(UsageError, match="^the network returns 2 tensors, none of them called logits: wrap it"):
+    with pytest.raises(UsageError, match=r"^the network returns 2 tensors, none of them called logits: wrap it"):
         gates(Returning(lambda value: (value, value + 1)), images())
 
 

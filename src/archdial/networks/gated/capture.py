@@ -126,7 +126,9 @@ def one_tensor(result: Any) -> Tensor:
         return logits
     tensors = [v for v in torch.utils._pytree.tree_leaves(result) if isinstance(v, Tensor)]
     if len(tensors) != 1:
-        raise UsageError(f"the network returns {len(tensors)} tensors, none of them called logits: wrap it so that it returns one")
+        raise UsageError(
+            f"the network returns {len(tensors)} tensors, none of them called logits: wrap it so that it returns one"
+        )
     return tensors[0]
 
 

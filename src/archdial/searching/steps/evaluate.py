@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from archdial.searching.candidates import at_positions, front, likely, mutated, unseen
+from archdial.searching.candidates import at_positions, front, likely, mutated, one_apart, unseen
 from archdial.searching.dialling import DialTrainer, Known, thompson
 from archdial.searching.paths import make_paths
 from archdial.searching.state import SearchState
@@ -63,10 +63,22 @@ class Sample(Evaluate):
         """Return the cheapest, the dearest, one of each option throughout, and paths of shared kinds."""
         space = state.network.space
         options = dict.fromkeys(option for choice in space.choices for option in choice.options)
-        first = [*state.cost.extremes(), *map(space.uniform, options)]
+        first = [*state.cost.extremes(), *map(space.uniform, options), *self._near_whole(state)]
         paths = make_paths("kept" if state.network.pretrained else "shares", space)
         drawn = [paths.draw(state.generator) for _ in range(2 * state.settings.sample)]
         return fresh(state, [*first, *drawn])[: state.settings.sample]
+
+    @staticmethod
+    def _near_whole(state: SearchState) -> list[Architecture]:
+        """Return what drops one thing of a network that was trained before, at most half a sample of it.
+
+        What is drawn over the whole range is broken nearly always, and does not tell which operation is dear.
+        """
+        if state.network.whole is None:
+            return []
+        found = one_apart(state.network.space, state.network.whole)
+        order = torch.randperm(len(found), generator=state.generator).tolist()
+        return [found[i] for i in order[: state.settings.sample // 2]]
 
     def close(self, state: SearchState, progress: float) -> Figures:
         """Find the range of the dial."""
