@@ -28,11 +28,13 @@ class Found:
 
     Attributes:
         evaluations: how many architectures it had evaluated for that.
+        chosen: by accuracy on validation images; else `front` is all that it saw, cheapest first.
     """
 
     name: str
     evaluations: int
     front: tuple[Evaluated, ...]
+    chosen: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Curve:
         return {
             "name": self.found.name,
             "evaluations": self.found.evaluations,
+            "chosen_by": "validation_accuracy" if self.found.chosen else "latency_ms",
             "area": self.area,
             "members": [
                 {**member.to_json(), "validation_accuracy": accuracy}
@@ -86,7 +89,8 @@ def search_baselines(
         judge = Judge(evaluator, budget, bar.part(name, budget).advance)
         baseline.search(family, judge, torch.Generator().manual_seed(seed))
         seen = list(judge.seen.values())
-        results.append(Found(name, len(seen), _front(family, seen)))
+        members = _front(family, seen) if baseline.chooses else _by_cost(family, seen)
+        results.append(Found(name, len(seen), members, baseline.chooses))
     restore(family.network, before)
     return results
 
@@ -126,7 +130,8 @@ def full_architecture(family: Family) -> Architecture:
 
 def _curve(found: Found, members: tuple[Member, ...], validation: tuple[float, ...], full_ms: float) -> Curve:
     costs, accuracies = [m.latency_ms for m in members], [m.accuracy for m in members]
-    area = area_under_curve(costs, accuracies, full_cost=full_ms, chosen_by=validation)
+    chosen_by = validation if found.chosen else costs
+    area = area_under_curve(costs, accuracies, full_cost=full_ms, chosen_by=chosen_by)
     return Curve(found, members, validation, area)
 
 
@@ -134,6 +139,11 @@ def _front(family: Family, seen: Sequence[Evaluated]) -> tuple[Evaluated, ...]:
     cost = family.costs[family.column]
     costs = [cost.of(item.architecture) for item in seen]
     return tuple(seen[index] for index in pareto_front(costs, [item.accuracy for item in seen]))
+
+
+def _by_cost(family: Family, seen: Sequence[Evaluated]) -> tuple[Evaluated, ...]:
+    cost = family.costs[family.column]
+    return tuple(sorted(seen, key=lambda item: cost.of(item.architecture)))
 
 
 def _thinned(front: Sequence[Evaluated], count: int) -> list[Evaluated]:

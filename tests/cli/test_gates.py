@@ -168,8 +168,9 @@ def test_a_run_is_compared_with_baselines(pruned: Pruned) -> None:
     assert answer.status == 0, answer.err
     value = answer.json
     assert value["format"] == "archdial.comparison" and value["full"]["name"] == "the untouched network"
-    assert [method["name"] for method in value["methods"]] == ["hypernetwork", "random", "greedy"]
-    assert [method["evaluations"] for method in value["methods"][1:]] == [5, 5]
+    assert [method["name"] for method in value["methods"]] == ["hypernetwork", "random", "drawn", "greedy"]
+    assert [method["evaluations"] for method in value["methods"][1:]] == [5, 5, 5]
+    assert [method["chosen_by"] for method in value["methods"]].count("latency_ms") == 1
     assert all(0 <= method["area"] <= 1 and 1 <= len(method["members"]) <= 2 for method in value["methods"])
     wrong = call("compare", pruned.folder, "--baselines", "gredy")
     assert wrong.status == 2 and "greedy" in wrong.err
@@ -185,7 +186,7 @@ def test_all_experiments_by_one_command(pruned: Pruned) -> None:
     assert value["alone"]["chance"] == 0.1 and 0 <= value["relaxed"]["mean_difference"] <= 1
     assert len(value["relaxed"]["points"]) == 3
     assert {"experiments.json", "comparison.json"} <= {path.name for path in pruned.folder.iterdir()}
-    assert len(answer.json["comparison"]["methods"]) == 3
+    assert len(answer.json["comparison"]["methods"]) == 4
 
 
 def test_the_whole_network_teaches_its_members(pruned: Pruned) -> None:

@@ -48,6 +48,14 @@ def test_at_each_budget_the_staircase_is_the_member_that_validation_chooses(comp
         assert stairs.y[step] == pytest.approx(100 * chosen["accuracy"])
 
 
+def test_of_networks_as_drawn_the_slowest_within_a_budget_counts(comparison_file: dict[str, Any]) -> None:
+    comparison_file["methods"][0]["chosen_by"] = "latency_ms"
+    assert read_comparison(comparison_file).methods[0].curve == (0, 1, 2)
+    comparison_file["methods"][0]["chosen_by"] = "luck"
+    with pytest.raises(UsageError, match="chosen_by is 'luck'"):
+        read_comparison(comparison_file)
+
+
 def test_methods_differ_in_colour_shape_and_legend(comparison_file: dict[str, Any]) -> None:
     figure = comparison_figure(read_comparison(comparison_file))
     stairs, members = figure.data[0:6:2], figure.data[1:6:2]

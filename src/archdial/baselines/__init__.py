@@ -2,8 +2,8 @@
 
 from archdial.baselines.base import Baseline, Judge
 from archdial.baselines.greedy import Greedy
-from archdial.baselines.random import Random
+from archdial.baselines.random import Drawn, Random
 
-__all__ = ["BASELINES", "Baseline", "Greedy", "Judge", "Random"]
+__all__ = ["BASELINES", "Baseline", "Drawn", "Greedy", "Judge", "Random"]
 
-BASELINES: dict[str, Baseline] = {"random": Random(), "greedy": Greedy()}
+BASELINES: dict[str, Baseline] = {"random": Random(), "drawn": Drawn(), "greedy": Greedy()}

@@ -47,9 +47,15 @@ class Judge:
 
 
 class Baseline(ABC):
-    """A way to find members that knows no dial."""
+    """A way to find members that knows no dial.
+
+    Attributes:
+        chooses: whether accuracy on validation images decides which of what it saw are its members; else all are, and
+            at a budget it has the slowest of them within it.
+    """
 
     name: ClassVar[str]
+    chooses: ClassVar[bool] = True
 
     @abstractmethod
     def search(self, family: Family, judge: Judge, generator: torch.Generator) -> None:

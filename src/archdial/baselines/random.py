@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
@@ -9,9 +10,13 @@ import torch
 from archdial.baselines.base import Baseline, Judge
 from archdial.family import Family
 from archdial.searching.paths import make_paths
+from archdial.space import Architecture
 
 TRIES = 100
 """Draws for each evaluation before a space counts as used up: a small one has fewer architectures than the budget."""
+
+MEMBERS = 24
+"""Architectures of `Drawn`."""
 
 
 class Random(Baseline):
@@ -24,9 +29,30 @@ class Random(Baseline):
 
     def search(self, family: Family, judge: Judge, generator: torch.Generator) -> None:
         """Draw distinct architectures until the budget is used up."""
-        network = family.network
-        paths = make_paths("kept" if network.pretrained else "shares", network.space)
-        for _ in range(TRIES * judge.left):
+        for architecture in _draws(family, TRIES * judge.left, generator):
             if not judge.left:
                 return
-            judge(network.canonical(paths.draw(generator)))
+            judge(architecture)
+
+
+class Drawn(Baseline):
+    """A few of the same draws as they come, whatever their accuracy: the pruning paper's random (Borodin 2023).
+
+    `Random` keeps the best of as many evaluations as the search had, and so is a search itself.
+    """
+
+    name: ClassVar[str] = "drawn"
+    chooses: ClassVar[bool] = False
+
+    def search(self, family: Family, judge: Judge, generator: torch.Generator) -> None:
+        """Draw 24 distinct architectures, or as many as the budget has."""
+        for architecture in _draws(family, TRIES * MEMBERS, generator):
+            if not judge.left or len(judge.seen) == MEMBERS:
+                return
+            judge(architecture)
+
+
+def _draws(family: Family, count: int, generator: torch.Generator) -> Iterator[Architecture]:
+    network = family.network
+    paths = make_paths("kept" if network.pretrained else "shares", network.space)
+    return (network.canonical(paths.draw(generator)) for _ in range(count))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archdial.progress import Bar
 
 Baselines = Annotated[
-    str | None, typer.Option(help="Names with commas between: random, greedy.", show_default="all of them")
+    str | None, typer.Option(help="Names with commas between: random, drawn, greedy.", show_default="all of them")
 ]
 Evaluations = Annotated[
     int | None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,9 +131,16 @@ def _method(row: object, where: str) -> Method:
         evaluations=whole(value.get("evaluations"), f"{where}.evaluations"),
         area=share(value.get("area"), f"{where}.area"),
         members=tuple(members),
-        # As the area was taken: validation images choose the members, those of the split only judge them.
-        curve=tuple(pareto_front([m.latency_ms for m in members], [m.validation for m in members])),
+        curve=_chosen(members, value.get("chosen_by", "validation_accuracy"), where),
     )
+
+
+def _chosen(members: Sequence[Compared], by: object, where: str) -> tuple[int, ...]:
+    """Return what counts at some budget, as the area was taken: the images of the split only judge."""
+    if by not in ("validation_accuracy", "latency_ms"):
+        raise UsageError(f"{where}.chosen_by is {by!r}: expected validation_accuracy or latency_ms")
+    costs = [member.latency_ms for member in members]
+    return tuple(pareto_front(costs, costs if by == "latency_ms" else [member.validation for member in members]))
 
 
 def _member(row: object, where: str) -> Compared:

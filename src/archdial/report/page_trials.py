@@ -30,9 +30,9 @@ def trial_sections(comparison: Comparison | None, experiments: Experiments | Non
 def _baselines(comparison: Comparison) -> str:
     device = f" on {comparison.device}" if comparison.device else ""
     note = (
-        "What each method reaches within a budget of latency: the member counts that is best on validation images; "
-        "open marks are best at no budget. The area is the mean accuracy, as a share, over budgets from 0 to the "
-        f"latency of {comparison.full_name}. All latencies are measured{device}."
+        "What each method reaches within a budget of latency: the member counts that is best on validation images, "
+        "of networks as drawn the slowest; open marks are best at no budget. The area is the mean accuracy, as a "
+        f"share, over budgets from 0 to the latency of {comparison.full_name}. All latencies are measured{device}."
     )
     return section("Against baselines", note, chart("comparison") + _table(comparison))
 
