@@ -198,6 +198,23 @@ def test_keeping_everything_gives_the_users_network_back(name: str) -> None:
         built.load_state_dict(model.state_dict())
 
 
+@pytest.mark.parametrize("name", OWN)
+def test_what_is_remembered_survives_training(name: str) -> None:
+    model, network = case(name)
+    network = copy.deepcopy(network)
+    network.remember()
+    assert not network.changed()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(1)
+    assert set(network.changed()) == {key for key, _ in model.named_parameters()}
+    other = copy.deepcopy(gated(name))
+    other.load_state_dict(network.state_dict())
+    other.recall(network.changed())
+    for remembering in (network, copy.deepcopy(network), other):
+        close(remembering.untouched()(inputs(network)), output(model, inputs(network)))
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_nothing_dropped_stays_in_it(name: str) -> None:
     network = gated(name)
