@@ -39,7 +39,7 @@ class SearchSettings:
         regime: what becomes of the weights of a network that was trained before: frozen keeps them, tuned trains them
             on under sampled paths for `epochs`.
         turns: how often, after a share of `epochs` under `paths`, weights and dial take turns: the dial is searched,
-            weights are trained under what it names for a share of `epochs`, and so on; predictor and tuned only.
+            weights are trained under the best ones found for a share of `epochs`, and so on; predictor and tuned only.
         distillation: weight of the untouched network's softened outputs against the labels; tuned only.
         calibration_images: training images for the statistics of BatchNorm, kept with the family.
         precision: of lightning-fabric, as 32-true or bf16-mixed.

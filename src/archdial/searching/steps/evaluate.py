@@ -88,19 +88,20 @@ class Sample(Evaluate):
 
 
 class Renew(Sample):
-    """Evaluate anew, with the weights as they are now: the front, what the dial names, and others across the range."""
+    """Evaluate anew, with the weights as they are now: the front, what is near it, and others across the range."""
 
     name = "renew"
 
     def propose(self, state: SearchState) -> list[Architecture]:
-        """Return as many as the first sample had; what was known of the old weights is forgotten."""
-        space, grid = state.network.space, state.dial.grid(24)
-        named = at_positions(space, state.hypernet, state.dial, grid)
-        near = likely(space, state.hypernet, state.dial, grid, 2, state.generator)
+        """Return as many as the first sample had, or all of a larger front; what the old weights did is forgotten."""
+        space, sample = state.network.space, state.settings.sample
         known = [item.architecture for item in front(state.archive, state.cost)]
         state.archive.clear()
-        half = fresh(state, [*state.cost.extremes(), *known, *named, *near])[: state.settings.sample // 2]
-        return fresh(state, [*half, *super().propose(state)])[: state.settings.sample]
+        named = at_positions(space, state.hypernet, state.dial, state.dial.grid(24))
+        neighbours = mutated(space, known, sample, state.generator)
+        first = fresh(state, [*state.cost.extremes(), *known])
+        near = fresh(state, [*first, *named, *neighbours])[: max(len(first), 3 * sample // 4)]
+        return fresh(state, [*near, *super().propose(state)])[: max(len(first), sample)]
 
 
 class Members(Evaluate):

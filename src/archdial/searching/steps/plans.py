@@ -32,7 +32,7 @@ LOOK = 24
 
 
 def _turns(state: SearchState) -> list[Phase]:
-    """Weights and dial in turn: what the dial names is what the weights are tuned for, and the other way round.
+    """Weights and dial in turn: what was found best is what the weights are tuned for, and the other way round.
 
     The weights begin, under sampled paths: before, whatever is dropped leaves little but chance to tell apart.
     """

@@ -1,29 +1,40 @@
-"""Training weights under the architectures that the dial names: the weights' turn of an alternating search."""
+"""Training weights under the best architectures known: the weights' turn of an alternating search."""
 
 from __future__ import annotations
 
-import torch
+from bisect import bisect_right
+from collections.abc import Iterator
 
-from archdial.searching.candidates import likely
-from archdial.searching.paths import WHOLE
+import torch
+from torch import Tensor
+
+from archdial.searching.candidates import front
 from archdial.searching.state import SearchState
 from archdial.searching.steps.weights import TrainWeights
 from archdial.space import Architecture
 
 
 class TuneWeights(TrainWeights):
-    """Cross-entropy, and distance to the teacher, of what the dial names at a drawn position; often of the whole.
+    """Cross-entropy, and distance to the teacher, of the best architecture known within a budget drawn evenly.
 
     Gates kept independently of each other make 2^m networks, nearly all of them useless, and weights that serve all
-    serve none well. The members of one family are few and alike.
+    serve none well. The members of one front are few and alike. λ would name fewer still: the corners of the front's
+    convex hull, five of twenty-five in one search, and what lies between them would not be trained.
     """
 
     name = "tune"
+    costs: list[float]
+    members: list[Architecture]
+
+    def batches(self, state: SearchState, order: torch.Generator, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Return shuffled images for the weights."""
+        # Nothing is evaluated while weights are trained: the front is found once an epoch, not at every step.
+        self.members = [item.architecture for item in front(state.archive, state.cost)]
+        self.costs = [state.cost.of(architecture) for architecture in self.members]
+        return super().batches(state, order, start)
 
     def draw(self, state: SearchState) -> Architecture:
-        """Return the whole network one time in four, else an architecture drawn from γ(z), z from the dial."""
-        whole = state.network.whole
-        if whole is not None and float(torch.rand((), generator=state.generator)) < WHOLE:
-            return whole
-        position = state.dial.sample(1, state.generator)
-        return likely(state.network.space, state.hypernet, state.dial, position, 1, state.generator)[0]
+        """Return the best evaluated architecture within a cost drawn between the least and the most."""
+        least, most = state.cost.lowest, state.cost.highest
+        limit = least + (most - least) * float(torch.rand((), generator=state.generator))
+        return self.members[max(bisect_right(self.costs, limit) - 1, 0)]
