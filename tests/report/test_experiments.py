@@ -35,7 +35,7 @@ def test_no_line_where_accuracy_did_not_fall(experiments_file: dict[str, Any]) -
     traces = lambda_figure(experiments).data
     assert [trace.name for trace in traces[2:]] == ["chance: 10.00 %"]
     assert list(traces[2].x) == [0.01, 10.0]
-    assert "has fallen to chance" in fell
+    assert "nothing left to lose" in fell
     assert "never fell to chance" in trial_sections(None, experiments)
 
 

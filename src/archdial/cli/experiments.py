@@ -87,6 +87,8 @@ def _table_of(value: dict[str, Any]) -> Table:
 
 def _sentences(value: dict[str, Any]) -> list[str]:
     found = value["alone"]["fall"]
-    where = "accuracy does not fall to chance in this range" if found is None else f"Λ, the fall to chance: {found:.3g}"
+    where = (
+        "accuracy does not fall in this range" if found is None else f"Λ, where nothing is left to lose: {found:.3g}"
+    )
     apart = 100 * value["relaxed"]["mean_difference"]
     return [where, f"relaxed and discrete accuracy along the dial differ by {apart:.2f} points in the mean"]

@@ -25,11 +25,14 @@ AROUND = 10.0
 RATE = 0.05
 """Learning rate of Adam for logits that one λ has to itself: they begin at equal options, and epochs are few."""
 
+TOGETHER = {"kind": "piecewise_linear", "pivots": 8}
+"""The hypernetwork over a range. One that shares weights between all λ follows the largest, and what closed stays so."""
+
 STEPS = 100
 """Steps at least for each λ, whatever the epochs: small data have few batches."""
 
-NEAR_CHANCE = 0.05
-"""Accuracy above chance that counts as fallen to it."""
+NEAR = 0.05
+"""Accuracy above the bottom that counts as fallen to it."""
 
 
 @dataclass(frozen=True)
@@ -99,17 +102,27 @@ def together(
 ) -> list[Point]:
     """Return for each of `values`, in increasing order, what one hypernetwork over their range answers.
 
-    It sees four times the images that gates for one λ see, or more where `epochs` asks for it.
+    It is piecewise linear in log λ, and sees four times the images that gates for one λ see, or more where `epochs`
+    asks for it.
     """
-    told = _told(settings, _enough(data, settings, epochs, 4 * STEPS), settings.hypernet)
+    told = _told(settings, _enough(data, settings, epochs, 4 * STEPS), TOGETHER)
     return _answers(family, data, told, Scalar(values[0], values[-1]), values, seed)
 
 
 def fall(points: Sequence[Point], classes: int) -> float | None:
-    """Return Λ: the least λ from which on accuracy stays near chance; None where it does not fall so far."""
+    """Return Λ: the least λ from which on accuracy stays at the bottom; None where there is no fall.
+
+    The bottom is chance, or what the cheapest network still knows where that is more. Less than half of what lies
+    between the plateau and chance must be left.
+    """
+    along = sorted(points, key=lambda point: point.penalty)
+    chance = 1 / classes
+    bottom = max(chance, min(point.accuracy for point in along))
+    if bottom - chance >= (along[0].accuracy - chance) / 2:
+        return None
     found = None
-    for point in sorted(points, key=lambda point: -point.penalty):
-        if point.accuracy > 1 / classes + NEAR_CHANCE:
+    for point in reversed(along):
+        if point.accuracy > bottom + NEAR:
             break
         found = point.penalty
     return found
@@ -121,9 +134,17 @@ def _enough(data: SearchData, settings: SearchSettings, epochs: int, steps: int)
 
 
 def _told(settings: SearchSettings, epochs: int, hypernet: dict[str, Any]) -> SearchSettings:
-    # Two samples, the cheapest and the dearest: what they differ by scales the objective.
+    # Two samples, the cheapest and the dearest: what they differ by scales the objective. No entropy: of a trained
+    # network it opens the way to chance, from where nothing leads back.
     return replace(
-        settings, method="two_stage", dial_epochs=epochs, hypernet=hypernet, hypernet_rate=RATE, sample=2, evaluations=3
+        settings,
+        method="two_stage",
+        dial_epochs=epochs,
+        hypernet=hypernet,
+        hypernet_rate=RATE,
+        entropy=0.0,
+        sample=2,
+        evaluations=3,
     )
 
 

@@ -43,7 +43,7 @@ class Experiments:
 
     Attributes:
         alone: gates optimised for each λ by itself.
-        fall: Λ, the λ at which their accuracy has fallen to chance, if it has.
+        fall: Λ, the λ at which their accuracy has fallen to its least, if it has.
         chance: the accuracy of guessing.
         hypernetwork: one hypernetwork over the range of λ.
         relaxed: relaxed against discrete accuracy.

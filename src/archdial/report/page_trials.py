@@ -65,4 +65,4 @@ def _experiments(experiments: Experiments) -> str:
 def _fall(experiments: Experiments) -> str:
     if experiments.fall is None:
         return "; that of the gates alone never fell to chance"
-    return "; at Λ that of the gates alone has fallen to chance"
+    return "; at Λ the gates alone have nothing left to lose"
