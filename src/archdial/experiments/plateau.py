@@ -26,7 +26,7 @@ RATE = 0.05
 """Learning rate of Adam for logits that one λ has to itself: they begin at equal options, and epochs are few."""
 
 TOGETHER = {"kind": "piecewise_linear", "pivots": 8}
-"""The hypernetwork over a range. One that shares weights between all λ follows the largest, and what closed stays so."""
+"""The hypernetwork over a range. One that shares weights between all λ follows the largest; what closed stays so."""
 
 STEPS = 100
 """Steps at least for each λ, whatever the epochs: small data have few batches."""

@@ -70,10 +70,11 @@ def dial_loss(
     """Return task loss + penalty, less the entropy early on, () on the CPU.
 
     Where architectures were evaluated, it is divided by the spread of their objectives at the position, so that all
-    positions pull alike.
+    positions pull alike. On a network that was trained before entropy has no part: it opens the way to chance, from where
+    nothing leads back.
     """
     loss = objective(task, state.dial, position, weights[None], state.cost).mean()
     if known is not None:
         loss = loss / spread(known.objectives(state.dial, position, state.cost)).squeeze()
-    early = max(0.0, 1 - 2 * progress)
+    early = 0.0 if state.network.pretrained else max(0.0, 1 - 2 * progress)
     return loss - state.settings.entropy * early * entropy(logits)
