@@ -70,8 +70,8 @@ def dial_loss(
     """Return task loss + penalty, less the entropy early on, () on the CPU.
 
     Where architectures were evaluated, it is divided by the spread of their objectives at the position, so that all
-    positions pull alike. On a network that was trained before entropy has no part: it opens the way to chance, from where
-    nothing leads back.
+    positions pull alike. On a network that was trained before entropy has no part: it opens the way to chance, from
+    where nothing leads back.
     """
     loss = objective(task, state.dial, position, weights[None], state.cost).mean()
     if known is not None:
