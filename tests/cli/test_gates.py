@@ -203,7 +203,7 @@ def test_weights_and_dial_take_turns(pruned: Pruned, tmp_path: Path) -> None:
     assert answer.status == 0, answer.err
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     phases = [line["phase"] for line in lines]
-    assert phases == ["weights", "sample", "confirm", "tune", "renew", "confirm", "tune", "renew", "confirm"]
+    assert phases == ["weights", "sample", "fill", "fill", "tune", "renew", "fill", "fill", "tune", "renew", "confirm"]
     family = load_family(tmp_path / "run")
     assert family.network.whole in {item.architecture for item in family.archive}
 

@@ -14,7 +14,7 @@ from archdial.hypernet import make_hypernet
 from archdial.metrics import spearman
 from archdial.relaxation import Temperature, make_relaxation
 from archdial.searching.candidates import at_positions
-from archdial.searching.dialling import DialTrainer, Known, Lesson, spread, thompson
+from archdial.searching.dialling import DialTrainer, Known, Lesson, best_within, spread, thompson
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.objective import objective
 from archdial.searching.predictor import AccuracyPredictor
@@ -177,3 +177,16 @@ def test_thompson_of_one_mind_takes_the_best_of_the_pool_and_none_twice() -> Non
     assert found[1] == ranked[1]
     few = thompson(LAW, dial, COST, EVERY[:2], dial.grid(9), seeded())
     assert sorted(few) == EVERY[:2]
+
+
+def test_best_within_keeps_each_limit_and_takes_none_twice() -> None:
+    costs = sorted({COST.of(architecture) for architecture in EVERY})
+    limits = [costs[0] / 2, costs[0], costs[len(costs) // 2], costs[-1], costs[-1]]
+    found = best_within(LAW, COST, EVERY, limits, seeded())
+    assert len(found) == len(set(found)) == 4, "the first limit is below all"
+    with torch.no_grad():
+        errors = dict(zip(EVERY, LAW.each(SPACE.one_hots(EVERY))[0].tolist(), strict=True))
+    for number, (limit, architecture) in enumerate(zip(limits[1:], found, strict=True)):
+        left = [a for a in EVERY if COST.of(a) <= limit and a not in found[:number]]
+        assert errors[architecture] == min(errors[a] for a in left)
+    assert best_within(LAW, COST, [], limits, seeded()) == []

@@ -187,3 +187,30 @@ def thompson(
         order = values.argsort().tolist()
         taken.setdefault(next((i for i in order if i not in taken), order[0]))
     return [pool[index] for index in taken]
+
+
+def best_within(
+    predictor: AccuracyPredictor,
+    cost: ExpectedCost,
+    pool: Sequence[Architecture],
+    limits: Sequence[float],
+    generator: torch.Generator,
+) -> list[Architecture]:
+    """Return for each of `limits` the best of `pool` that costs no more, as one network of the ensemble sees it.
+
+    As in `thompson`, each is seen by a network drawn anew, and none is taken twice; a limit that none meets has none.
+    """
+    if not pool:
+        return []
+    weights = predictor.space.one_hots(pool)
+    with torch.no_grad():
+        errors = predictor.each(weights)
+    costs = cost(weights.double()).tolist()
+    taken: dict[int, None] = {}
+    for limit in limits:
+        seer = int(torch.randint(predictor.members, (), generator=generator))
+        order = errors[seer].argsort().tolist()
+        best = next((i for i in order if costs[i] <= limit and i not in taken), None)
+        if best is not None:
+            taken[best] = None
+    return [pool[index] for index in taken]

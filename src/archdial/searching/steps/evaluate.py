@@ -125,14 +125,22 @@ class Propose(Evaluate):
     name = "propose"
 
     def propose(self, state: SearchState) -> list[Architecture]:
-        """Return for positions along the dial what predictor and penalty like best of likely ones and neighbours."""
+        """Return the best of likely architectures and neighbours of the front."""
         dial_trainer(state).fit(Known.of(state.network, state.archive), state.generator)
-        count = _share(state)
+        count = self.count_of(state)
         positions = state.dial.grid(max(count, 1))
         pool = self._pool(state, positions)
-        if not pool or count < 1:
-            return []
-        return thompson(state.predictor, state.dial, state.cost, pool, positions[:count], state.generator)
+        return [] if not pool or count < 1 else self.choose(state, pool, positions[:count])
+
+    def count_of(self, state: SearchState) -> int:
+        """Return how many architectures one round evaluates."""
+        settings = state.settings
+        share = -(-(settings.evaluations - settings.sample) // settings.rounds)
+        return min(share, settings.evaluations - len(state.archive))
+
+    def choose(self, state: SearchState, pool: list[Architecture], positions: Tensor) -> list[Architecture]:
+        """Return for each of positions (p, d) what predictor and penalty like best of `pool`."""
+        return thompson(state.predictor, state.dial, state.cost, pool, positions, state.generator)
 
     @staticmethod
     def _pool(state: SearchState, positions: Tensor) -> list[Architecture]:
@@ -151,22 +159,15 @@ class Propose(Evaluate):
 
 
 class Confirm(Propose):
-    """The last round: evaluate what the dial itself would answer, and let it keep what proved best.
-
-    `most` limits its evaluations where it is not the last after all.
-    """
+    """The last round: evaluate what the dial itself would answer, and let it keep what proved best."""
 
     name = "confirm"
-
-    def __init__(self, most: int | None = None) -> None:
-        self.most = most
 
     def propose(self, state: SearchState) -> list[Architecture]:
         """Return the members along the dial that were not evaluated yet, then further proposals."""
         known = Known.of(state.network, state.archive)
         dial_trainer(state).settle(known, state.generator, unseen_too=True)
-        left = max(state.settings.evaluations - len(state.archive), 0)
-        count = left if self.most is None else min(left, self.most)
+        count = max(state.settings.evaluations - len(state.archive), 0)
         positions = state.dial.grid(max(count, 1))
         named = at_positions(state.network.space, state.hypernet, state.dial, positions)
         own = fresh(state, named)[:count]
@@ -186,13 +187,6 @@ class Confirm(Propose):
 def fresh(state: SearchState, architectures: Iterable[Architecture]) -> list[Architecture]:
     """Return those of `architectures` that run otherwise than what was evaluated and than each other."""
     return unseen(map(state.network.canonical, architectures), state.seen())
-
-
-def _share(state: SearchState) -> int:
-    """Return how many architectures one round evaluates."""
-    settings = state.settings
-    share = -(-(settings.evaluations - settings.sample) // settings.rounds)
-    return min(share, settings.evaluations - len(state.archive))
 
 
 def dial_trainer(state: SearchState) -> DialTrainer:

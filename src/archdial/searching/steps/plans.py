@@ -10,6 +10,7 @@ from archdial.searching.state import SearchState
 from archdial.searching.steps.base import Step
 from archdial.searching.steps.dial import TrainDial
 from archdial.searching.steps.evaluate import Confirm, Members, Propose, Renew, Sample
+from archdial.searching.steps.fill import Fill
 from archdial.searching.steps.joint import TrainJointly
 from archdial.searching.steps.tune import TuneWeights
 from archdial.searching.steps.weights import TrainWeights
@@ -27,8 +28,8 @@ def _weights(state: SearchState) -> list[Phase]:
     return [] if state.frozen else [Phase(TrainWeights(state), state.settings.epochs)]
 
 
-LOOK = 24
-"""Evaluations before each turn of the weights, besides the sample."""
+LOOK = 20
+"""Evaluations of each of the two rounds before a turn of the weights, besides the sample."""
 
 
 def _turns(state: SearchState) -> list[Phase]:
@@ -42,11 +43,16 @@ def _turns(state: SearchState) -> list[Phase]:
     phases = [Phase(TrainWeights(state, share), ends[1]), Phase(Sample(errors=True), 1)]
     for turn in range(1, turns + 1):
         phases += [
-            Phase(Confirm(most=LOOK), 1),
+            Phase(Fill(most=LOOK), 2),
             Phase(TuneWeights(state, share, turn * share), ends[turn + 1] - ends[turn]),
             Phase(Renew(errors=True), 1),
         ]
-    return [*phases, Phase(Propose(), state.settings.rounds - 1), Phase(Confirm(), 1)]
+    return [*phases, *_dial(state)]
+
+
+def _dial(state: SearchState) -> list[Phase]:
+    rounds = Fill() if state.network.pretrained else Propose()
+    return [Phase(rounds, state.settings.rounds - 1), Phase(Confirm(), 1)]
 
 
 def _predictor(state: SearchState) -> list[Phase]:
@@ -55,8 +61,7 @@ def _predictor(state: SearchState) -> list[Phase]:
     return [
         *_weights(state),
         Phase(Sample(errors=True), 1),
-        Phase(Propose(), state.settings.rounds - 1),
-        Phase(Confirm(), 1),
+        *_dial(state),
     ]
 
 

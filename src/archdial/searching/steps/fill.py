@@ -1,0 +1,41 @@
+"""Proposals for budgets as well as for dial positions: what lies between the corners of the front's hull."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from archdial.searching.candidates import unseen
+from archdial.searching.dialling import best_within, thompson
+from archdial.searching.state import SearchState
+from archdial.searching.steps.evaluate import Propose
+from archdial.space import Architecture
+
+
+class Fill(Propose):
+    """As `Propose`, but every other proposal is for a budget, evenly from the cheapest architecture to the dearest.
+
+    Of a trained network few architectures are any good, and λ asks for the same ones again and again.
+    """
+
+    name = "fill"
+
+    def __init__(self, most: int | None = None) -> None:
+        """Evaluate at most `most` architectures a round, or else a round's share of all evaluations."""
+        self.most = most
+
+    def count_of(self, state: SearchState) -> int:
+        """Return how many architectures one round evaluates."""
+        if self.most is None:
+            return super().count_of(state)
+        return max(min(self.most, state.settings.evaluations - len(state.archive)), 0)
+
+    def choose(self, state: SearchState, pool: list[Architecture], positions: Tensor) -> list[Architecture]:
+        """Return the best of `pool` for every other of positions (p, d), and within as many budgets."""
+        along = thompson(state.predictor, state.dial, state.cost, pool, positions[::2], state.generator)
+        count, least = len(positions) - len(along), state.cost.lowest
+        # Drawn within equal parts: another round asks for other budgets.
+        shares = (torch.arange(count) + torch.rand(count, generator=state.generator)) / max(count, 1)
+        limits = (least + shares * (state.cost.highest - least)).tolist()
+        rest = unseen(pool, along)
+        return [*along, *best_within(state.predictor, state.cost, rest, limits, state.generator)]
