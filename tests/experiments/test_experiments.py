@@ -63,6 +63,12 @@ def test_each_penalty_alone_goes_from_dear_to_cheap(family: Family, data: Search
     assert all(torch.equal(value, family.network.state_dict()[name]) for name, value in weights.items())
 
 
+def test_a_run_in_turns_has_its_experiments(family: Family, data: SearchData) -> None:
+    settings = dataclasses.replace(SETTINGS, method="predictor", regime="tuned", epochs=2, turns=1)
+    (found,) = alone(family, data, settings, [1e6], epochs=12)
+    assert found.latency_ms == pytest.approx(family.costs["latency_ms"].lowest)
+
+
 def test_one_hypernetwork_answers_every_penalty(family: Family, data: SearchData) -> None:
     settings = dataclasses.replace(SETTINGS, hypernet={"kind": "linear"})
     found = together(family, data, settings, [0.01, 1.0, 100.0], epochs=12)

@@ -139,6 +139,7 @@ def _told(settings: SearchSettings, epochs: int, hypernet: dict[str, Any]) -> Se
     return replace(
         settings,
         method="two_stage",
+        turns=0,
         dial_epochs=epochs,
         hypernet=hypernet,
         hypernet_rate=RATE,
