@@ -111,7 +111,7 @@ class Members(Evaluate):
 
     def propose(self, state: SearchState) -> list[Architecture]:
         """Return the members on a grid of the dial, then likely architectures, as many as are still to evaluate."""
-        left = max(state.settings.evaluations - len(state.archive), 1)
+        left = max(remaining(state), 1)
         space, grid = state.network.space, state.dial.grid(24)
         named = at_positions(space, state.hypernet, state.dial, grid)
         near = likely(space, state.hypernet, state.dial, grid, DRAWS, state.generator)
@@ -136,7 +136,7 @@ class Propose(Evaluate):
         """Return how many architectures one round evaluates."""
         settings = state.settings
         share = -(-(settings.evaluations - settings.sample) // settings.rounds)
-        return min(share, settings.evaluations - len(state.archive))
+        return min(share, remaining(state))
 
     def choose(self, state: SearchState, pool: list[Architecture], positions: Tensor) -> list[Architecture]:
         """Return for each of positions (p, d) what predictor and penalty like best of `pool`."""
@@ -167,7 +167,7 @@ class Confirm(Propose):
         """Return the members along the dial that were not evaluated yet, then further proposals."""
         known = Known.of(state.network, state.archive)
         dial_trainer(state).settle(known, state.generator, unseen_too=True)
-        count = max(state.settings.evaluations - len(state.archive), 0)
+        count = remaining(state)
         positions = state.dial.grid(max(count, 1))
         named = at_positions(state.network.space, state.hypernet, state.dial, positions)
         own = fresh(state, named)[:count]
@@ -187,6 +187,11 @@ class Confirm(Propose):
 def fresh(state: SearchState, architectures: Iterable[Architecture]) -> list[Architecture]:
     """Return those of `architectures` that run otherwise than what was evaluated and than each other."""
     return unseen(map(state.network.canonical, architectures), state.seen())
+
+
+def remaining(state: SearchState) -> int:
+    """Return how many evaluations the settings still allow."""
+    return max(state.settings.evaluations - len(state.archive), 0)
 
 
 def dial_trainer(state: SearchState) -> DialTrainer:

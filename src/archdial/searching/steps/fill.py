@@ -8,7 +8,7 @@ from torch import Tensor
 from archdial.searching.candidates import unseen
 from archdial.searching.dialling import best_within, thompson
 from archdial.searching.state import SearchState
-from archdial.searching.steps.evaluate import Propose
+from archdial.searching.steps.evaluate import Propose, remaining
 from archdial.space import Architecture
 
 
@@ -28,7 +28,7 @@ class Fill(Propose):
         """Return how many architectures one round evaluates."""
         if self.most is None:
             return super().count_of(state)
-        return max(min(self.most, state.settings.evaluations - len(state.archive)), 0)
+        return min(self.most, remaining(state))
 
     def choose(self, state: SearchState, pool: list[Architecture], positions: Tensor) -> list[Architecture]:
         """Return the best of `pool` for every other of positions (p, d), and within as many budgets."""
