@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from lightning_fabric import Fabric
 from pydantic import ConfigDict
 
-from archdial.cost.runtimes import runtime
+from archdial.cost.runtimes import check_runtime
 from archdial.cost.table import check_column
 from archdial.dial import DIALS, Dial, make_dial
 from archdial.errors import UsageError, unknown
@@ -35,14 +35,15 @@ SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True)
 class ProfileSettings:
-    """How the cost table is measured; latencies are for a batch of `batch_size` on `threads` threads."""
+    """How the cost table is measured; latencies are for a batch of `batch_size` on `threads` threads of `device`."""
 
     runtime: str = "eager"
     batch_size: int = 1
     threads: int = 1
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
-        runtime(self.runtime)
+        check_runtime(self.runtime)
         for name in ("batch_size", "threads"):
             if getattr(self, name) < 1:
                 raise UsageError(f"profile.{name} = {getattr(self, name)}: expected a whole number, at least 1")
@@ -60,6 +61,7 @@ class Recipe:
         weights: train images for the weights, a number or a share; the others validate the dial.
         limit: the most train images to use.
         dial: its kind, and settings of that kind.
+        table: file of a cost table that was made elsewhere; without it one is measured, as `profile` says.
         train: how a member is trained from scratch; fine-tuning takes a quarter of its epochs, a fifth of its rate.
     """
 
@@ -74,6 +76,7 @@ class Recipe:
     network: CellSettings | GateSettings = field(default_factory=CellSettings)
     dial: dict[str, Any] = field(default_factory=lambda: {"kind": "scalar"})
     search: SearchSettings = field(default_factory=SearchSettings)
+    table: str | None = None
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
 
@@ -106,7 +109,18 @@ class Recipe:
         """
         search = self.search if epochs is None else replace(self.search, epochs=epochs)
         network = self.network.with_weights(weights)
-        return replace(self, data=absolute(self.data if data is None else data), search=search, network=network)
+        table = None if self.table is None else str(Path(self.table).expanduser().absolute())
+        source = absolute(self.data if data is None else data)
+        return replace(self, data=source, search=search, network=network, table=table)
+
+    def profiled(self, **conditions: Any) -> Recipe:
+        """Return the recipe with other settings of its profile; what is None stays.
+
+        Raises:
+            UsageError: there is no such runtime, or a number is below 1.
+        """
+        given = {name: value for name, value in conditions.items() if value is not None}
+        return replace(self, profile=replace(self.profile, **given))
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as a JSON value, every setting spelt out."""

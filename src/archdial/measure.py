@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from archdial.cost.profile import measure_many
+from archdial.cost.profile import measure_many, warn_noisy
 from archdial.data import Images, Normalize, SearchData
 from archdial.family import Family
 from archdial.member import Member
@@ -70,7 +70,8 @@ def latencies(
     """Return the median milliseconds of a batch in the built module of each architecture.
 
     Taken under the conditions of the family's table, its device, runtime, batch size and threads, and in the same
-    rounds for all: machines have slow phases, and what was measured in different ones does not compare.
+    rounds for all: machines have slow phases, and what was measured in different ones does not compare. What stays too
+    noisy to be relied on is warned of, as NoisyMeasurement.
     """
     distinct = list(dict.fromkeys(architectures))
     conditions = family.table.runtime
@@ -84,4 +85,5 @@ def latencies(
         repeats=repeats,
         progress=(bar or NoBar()).part("latency", 1).upto,
     )
+    warn_noisy([f"member {n}" for n, timing in enumerate(timings) if timing.noisy], len(timings))
     return {architecture: timing.median_ms for architecture, timing in zip(distinct, timings, strict=True)}

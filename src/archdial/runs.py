@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from archdial.config import Recipe, absolute, recipe_from_json
-from archdial.cost import machine
+from archdial.cost import machine, timing
+from archdial.cost.conditions import Conditions
 from archdial.cost.profile import profile
 from archdial.cost.table import CostTable
 from archdial.data import DataSet, SearchData, load, split
@@ -130,10 +131,12 @@ def resumed_run(
     run = read_run(folder)
     stored = run.recipe.to_json()
     epochs = run.epochs if epochs is None else epochs
-    # A relative path in a recipe means another folder elsewhere; what counts is where the images came from.
+    # A relative path in a recipe means another folder elsewhere; what counts is where images and table came from.
     weights = weights or run.recipe.network.stored_weights
     asked = replace(
-        recipe.changed(epochs=epochs, weights=weights), data=run.recipe.data if data is None else absolute(data)
+        recipe.changed(epochs=epochs, weights=weights),
+        data=run.recipe.data if data is None else absolute(data),
+        table=run.recipe.table,
     ).to_json()
     asked_all = {**asked, "seed": run.seed if seed is None else seed}
     if difference := _difference({**stored, "seed": run.seed}, asked_all):
@@ -153,7 +156,7 @@ def search(run: Run, *, table: Path | None = None, bar: Bar | NoBar | None = Non
 
     Args:
         run: if its folder has a config.json, it goes on from its last checkpoint.
-        table: file of a cost table, where none is to be measured.
+        table: file of a cost table, where neither that of the recipe counts nor one is to be measured.
 
     Raises:
         UsageError: recipe, data and table do not go together.
@@ -165,7 +168,8 @@ def search(run: Run, *, table: Path | None = None, bar: Bar | NoBar | None = Non
     begun = (run.folder / CONFIG).exists()
     whole, seen = load_data(run)
     network = run.recipe.network.make(whole)
-    costs = cost_table(run.recipe, network, run.folder / TABLE if begun else table, bar)
+    named = table or (run.recipe.table and Path(run.recipe.table)) or None
+    costs = cost_table(run.recipe, network, run.folder / TABLE if begun else named, bar)
     if begun and table is not None and CostTable.load(table) != costs:
         raise UsageError(f"the run in {run.folder} was begun with another table than {table}: leave out --table")
     recipe = run.recipe
@@ -200,6 +204,12 @@ def load_data(run: Run, source: str | None = None, family: Family | None = None)
     return whole, split(whole, weights=recipe.weights, seed=run.seed, limit=recipe.limit)
 
 
+def check_conditions(recipe: Recipe) -> None:
+    """Raise UsageError unless this machine can measure as the recipe says, before anything is loaded for it."""
+    chosen = recipe.profile
+    Conditions.of(chosen.runtime, chosen.batch_size, chosen.threads, timing.REPEATS, chosen.device)
+
+
 def cost_table(recipe: Recipe, network: Supernet, file: Path | None, bar: Bar | NoBar) -> CostTable:
     """Return the cost table in `file`, or measure one as the recipe says."""
     if file is not None:
@@ -210,6 +220,7 @@ def cost_table(recipe: Recipe, network: Supernet, file: Path | None, bar: Bar | 
         runtime=chosen.runtime,
         batch_size=chosen.batch_size,
         threads=chosen.threads,
+        device=chosen.device,
         progress=bar.part("profile", 1).upto,
     )
 

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from archdial.cost import isolation
+from archdial.cost.table import CostTable
+from archdial.cost.timing import Timing
 from archdial.report.numbers import report_numbers
-from archdial.storage import load_member
+from archdial.storage import load_family, load_member
 
 from .conftest import RECIPE, Searched, call, write_recipe
 
@@ -102,6 +105,36 @@ def test_a_profiled_table_serves_a_search(searched: Searched, tmp_path: Path) ->
     table.write_text("{}", encoding="utf-8")
     assert "is no cost table" in call("profile", searched.recipe, "--out", table).sentence
     assert table.read_text(encoding="utf-8") == "{}"
+
+
+def test_a_table_of_another_runtime_by_the_recipe(searched: Searched, tmp_path: Path) -> None:
+    table = tmp_path / "table.json"
+    options = ("--runtime", "onnxruntime", "--threads", 2, "--batch-size", 3)
+    answer = call("profile", searched.recipe, "--out", table, *options, "--json")
+    assert answer.status == 0, answer.err
+    header = answer.json["runtime"]
+    assert (header["runtime"], header["threads"], header["batch_size"]) == ("onnxruntime", 2, 3)
+    assert header["layout"] == "channels_first"
+    # What it is measured on is not what a search needs: the file may come from another machine.
+    recipe = write_recipe(tmp_path, f"{RECIPE}table: {table}\n")
+    run = call("search", recipe, "--out", tmp_path / "run", "--epochs", 1, "--json")
+    assert run.status == 0, run.err
+    assert run.json["range"] == answer.json["range"]
+    assert load_family(tmp_path / "run").table == CostTable.load(table)
+
+
+def test_a_noisy_machine_is_told_in_a_sentence(
+    searched: Searched, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noisy = Timing(1.0, 0.25)
+    monkeypatch.setattr(isolation, "timings", lambda runtime, subjects, count, **_: [noisy] * count)
+    answer = call("profile", searched.recipe, "--out", tmp_path / "table.json", "--json")
+    assert answer.status == 0
+    (line,) = [line for line in answer.err.splitlines() if "warning" in line]
+    assert line.startswith("warning: ") and "latencies spread by more than 10%" in line
+    assert len(answer.json["runtime"]["noisy"]) > 3
+    again = call("evaluate", copied, "--count", 2)
+    assert again.status == 0 and "(member 0, member 1, " in again.err
 
 
 def test_recipes() -> None:

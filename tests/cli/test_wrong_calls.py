@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,33 @@ def test_wrong_options(searched: Searched, tmp_path: Path, options: list[str], p
     answer = call("search", searched.recipe, "--out", tmp_path / "run", *options)
     assert answer.status == 2
     assert part in answer.sentence
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["--runtime", "onnx"], "unknown runtime 'onnx': did you mean 'onnxruntime'?"),
+        (["--runtime", "openvino", "--device", "cuda:99"], "is not on this machine"),
+        (["--device", "gpu"], "unknown device 'gpu'"),
+        (["--runtime", "openvino"], 'pip install "archdial[openvino]"'),
+    ],
+)
+def test_wrong_options_of_profile(
+    searched: Searched, tmp_path: Path, options: list[str], part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    answer = call("profile", searched.recipe, "--out", tmp_path / "table.json", *options)
+    assert answer.status == 2
+    assert part in answer.sentence
+    assert not (tmp_path / "table.json").exists()
+
+
+def test_a_table_that_the_recipe_names_and_nobody_has(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, RECIPE + "table: pi4.json\n")
+    answer = call("search", recipe, "--out", tmp_path / "run")
+    assert answer.status == 2
+    assert "no cost table at " in answer.sentence and "pi4.json: name an existing file" in answer.sentence
     assert not (tmp_path / "run").exists()
 
 

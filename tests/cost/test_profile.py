@@ -1,18 +1,19 @@
 """Profiling a toy network: the sums, not the seconds."""
 
 import json
+import warnings
 
 import pytest
 import torch
 from torch import nn
 
-from archdial.cost import timing
+from archdial.cost import isolation
 from archdial.cost.expected import ExpectedCost
 from archdial.cost.profile import measure, measure_many, profile
-from archdial.cost.runtimes import Eager, runtime
+from archdial.cost.runtimes import RUNTIMES
 from archdial.cost.table import CostTable
 from archdial.cost.timing import Timing
-from archdial.errors import RunError, UsageError
+from archdial.errors import NoisyMeasurement, RunError, UsageError
 from archdial.networks.base import Part, TermPlan
 
 from .examples import Toy, architectures
@@ -20,16 +21,17 @@ from .examples import Toy, architectures
 
 @pytest.fixture
 def timed(monkeypatch):
-    """Replaces the clock's work: the n-th call timed takes 2^n ms, with spread 1/2."""
+    """Replaces the process that measures: the n-th subject takes 2^n ms, with spread 1/2."""
     calls: list[object] = []
 
-    def fake(subjects, *, repeats, progress=None):
-        calls.extend(subjects)
-        for subject in subjects:
-            subject()
-        return [Timing(float(2**n), 0.5) for n in range(len(subjects))]
+    def fake(runtime, subjects, *, count, repeats, progress=None):
+        for name, converted in subjects:
+            runtime.load(converted)()
+            calls.append(name)
+        assert len(calls) == count
+        return [Timing(float(2**n), 0.5) for n in range(count)]
 
-    monkeypatch.setattr(timing, "time_callables", fake)
+    monkeypatch.setattr(isolation, "timings", fake)
     return calls
 
 
@@ -39,7 +41,7 @@ def by_options(table, number):
 
 def test_equal_keys_are_measured_once_and_summed(timed):
     table = profile(Toy())
-    assert len(timed) == 3  # stem, conv, pool
+    assert timed == ["stem", "conv", "pool"]
     assert by_options(table, 0)[()].latency_ms == 1.0
     assert {o: e.latency_ms for o, e in by_options(table, 1).items()} == {
         ("conv",): 2.0,
@@ -50,16 +52,28 @@ def test_equal_keys_are_measured_once_and_summed(timed):
     assert (joint.latency_ms, joint.latency_spread, joint.parameters) == (6.0, 0.5, 36)
 
 
+def test_what_is_noisy_is_warned_of_and_named_in_the_header(monkeypatch):
+    found = [Timing(1.0, 0.02), Timing(1.0, 0.3), Timing(1.0, 0.04)]
+    monkeypatch.setattr(isolation, "timings", lambda *_, **__: found)
+    with pytest.warns(NoisyMeasurement, match=r"1 of 3 latencies spread by more than 10%.* \(conv\)"):
+        header = profile(Toy()).runtime
+    assert (header["noisy"], header["spread"]) == (["conv"], 0.04)
+    found[1] = Timing(1.0, 0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NoisyMeasurement)
+        assert profile(Toy()).runtime["noisy"] == []
+
+
 def test_a_choice_that_no_term_names_costs_nothing(timed):
     table = profile(Toy())
     assert table.terms[4].choices == ("gate",)
     assert [entry.latency_ms for entry in table.terms[4].entries] == [0.0, 0.0]
 
 
-def test_parameters_are_those_of_the_built_network():
+def test_parameters_are_those_of_the_built_network(timed):
     network = Toy()
     network.terms = lambda: Toy.terms(network)[:3]
-    expected = ExpectedCost(network.space, profile(network, repeats=1), "parameters")
+    expected = ExpectedCost(network.space, profile(network), "parameters")
     for architecture in architectures(network.space):
         assert expected.of(architecture) == sum(p.numel() for p in network.build(architecture).parameters())
 
@@ -71,14 +85,19 @@ def test_table_fits_its_space_and_travels(tmp_path):
     assert seen[-1] and not any(seen[:-1])
     header = json.loads(json.dumps(table.runtime))
     assert (header["batch_size"], header["threads"], header["runtime"]) == (2, 1, "eager")
-    assert {"device", "device_name", "cpu", "python", "torch", "dtype", "layout", "date", "seconds"} <= set(header)
+    assert (header["dtype"], header["layout"], header["runtime_version"]) == (
+        "float32",
+        "channels_last",
+        header["torch"],
+    )
+    assert {"device", "device_name", "cpu", "python", "date", "seconds", "spread", "noisy"} <= set(header)
     assert by_options(table, 1)[("conv",)].flops == 2 * 2 * 2 * 9 * 16
 
 
-def test_the_network_is_left_as_it_was():
+def test_the_network_is_left_as_it_was(timed):
     network, before = Toy().train(), torch.get_num_threads()
     weights = {name: value.clone() for name, value in network.state_dict().items()}
-    profile(network, repeats=1, threads=before + 1)
+    profile(network, threads=before + 1)
     assert network.training and network.convs[0].training
     assert all(torch.equal(value, weights[name]) for name, value in network.state_dict().items())
     assert torch.get_num_threads() == before
@@ -93,9 +112,14 @@ def test_a_part_that_does_not_run_is_named():
 
 
 def test_whole_modules():
-    linear = nn.Linear(3, 2)
-    assert measure(linear, (3,), repeats=2).median_ms > 0
-    assert len(measure_many([(linear, (3,)), (nn.Conv2d(1, 1, 1), (1, 4, 4))], repeats=2, batch_size=2)) == 2
+    found = measure_many([(nn.Linear(3, 2), (3,)), (nn.Conv2d(1, 1, 1), (1, 4, 4))], repeats=2, batch_size=2)
+    assert len(found) == 2 and all(timing.median_ms > 0 for timing in found)
+    assert measure_many([]) == []
+
+
+def test_a_whole_module_that_does_not_run_is_named():
+    with pytest.raises(RunError, match=r"'network' does not run on eager: RuntimeError: .*1x5 and 3x2"):
+        measure(nn.Linear(3, 2), (5,))
 
 
 @pytest.mark.parametrize(
@@ -117,26 +141,36 @@ def test_wrong_arguments_are_refused(arguments, message):
         measure(nn.Identity(), (1,), **arguments)
 
 
-def test_eager_computes_what_the_module_computes():
-    module, example = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3)).eval(), torch.randn(2, 2, 5, 5)
-    want = module(example)
-    call = runtime("eager").prepare(module, example)
-    assert isinstance(runtime("eager"), Eager)
-    assert torch.allclose(call(), want, atol=1e-6)
-    assert next(module.parameters()).is_contiguous(memory_format=torch.channels_last)
-
-
 class Watch(nn.Module):
-    """Notes in which state of torch it ran."""
-
-    seen: set[tuple[bool, bool, int]] = set()  # noqa: RUF012 - shared with the copies that are measured
+    """Runs in no other state of torch than the one that is measured."""
 
     def forward(self, inputs):
-        self.seen.add((torch.is_inference_mode_enabled(), self.training, torch.get_num_threads()))
+        state = (torch.is_inference_mode_enabled(), self.training, torch.get_num_threads(), torch.is_grad_enabled())
+        if state != (True, False, 2, False):
+            raise RuntimeError(f"ran in {state}")
         return inputs
 
 
 def test_modules_run_in_inference_and_evaluation_mode_on_the_threads_asked_for():
-    measure(Watch(), (1,), threads=2, repeats=1)
-    assert Watch.seen == {(True, False, 2)}
+    assert measure(Watch(), (1,), threads=2, repeats=1).median_ms > 0
+    with pytest.raises(RunError, match=r"ran in \(True, False, 1, False\)"):
+        measure(Watch(), (1,), threads=1, repeats=1)
     assert not torch.is_inference_mode_enabled()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in RUNTIMES if kind not in ("eager", "compiled", "executorch")])
+def test_a_table_of_each_runtime(kind):
+    table = profile(Toy(), runtime=kind, repeats=2)
+    assert table.runtime["runtime"] == kind
+    assert all(by_options(table, 1)[(option,)].latency_ms > 0 for option in ("conv", "pool"))
+
+
+def test_what_cannot_be_converted_is_named():
+    class Reads(nn.Module):
+        def forward(self, inputs):
+            return torch.fft.fft(inputs).real if float(inputs.sum()) else inputs.unfold(1, 2, 1).kthvalue(1).values
+
+    network = Toy()
+    network.terms = lambda: [TermPlan((), {(): (Part("odd", Reads(), (4,)),)})]
+    with pytest.raises(RunError, match="part 'odd' cannot be converted for onnxruntime: "):
+        profile(network, runtime="onnxruntime")

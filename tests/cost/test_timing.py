@@ -59,6 +59,37 @@ def test_progress_counts_up_to_the_total():
     assert seen == [(done, 6) for done in range(1, 7)]
 
 
+QUIET, WIDE = [0.01], [0.01, 0.03, 0.01, 0.03]
+
+
+def test_what_is_quiet_is_measured_once():
+    clock = Clock()
+    time_callables([clock.call("a", QUIET)], repeats=4, warmup=0, clock=clock)
+    assert clock.log == ["a"] * (1 + 4)
+
+
+def test_only_what_is_wide_is_repeated_and_its_narrowest_timing_counts():
+    clock, seen = Clock(), []
+    loud = clock.call("loud", [0.01, *WIDE, *WIDE, 0.02])
+    calls = [clock.call("quiet", QUIET), loud]
+    quiet, mended = time_callables(
+        calls, repeats=4, warmup=0, clock=clock, progress=lambda done, total: seen.append((done, total))
+    )
+    assert clock.log == ["quiet", "loud"] * (1 + 4) + ["loud"] * 8
+    assert quiet == Timing(pytest.approx(10.0), pytest.approx(0.0))
+    assert mended == Timing(pytest.approx(20.0), pytest.approx(0.0)) and not mended.noisy
+    # The bar goes up to what is known to be left, and says that all is done only when it is.
+    assert seen[-1] == (18, 18) and [done for done, _ in seen[:-1]] == [*range(1, 10), *range(11, 14), *range(15, 18)]
+    assert all(done < total for done, total in seen[:-1])
+
+
+def test_what_stays_wide_is_given_up_and_says_so():
+    clock = Clock()
+    (timing,) = time_callables([clock.call("a", [0.01, *WIDE * 9])], repeats=4, warmup=0, retries=2, clock=clock)
+    assert len(clock.log) == 1 + 4 * (1 + 2)
+    assert timing.noisy and timing.spread == pytest.approx(1.0)
+
+
 def test_threads_are_restored_after_an_error():
     before = torch.get_num_threads()
     with pytest.raises(KeyError), threads(before + 1):

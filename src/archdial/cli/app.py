@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
+import warnings
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Annotated, Any, Self
 
 import typer
 from typer.core import TyperGroup
 
-from archdial.errors import RunError, UsageError
+from archdial.errors import NoisyMeasurement, RunError, UsageError
 
 INTERRUPTED = 130
 
@@ -41,7 +43,9 @@ class Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command of `ctx`."""
-        with _Interrupts() as interrupts:
+        with _Interrupts() as interrupts, warnings.catch_warnings():
+            warnings.showwarning = _shown(warnings.showwarning)
+            warnings.simplefilter("always", NoisyMeasurement)
             return self._guarded(ctx, interrupts)
 
     def _guarded(self, ctx: Any, interrupts: _Interrupts) -> Any:
@@ -67,6 +71,18 @@ class Group(TyperGroup):
     def _end(self, sentence: str, status: int) -> None:
         typer.echo(f"error: {sentence}", err=True)
         raise typer.Exit(status)
+
+
+def _shown(others: Callable[..., None]) -> Callable[..., None]:
+    """Return how warnings are shown: archdial's own as a sentence, others as ever."""
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, NoisyMeasurement):
+            typer.echo(f"warning: {message}", err=True)
+        else:
+            others(message, category, *place, **more)
+
+    return show
 
 
 def _sentence(error: Exception) -> str:

@@ -17,26 +17,39 @@ if TYPE_CHECKING:
     from archdial.cost.table import CostTable
 
 
-@app.command(epilog="Example: archdial profile digits --out table.json")
+@app.command(epilog="Example: archdial profile digits --out table.json --runtime onnxruntime --threads 1")
 def profile(
     recipe: RecipeArgument,
     out: Annotated[Path, typer.Option(help="File of the table.")],
     data: Data = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="eager, compiled, onnxruntime, openvino or executorch.", show_default="the recipe's"),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads that one call may use.", show_default="the recipe's")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Images a batch.", show_default="the recipe's")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="What is measured: cpu, cuda or cuda:N.", show_default="the recipe's")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Measure what each option costs.
 
-    The table is one of this machine; `archdial search --table` reads it.
+    The table is one of this machine; `archdial search --table` reads it, here or on another one.
     """
     from archdial.config import load_recipe
     from archdial.cost.expected import ExpectedCost
     from archdial.data import load
     from archdial.files import write_json
     from archdial.progress import Bar
-    from archdial.runs import cost_table
+    from archdial.runs import check_conditions, cost_table
 
     _check_file(out)
     chosen = load_recipe(recipe).changed(data=data)
+    chosen = chosen.profiled(runtime=runtime, threads=threads, batch_size=batch_size, device=device)
+    check_conditions(chosen)
     network = chosen.network.make(load(chosen.data, channels=chosen.channels))
     with Bar() as bar:
         table = cost_table(chosen, network, None, bar)

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import copy
-import itertools
+import statistics
 import time
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from archdial.cost import machine, timing
+from archdial.cost import parts, timing
+from archdial.cost.conditions import Conditions
 from archdial.cost.counting import Counts, count
-from archdial.cost.runtimes import Runtime
-from archdial.cost.runtimes import runtime as named
 from archdial.cost.table import CostEntry, CostTable, CostTerm
 from archdial.cost.timing import Progress, Timing
-from archdial.errors import RunError
+from archdial.errors import NoisyMeasurement, RunError
 from archdial.networks.base import Part, Supernet, TermPlan
 from archdial.space import Space
 
+_SHOWN = 3
 Subject = tuple[nn.Module, tuple[int, ...]]
 
 
@@ -42,11 +41,14 @@ def profile(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> CostTable:
-    """Return the cost table of `network`: each distinct part is measured once and alone.
+    """Return the cost table of `network`: each distinct part is measured once and alone, all in one new process.
+
+    What stays too noisy to be relied on, however often it is repeated, is warned of as NoisyMeasurement, and stands by
+    its key under "noisy" in the header.
 
     Args:
         network: left as it was; copies of its parts are measured, in evaluation mode and float32.
-        runtime: name of a runtime.
+        runtime: eager, compiled, onnxruntime, openvino or executorch.
         batch_size: inputs a batch; latencies are milliseconds for one batch.
         threads: threads that one call may use.
         repeats: repetitions of which the median is taken.
@@ -54,14 +56,20 @@ def profile(
         progress: called with (steps done, steps in all).
 
     Raises:
-        UsageError: an argument is out of range, or there is no such runtime or device.
-        RunError: a part does not run.
+        UsageError: an argument is out of range, there is no such runtime or device, or its libraries are missing.
+        RunError: a part does not run, or not on this runtime.
     """
     began = time.perf_counter()
-    setup = _Setup.of(runtime, batch_size, threads, repeats, device)
-    plans = _complete(network.space, network.terms())
-    costs = _costs(_distinct(plans), setup, progress)
-    header = {**setup.header(), "date": _now(), "seconds": round(time.perf_counter() - began, 3)}
+    conditions = Conditions.of(runtime, batch_size, threads, repeats, device)
+    plans = parts.complete(network)
+    costs = _costs(parts.distinct(plans), conditions, progress)
+    header = {
+        **conditions.header(),
+        **_quality(costs),
+        "date": _now(),
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+    warn_noisy([key for key, cost in costs.items() if cost.timing.noisy], len(costs))
     terms = tuple(CostTerm(plan.choices, _entries(network.space, plan, costs)) for plan in plans)
     return CostTable(network.space.fingerprint, header, terms)
 
@@ -77,8 +85,8 @@ def measure(
     repeats: int = timing.REPEATS,
 ) -> Timing:
     """Return what one batch takes in `module`; `input_shape` is without batch, the rest as in `profile`."""
-    setup = _Setup.of(runtime, batch_size, threads, repeats, device)
-    return setup.time([Part("", module, input_shape)])[0]
+    conditions = Conditions.of(runtime, batch_size, threads, repeats, device)
+    return conditions.time([Part("network", module, input_shape)])[0]
 
 
 def measure_many(
@@ -92,92 +100,41 @@ def measure_many(
     progress: Progress | None = None,
 ) -> list[Timing]:
     """Return what one batch takes in each of several (module, input_shape), their repetitions interleaved."""
-    return _Setup.of(runtime, batch_size, threads, repeats, device).time(
-        [Part("", module, shape) for module, shape in subjects], progress
+    return Conditions.of(runtime, batch_size, threads, repeats, device).time(
+        [Part(f"network {number}", module, shape) for number, (module, shape) in enumerate(subjects)], progress
     )
 
 
-@dataclass(frozen=True)
-class _Setup:
-    """The checked arguments of a measurement."""
-
-    runtime: Runtime
-    batch_size: int
-    threads: int
-    repeats: int
-    device: torch.device
-
-    @classmethod
-    def of(cls, runtime: str, batch_size: int, threads: int, repeats: int, device: str) -> _Setup:
-        for name, value in (("batch_size", batch_size), ("threads", threads), ("repeats", repeats)):
-            timing.at_least_one(name, value)
-        return cls(named(runtime), batch_size, threads, repeats, machine.device(device))
-
-    def time(self, subjects: Sequence[Part], progress: Progress | None = None) -> list[Timing]:
-        with timing.threads(self.threads):
-            calls = [self.prepare(part) for part in subjects]
-            with torch.inference_mode():
-                return timing.time_callables(calls, repeats=self.repeats, progress=progress)
-
-    def prepare(self, part: Part) -> timing.Call:
-        dimensions = part.batch_dimensions or (0,) * len(part.inputs)
-        batches = [repeated(t, self.batch_size, d) for t, d in zip(part.inputs, dimensions, strict=True)]
-        examples = batches or [self._random(part.input_shape)]
-        module = copy.deepcopy(part.module).float()
-        return self.runtime.prepare(module, *(example.to(self.device) for example in examples))
-
-    def _random(self, input_shape: tuple[int, ...]) -> Tensor:
-        # Random rather than zero: some kernels are faster on zeros, and denormals are as rare as in use.
-        generator = torch.Generator().manual_seed(0)
-        return self.runtime.laid_out(torch.randn(self.batch_size, *input_shape, generator=generator))
-
-    def header(self) -> dict[str, Any]:
-        return {
-            **machine.describe(self.device),
-            "runtime": self.runtime.name,
-            "threads": self.threads,
-            "batch_size": self.batch_size,
-            "repeats": self.repeats,
-            "dtype": "float32",
-            "layout": self.runtime.layout,
-        }
+def warn_noisy(names: Sequence[str], count: int) -> None:
+    """Warn of what is called `names` among `count` measurements, if any, as NoisyMeasurement."""
+    if not names:
+        return
+    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    warnings.warn(
+        f"{len(names)} of {count} latencies spread by more than {timing.WIDE:.0%} however often they were repeated "
+        f"({shown}): close other programs and measure again, or use fewer threads",
+        NoisyMeasurement,
+        stacklevel=3,
+    )
 
 
-def repeated(tensor: Tensor, batch_size: int, dimension: int | None = 0) -> Tensor:
-    """Return what `tensor` is for a batch: so many times as much in `dimension`, each in the memory layout it had."""
-    tensor = tensor.detach().float() if tensor.is_floating_point() else tensor.detach()
-    if dimension is None or batch_size == 1:
-        return tensor
-    if tensor.shape[dimension] != 1 or not tensor.numel() or 0 in tensor.stride():
-        # What was expanded has one place in memory for several elements, and cannot be written to.
-        return torch.cat([tensor] * batch_size, dimension)
-    one = tensor.movedim(dimension, 0)
-    outermost = 1 + sum((size - 1) * stride for size, stride in zip(one.shape[1:], one.stride()[1:], strict=True))
-    strides = (max(outermost, one.numel()), *one.stride()[1:])
-    batch = torch.empty_strided((batch_size, *one.shape[1:]), strides, dtype=one.dtype, device=one.device)
-    return batch.copy_(one.expand(batch_size, *one.shape[1:])).movedim(0, dimension)
+def _quality(costs: Mapping[str, _Cost]) -> dict[str, Any]:
+    """Return how far the measurement can be trusted: the median of the parts' spreads, and which are too wide."""
+    spreads = [cost.timing.spread for cost in costs.values()]
+    return {
+        "spread": round(statistics.median(spreads), 4) if spreads else 0.0,
+        "noisy": [key for key, cost in costs.items() if cost.timing.noisy],
+    }
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _complete(space: Space, plans: Iterable[TermPlan]) -> list[TermPlan]:
-    """Add an empty term for each choice that no plan names, so that the table prices every option."""
-    found = list(plans)
-    named_choices = {name for plan in found for name in plan.choices}
-    return found + [TermPlan((c.name,), {}) for c in space.choices if c.name not in named_choices]
-
-
-def _distinct(plans: Iterable[TermPlan]) -> list[Part]:
-    entries = itertools.chain.from_iterable(plan.entries.values() for plan in plans)
-    return list({part.key: part for part in itertools.chain.from_iterable(entries)}.values())
-
-
-def _costs(parts: Sequence[Part], setup: _Setup, progress: Progress | None) -> dict[str, _Cost]:
-    counts = [_count(part) for part in parts]
-    timings = setup.time(parts, progress)
-    return {p.key: _Cost(t, c) for p, t, c in zip(parts, timings, counts, strict=True)}
+def _costs(subjects: Sequence[Part], conditions: Conditions, progress: Progress | None) -> dict[str, _Cost]:
+    counts = [_count(part) for part in subjects]
+    timings = conditions.time(subjects, progress)
+    return {p.key: _Cost(t, c) for p, t, c in zip(subjects, timings, counts, strict=True)}
 
 
 def _count(part: Part) -> Counts:

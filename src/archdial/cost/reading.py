@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,39 @@ from archdial.errors import UsageError
 REMAKE = "add it to the file, or profile the network again"
 _AGAIN = "correct the file, or profile the network again"
 _RUNTIME = ("device", "runtime", "threads", "batch_size")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What a value of the header has to be."""
+
+    expected: str
+    right: Callable[[object], bool]
+
+
+def _amount(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value) and value >= 0  # type: ignore[arg-type,operator]
+
+
+def _count(value: object) -> bool:
+    return _amount(value) and value >= 1 and float(value).is_integer()  # type: ignore[arg-type,operator]
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+_TEXT = _Kind("a string", lambda value: isinstance(value, str))
+_COUNT = _Kind("a whole number, 1 or more", _count)
+_AMOUNT = _Kind("a finite number, zero or more", _amount)
+_NAMES = ("device", "device_name", "cpu", "runtime", "runtime_version", "dtype", "layout", "date", "python", "torch")
+_HEADER = {
+    **dict.fromkeys(_NAMES, _TEXT),
+    **dict.fromkeys(("threads", "batch_size", "repeats"), _COUNT),
+    **dict.fromkeys(("spread", "seconds"), _AMOUNT),
+    "noisy": _Kind("a list of names", _texts),
+}
 
 
 def title(choices: Sequence[str], options: Sequence[str] | None = None) -> str:
@@ -61,6 +94,9 @@ class Reader:
             raise self.error(f"'runtime' is {found!r}, expected an object")
         for key in _RUNTIME:
             self.get(found, key, "'runtime'")
+        for key, value in found.items():
+            if key in _HEADER and not _HEADER[key].right(value):
+                raise self.error(f"{key!r} of 'runtime' is {value!r}, expected {_HEADER[key].expected}")
         return found
 
     def names(self, value: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Timing calls: warm-up, interleaved repetitions, median and spread."""
+"""Timing calls: warm-up, interleaved repetitions, median and spread, again where the spread is wide."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy
-import torch
 
 from archdial.errors import UsageError
 
@@ -20,6 +19,10 @@ Value = TypeVar("Value")
 
 REPEATS = 30
 WARMUP = 3
+RETRIES = 3
+"""How often a measurement whose spread is too wide is repeated."""
+WIDE = 0.1
+"""The widest spread of a quiet measurement; the median of 30 repetitions is then good to about 2 %."""
 _SHORTEST = 1e-3  # seconds a repetition lasts at least: far above what a clock resolves
 _MOST_LOOPS = 2**16
 
@@ -31,6 +34,11 @@ class Timing:
     median_ms: float
     spread: float
 
+    @property
+    def noisy(self) -> bool:
+        """Whether the spread is too wide for the median to be relied on."""
+        return self.spread > WIDE
+
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
@@ -39,6 +47,9 @@ def threads(count: int) -> Iterator[None]:
     Raises:
         UsageError: `count` is less than 1.
     """
+    # Not every process that measures has any use for torch.
+    import torch
+
     at_least_one("threads", count)
     before = torch.get_num_threads()
     torch.set_num_threads(count)
@@ -53,6 +64,7 @@ def time_callables(
     *,
     repeats: int = REPEATS,
     warmup: int = WARMUP,
+    retries: int = RETRIES,
     progress: Progress | None = None,
     clock: Clock = time.perf_counter,
 ) -> list[Timing]:
@@ -60,12 +72,16 @@ def time_callables(
 
     Each round runs every call once, so that a slow phase of the machine hits all of them. A short call is
     looped within its repetition until that lasts about a millisecond; the loop count comes from the warm-up.
+    Calls whose spread is too wide go through all their rounds again, and the narrowest of their timings counts; one
+    that is still too wide in the end says so by `Timing.noisy`.
 
     Args:
-        calls: what to time; a call returns when its work is done.
+        calls: what to time; by the time that `clock` tells, the work of a call that has returned is done.
         repeats: rounds, at least 1.
         warmup: runs of each call before its loop count is sought, 0 or more.
-        progress: called with (steps done, steps in all); the warm-up of a call is one step.
+        retries: how often a wide measurement is repeated, 0 or more.
+        progress: called with (steps done, steps in all); the warm-up of a call is one step, and what is repeated adds
+            to the steps.
         clock: seconds.
 
     Raises:
@@ -73,11 +89,25 @@ def time_callables(
     """
     at_least_one("repeats", repeats)
     tell = _Steps(progress, len(calls) * (repeats + 1))
-    loops = [tell(_warm(call, warmup, clock)) for call in calls]
-    samples: list[list[float]] = [[] for _ in calls]
+    subjects = [(call, tell(_warm(call, warmup, clock))) for call in calls]
+    found = _rounds(subjects, repeats, clock, tell)
+    for _ in range(retries):
+        wide = [number for number, timing in enumerate(found) if timing.noisy]
+        if not wide:
+            break
+        tell.total += len(wide) * repeats
+        again = _rounds([subjects[number] for number in wide], repeats, clock, tell)
+        for number, timing in zip(wide, again, strict=True):
+            found[number] = min(found[number], timing, key=lambda one: one.spread)
+    tell.finish()
+    return found
+
+
+def _rounds(subjects: Sequence[tuple[Call, int]], repeats: int, clock: Clock, tell: _Steps) -> list[Timing]:
+    samples: list[list[float]] = [[] for _ in subjects]
     for _ in range(repeats):
-        for call, loop, sample in zip(calls, loops, samples, strict=True):
-            sample.append(tell(_elapsed(call, loop, clock) / loop))
+        for (call, loops), sample in zip(subjects, samples, strict=True):
+            sample.append(tell(_elapsed(call, loops, clock) / loops))
     return [summary(sample) for sample in samples]
 
 
@@ -111,13 +141,18 @@ def _elapsed(call: Call, loops: int, clock: Clock) -> float:
 
 
 class _Steps:
-    """Tells `progress` after each value that passes through."""
+    """Tells `progress` after each value that passes through; the last step is told by `finish`."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self.progress, self.total, self.done = progress, total, 0
 
     def __call__(self, value: Value) -> Value:
         self.done += 1
-        if self.progress is not None:
+        # Whether this was the last step is known once no measurement has to be repeated.
+        if self.progress is not None and self.done < self.total:
             self.progress(self.done, self.total)
         return value
+
+    def finish(self) -> None:
+        if self.progress is not None:
+            self.progress(self.total, self.total)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from archdial.cost import timing
+from archdial.cost import isolation
 from archdial.cost.profile import profile
-from archdial.cost.runtimes import Eager
+from archdial.cost.runtimes import Runtime
+from archdial.cost.runtimes.eager import Eager
 from archdial.cost.table import CostTable
 from archdial.cost.timing import Timing
 from archdial.networks.gated import GatedNetwork, gates
@@ -369,12 +370,15 @@ def weight(module: nn.Module) -> int:
 def counted(network: GatedNetwork, batch_size: int = 1) -> CostTable:
     """The table that `profile` makes, but for the clock: every part takes one millisecond."""
 
-    def fake(calls: Sequence[timing.Call], **_: object) -> list[Timing]:
-        for call in calls:
-            call()
-        return [Timing(1.0, 0.0) for _ in calls]
+    def fake(runtime: Runtime, subjects: Iterable[tuple[str, Any]], **_: object) -> list[Timing]:
+        found = []
+        for _, converted in subjects:
+            with runtime.ready():
+                runtime.load(converted)()
+            found.append(Timing(1.0, 0.0))
+        return found
 
-    with patch.object(timing, "time_callables", fake):
+    with patch.object(isolation, "timings", fake):
         return profile(network, batch_size=batch_size)
 
 
@@ -382,11 +386,11 @@ def measured(network: GatedNetwork, batch_size: int) -> dict[str, list[Tensor]]:
     """What each part is run on when it is measured, by its key."""
     seen: list[list[Tensor]] = []
 
-    def prepare(_: Eager, module: nn.Module, *examples: Tensor) -> timing.Call:
+    def convert(_: Eager, module: nn.Module, *examples: Tensor) -> object:
         seen.append(list(examples))
-        return lambda: None
+        return nn.Identity(), examples[:1]
 
-    with patch.object(Eager, "prepare", prepare):
+    with patch.object(Eager, "convert", convert):
         counted(network, batch_size)
     entries = itertools.chain.from_iterable(plan.entries.values() for plan in network.terms())
     keys = list(dict.fromkeys(part.key for part in itertools.chain.from_iterable(entries)))

@@ -1,78 +1,75 @@
-"""What runs a network while it is measured: one class a runtime, found by name."""
+"""Plain PyTorch, on the CPU or a CUDA device."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import ClassVar
+from typing import Any
 
+import numpy
 import torch
 from torch import Tensor, nn
 
-from archdial.errors import unknown
+from archdial.cost.runtimes.base import Runtime, as_arrays
+from archdial.cost.timing import Call, Clock, threads
 
-
-class Runtime(ABC):
-    """Turns a module and an example input into a call that can be timed.
-
-    Attributes:
-        name: by which users ask for it.
-        layout: memory layout of images and their filters; goes into the table's header.
-    """
-
-    name: ClassVar[str]
-    layout: ClassVar[str]
-
-    def laid_out(self, example: Tensor) -> Tensor:
-        """Return an image or activation (batch, …) in the layout in which the runtime wants it."""
-        return example
-
-    @abstractmethod
-    def prepare(self, module: nn.Module, *examples: Tensor) -> Callable[[], object]:
-        """Return a call that runs `module` on `examples` (batch, …) once and returns when the work is done.
-
-        The module is the runtime's to change. It and the call run within `timing.threads(n)`: a runtime with
-        a thread pool of its own takes `torch.get_num_threads()` threads. The call runs within
-        `torch.inference_mode()`, which `profile` enters once, as doing so in each call costs microseconds.
-        """
+Sent = tuple[nn.Module, tuple[Tensor, ...]]
 
 
 class Eager(Runtime):
-    """Plain PyTorch: evaluation mode, channels last."""
+    """The module itself: evaluation mode, inference mode, channels last."""
 
     name = "eager"
     layout = "channels_last"
+    library = "torch"
+    devices = ("cpu", "cuda")
 
     def laid_out(self, example: Tensor) -> Tensor:
         """Return an image channels last."""
         return example.contiguous(memory_format=torch.channels_last) if example.dim() == 4 else example
 
-    def prepare(self, module: nn.Module, *examples: Tensor) -> Callable[[], object]:
-        """Return a call of the module itself; on CUDA it waits for the device."""
-        device = examples[0].device
-        ready = module.eval().to(device)
-        ready = ready.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if device.type != "cuda":
-            return partial(ready, *examples)
+    def convert(self, module: nn.Module, *examples: Tensor) -> Sent:
+        """Return module and examples."""
+        return module.eval().to(memory_format=torch.channels_last), examples  # type: ignore[call-overload]
 
-        def call() -> object:
-            result = ready(*examples)
-            torch.cuda.synchronize(device)
-            return result
+    def load(self, converted: Sent) -> Call:
+        """Return a call of the module."""
+        module, examples = converted
+        return partial(module.to(self.device), *(example.to(self.device) for example in examples))
 
-        return call
+    def arrays(self, result: Any) -> list[numpy.ndarray]:
+        """Return the module's outputs."""
+        return as_arrays(result)
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """Fix torch's threads, and enter inference mode once: doing so in each call would cost microseconds."""
+        with threads(self.threads), torch.inference_mode():
+            yield
+
+    def clock(self) -> Clock:
+        """Return the processor's clock, or one of events on the CUDA device, which waits for them."""
+        return super().clock() if self.device == "cpu" else CudaClock(self.device)
 
 
-_RUNTIMES: dict[str, type[Runtime]] = {kind.name: kind for kind in (Eager,)}
+class CudaClock:
+    """Seconds between events on a CUDA device's stream; a look at it waits for the work before it."""
 
+    def __init__(self, device: str) -> None:
+        self._device, self._seconds = torch.device(device), 0.0
+        self._last = self._event()
 
-def runtime(name: str) -> Runtime:
-    """Return the runtime called `name`.
+    def __call__(self) -> float:
+        """Return seconds since the clock was made."""
+        event = self._event()
+        # From one look to the next: an event tells milliseconds in single precision, too coarse over minutes.
+        self._seconds += self._last.elapsed_time(event) / 1000.0
+        self._last = event
+        return self._seconds
 
-    Raises:
-        UsageError: there is none.
-    """
-    if name not in _RUNTIMES:
-        raise unknown("runtime", name, _RUNTIMES)
-    return _RUNTIMES[name]()
+    def _event(self) -> torch.cuda.Event:
+        event = torch.cuda.Event(enable_timing=True)
+        event.record(torch.cuda.current_stream(self._device))
+        event.synchronize()
+        return event

@@ -1,0 +1,88 @@
+"""The conditions of a measurement, as a table's header names them, and parts measured under them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from archdial.cost import isolation, machine, parts, timing
+from archdial.cost.runtimes import Runtime
+from archdial.cost.runtimes import runtime as named
+from archdial.cost.timing import Progress, Timing
+from archdial.errors import RunError, UsageError, reason
+from archdial.networks.base import Part
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under which parts are measured.
+
+    Attributes:
+        runtime: what runs them, on so many threads of a device.
+        batch_size: inputs a batch.
+        repeats: repetitions of which the median is taken.
+    """
+
+    runtime: Runtime
+    batch_size: int
+    repeats: int
+
+    @classmethod
+    def of(cls, runtime: str, batch_size: int, threads: int, repeats: int, device: str) -> Conditions:
+        """Return the conditions, checked.
+
+        Raises:
+            UsageError: a number is below 1, there is no such runtime or device, or its libraries are missing.
+        """
+        for name, value in (("batch_size", batch_size), ("threads", threads), ("repeats", repeats)):
+            timing.at_least_one(name, value)
+        chosen = named(runtime, threads, str(machine.device(device)))
+        chosen.check()
+        return cls(chosen, batch_size, repeats)
+
+    def time(self, subjects: Sequence[Part], progress: Progress | None = None) -> list[Timing]:
+        """Return what a batch takes in each of `subjects`, measured together in a process of its own.
+
+        Raises:
+            RunError: one of them cannot be converted, sent or run.
+        """
+        if not subjects:
+            return []
+        return isolation.timings(
+            self.runtime, self._converted(subjects), count=len(subjects), repeats=self.repeats, progress=progress
+        )
+
+    def header(self) -> dict[str, Any]:
+        """Return the conditions, and the machine, as the header of a table has them."""
+        runtime = self.runtime
+        return {
+            **machine.describe(machine.device(runtime.device)),
+            "runtime": runtime.name,
+            "runtime_version": runtime.version(),
+            "threads": runtime.threads,
+            "batch_size": self.batch_size,
+            "repeats": self.repeats,
+            "dtype": "float32",
+            "layout": runtime.layout,
+        }
+
+    def _converted(self, subjects: Sequence[Part]) -> Iterator[tuple[str, Any]]:
+        for part in subjects:
+            yield part.key, self._convert(part)
+
+    def _convert(self, part: Part) -> Any:
+        examples = parts.batch(part, self.batch_size)
+        if not part.inputs:
+            # What was seen to flow keeps the layout that it had.
+            examples = tuple(self.runtime.laid_out(example) for example in examples)
+        try:
+            return self.runtime.convert(copy.deepcopy(part.module).cpu().float(), *(e.cpu() for e in examples))
+        except UsageError:
+            raise
+        except Exception as error:
+            name = self.runtime.name
+            raise RunError(
+                f"part {part.key!r} cannot be converted for {name}: {reason(error)}; choose another runtime"
+            ) from error

@@ -1,0 +1,152 @@
+"""The process that measures: it is told of nothing but its task, answers, and is gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from archdial.cost import isolation
+from archdial.cost.isolation import timings
+from archdial.cost.runtimes import runtime
+from archdial.errors import RunError
+
+EAGER = runtime("eager")
+
+
+def of(module: nn.Module) -> Any:
+    return EAGER.convert(module, torch.zeros(1, 2))
+
+
+def children() -> list[int]:
+    """Processes begun by this one that have not been waited for."""
+    return [int(pid) for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
+
+
+class Chatty(nn.Module):
+    """Prints where the answers go."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        print('{"answer": "made up"}', flush=True)
+        return inputs
+
+
+class Dying(nn.Module):
+    """Takes its process with it, last words first."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        print("out of luck", file=sys.stderr, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return inputs
+
+
+class Sleepy(nn.Module):
+    """Says that it has begun, and goes on for longer than any test."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self.file = str(file)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        Path(self.file).write_text(str(os.getpid()))
+        time.sleep(600)
+        return inputs
+
+
+def test_many_are_measured_in_one_process_that_is_gone_afterwards() -> None:
+    seen: list[tuple[int, int]] = []
+    before = children()
+    subjects = [("a", of(nn.Identity())), ("b", of(Chatty()))]
+    found = timings(EAGER, subjects, count=2, repeats=3, progress=lambda *steps: seen.append(steps))
+    assert len(found) == 2 and found[1].median_ms > found[0].median_ms > 0
+    assert seen[-1][0] == seen[-1][1] and all(done < total for done, total in seen[:-1])
+    assert children() == before
+
+
+def test_one_that_ends_its_process_is_named_with_its_last_words() -> None:
+    with pytest.raises(RunError, match=r"'b' does not run on eager: .* ended by SIGKILL \(out of luck\)"):
+        timings(EAGER, [("a", of(nn.Identity())), ("b", of(Dying()))], count=2, repeats=1)
+
+
+def test_one_that_cannot_be_sent_is_named() -> None:
+    module = nn.Identity()
+    module.lock = threading.Lock()
+    with pytest.raises(RunError, match=r"'a' cannot be sent .* \(TypeError: cannot pickle '_thread.lock' object\)"):
+        timings(EAGER, [("a", of(module))], count=1, repeats=1)
+
+
+def until(done: Callable[[], bool]) -> None:
+    while not done():
+        time.sleep(0.01)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_an_interruption_ends_it(tmp_path: Path) -> None:
+    file = tmp_path / "begun"
+    main = threading.get_ident()
+
+    def interrupt() -> None:
+        until(lambda: file.is_file() and bool(file.read_text()))
+        signal.pthread_kill(main, signal.SIGINT)
+
+    interrupter = threading.Thread(target=interrupt)
+    interrupter.start()
+    with pytest.raises(KeyboardInterrupt):
+        timings(EAGER, [("a", of(Sleepy(file)))], count=1, repeats=1)
+    interrupter.join()
+    assert gone(int(file.read_text()))
+
+
+SCRIPT = """
+import torch, archdial as ad
+from torch import nn
+
+class Own(nn.Module):
+    def forward(self, inputs):
+        return inputs + 1
+
+torch.set_num_threads(2)
+torch.mm(torch.ones(900, 900), torch.ones(900, 900))
+from archdial.cost.profile import measure_many
+print("timed", len(measure_many([(Own(), (3,)), (nn.Linear(3, 2), (3,))], threads=2, repeats=2)))
+"""
+
+
+def test_a_script_without_a_guard_measures_classes_of_its_own_after_work_on_threads(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    assert (run.stdout, run.stderr, run.returncode) == ("timed 2\n", "", 0)
+
+
+def test_threads_of_the_environment_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, str] = {}
+
+    class Refused(Exception):
+        pass
+
+    def begun(*_: object, env: dict[str, str], **__: object) -> None:
+        seen.update(env)
+        raise Refused
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setattr(isolation.subprocess, "Popen", begun)
+    with pytest.raises(Refused):
+        timings(runtime("eager", threads=3), [], count=0, repeats=1)
+    assert seen["OMP_NUM_THREADS"] == seen["MKL_NUM_THREADS"] == "3"
