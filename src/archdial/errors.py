@@ -34,3 +34,8 @@ def reason(error: BaseException) -> str:
     """Return what a library raised as part of a sentence: kind and message on one line, cut where it is long."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text if len(text) <= _LONGEST else text[:_LONGEST] + ' …'}"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what `error` says."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

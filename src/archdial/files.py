@@ -2,8 +2,9 @@
 
 import json
 import os
+import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,31 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_all(paths: Sequence[Path]) -> Iterator[Path]:
+    """Give a temporary folder beside `paths` to fill with files of their names; leaving without an error renames all.
+
+    For writers that choose file names themselves, or write several files at once. Either all of `paths`, which are of
+    one folder, are replaced or none, but for a failure between two renames; the first is renamed last.
+
+    Raises:
+        FileNotFoundError: one of them was not written.
+    """
+    parent = paths[0].parent
+    parent.mkdir(parents=True, exist_ok=True)
+    temporary = parent / f".{paths[0].name}.{uuid.uuid4().hex}"
+    temporary.mkdir()
+    try:
+        yield temporary
+        for path in paths:
+            with (temporary / path.name).open("rb") as stream:
+                os.fsync(stream.fileno())
+        for path in reversed(paths):
+            (temporary / path.name).replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> Path:

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from archdial.errors import UsageError
+from archdial.errors import UsageError, first_line
 from archdial.networks.gated.constants import fold_constants
 from archdial.networks.gated.exporting import exported
 from archdial.networks.gated.functional import make_functional, make_reshapes, remove_dead
 from archdial.networks.gated.leaves import is_leaf, is_torch_leaf
-from archdial.networks.gated.tracing import Untraceable, first_line, line_at_fault, traced
+from archdial.networks.gated.tracing import Untraceable, line_at_fault, traced
 
 Flow = dict[fx.Node, Any]
 """What each node gave for one input."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import fx, nn
 
+from archdial.errors import first_line
+
 Leaf = Callable[[nn.Module], bool]
 
 
@@ -85,8 +87,3 @@ def line_at_fault(error: BaseException) -> str:
         return "inside torch"
     last = users[-1]
     return f"{last.filename}:{last.lineno}, `{last.line}`"
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of what `error` says."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
