@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archdial.errors import UsageError
-from archdial.files import read_json, replacing, write_atomically, write_json, write_text
+from archdial.files import read_json, replacing, replacing_all, write_atomically, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -86,3 +86,21 @@ def test_every_prefix_of_a_file_is_damaged(tmp_path: Path) -> None:
         path.write_text(text[:length])
         with pytest.raises(UsageError, match="damaged"):
             read_json(path, "file")
+
+
+def test_several_files_are_replaced_together_or_not_at_all(tmp_path: Path) -> None:
+    paths = [tmp_path / "new" / "one", tmp_path / "new" / "two"]
+    with replacing_all(paths) as folder:
+        (folder / "one").write_text("old")
+        (folder / "two").write_text("old")
+        (folder / "by the way").write_text("not asked for")
+        assert not any(path.exists() for path in paths)
+    assert names(tmp_path / "new") == ["one", "two"]
+    with pytest.raises(FileNotFoundError, match="two"), replacing_all(paths) as folder:
+        (folder / "one").write_text("new")
+    with pytest.raises(OSError, match="disk full"), replacing_all(paths) as folder:
+        (folder / "one").write_text("new")
+        (folder / "two").write_text("new")
+        raise OSError("disk full")
+    assert [path.read_text() for path in paths] == ["old", "old"]
+    assert names(tmp_path / "new") == ["one", "two"]
