@@ -10,7 +10,11 @@ from torch import nn
 from archdial.space import Architecture
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from archdial.built import BuiltMember
     from archdial.data import Images
+    from archdial.exporting import Exported
     from archdial.family import Family
     from archdial.training import TrainSettings
 
@@ -84,6 +88,34 @@ class Member:
 
         module = restart(self.build(), seed)
         return train(module, images, self.family.normalize, settings or TrainSettings(), seed=seed)
+
+    def built(self, module: nn.Module | None = None) -> BuiltMember:
+        """Return the built member with what whoever runs it has to know.
+
+        Args:
+            module: it after fine-tuning or retraining; by default it is built with inherited weights.
+        """
+        from archdial.built import BuiltMember
+
+        family = self.family
+        shape = family.network.input_shape
+        return BuiltMember(module or self.build(), shape, family.normalize, family.classes, self.to_json())
+
+    def export(self, path: str | Path, format: str, module: nn.Module | None = None) -> Exported:
+        """Write the built member to `path` in a format that needs no archdial; see `exporting.export`.
+
+        Args:
+            path: an older file there is replaced.
+            format: pt2, onnx, openvino or executorch.
+            module: the built member after fine-tuning or retraining; by default it is built with inherited weights.
+
+        Raises:
+            UsageError: there is no such format, the path ends in another way, or a library is missing.
+            RunError: the format cannot hold the module, or its file computes something else; nothing is written.
+        """
+        from archdial.exporting import export
+
+        return export(self.built(module), path, format)
 
     def to_json(self) -> dict[str, Any]:
         """Return the member as the JSON object of the interface."""

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from archdial.built import BuiltMember
 from archdial.cost.table import CostTable
 from archdial.data import Normalize
 from archdial.dial import make_dial
@@ -170,21 +171,21 @@ def save_member(member: Member, folder: Path, module: nn.Module | None = None) -
     Args:
         module: the built member after fine-tuning or retraining; by default it is built with inherited weights.
     """
-    network = member.family.network
-    state = {name: tensor.contiguous() for name, tensor in (module or member.build()).state_dict().items()}
+    built = member.built(module)
+    state = {name: tensor.contiguous() for name, tensor in built.module.state_dict().items()}
     value = {
         "format": MEMBER_FORMAT,
         "version": VERSION,
-        "network": network.to_json(),
-        "normalize": {"mean": member.family.normalize.mean, "std": member.family.normalize.std},
-        "classes": list(member.family.classes),
-        "member": member.to_json(),
+        "network": member.family.network.to_json(),
+        "normalize": {"mean": built.normalize.mean, "std": built.normalize.std},
+        "classes": list(built.classes),
+        "member": built.figures,
     }
     return _write(folder / ARCHITECTURE, value, state)
 
 
-def load_member(folder: str | Path, model: nn.Module | None = None) -> nn.Module:
-    """Return the plain module that `save_member` wrote to `folder`, in eval mode; `model` is as for `load_family`.
+def load_built(folder: str | Path, model: nn.Module | None = None) -> BuiltMember:
+    """Return all that `save_member` wrote to `folder`; module and `model` are as for `load_member`.
 
     Raises:
         UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
@@ -195,4 +196,19 @@ def load_member(folder: str | Path, model: nn.Module | None = None) -> nn.Module
     network = _network(value["network"], model)
     module = network.build(network.space.parse(value["member"]["architecture"]))
     module.load_state_dict(_read_tensors(Path(folder) / WEIGHTS, value["weights_sha256"]))
-    return module.eval()
+    return BuiltMember(
+        module=module.eval(),
+        input_shape=network.input_shape,
+        normalize=Normalize(**value["normalize"]),
+        classes=tuple(value["classes"]),
+        figures=value["member"],
+    )
+
+
+def load_member(folder: str | Path, model: nn.Module | None = None) -> nn.Module:
+    """Return the plain module that `save_member` wrote to `folder`, in eval mode; `model` is as for `load_family`.
+
+    Raises:
+        UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
+    """
+    return load_built(folder, model).module

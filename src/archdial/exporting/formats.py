@@ -1,0 +1,23 @@
+"""The formats by name."""
+
+from __future__ import annotations
+
+from archdial.errors import unknown
+from archdial.exporting.base import Format
+from archdial.exporting.executorch import ExecuTorch
+from archdial.exporting.onnx import Onnx
+from archdial.exporting.openvino import OpenVino
+from archdial.exporting.pt2 import Pt2
+
+FORMATS: dict[str, type[Format]] = {kind.name: kind for kind in (Pt2, Onnx, OpenVino, ExecuTorch)}
+
+
+def make_format(name: str) -> Format:
+    """Return the format called `name`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in FORMATS:
+        raise unknown("format", name, FORMATS)
+    return FORMATS[name]()

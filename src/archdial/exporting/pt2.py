@@ -1,0 +1,30 @@
+"""pt2: the archive of torch.export, run by PyTorch alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from archdial.exporting.base import Format, Run
+from archdial.exporting.capture import captured
+
+
+class Pt2(Format):
+    """`torch.export.load(path).module()` in any Python with torch."""
+
+    name = "pt2"
+    suffix = ".pt2"
+    runtime = "eager"
+
+    def write(self, module: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
+        """Write the program in the memory layout in which PyTorch is fast."""
+        program = captured(module, input_shape, any_batch=True)
+        # The only part of the archive that would be pickled.
+        program.example_inputs = None
+        torch.export.save(program, path)
+
+    def load(self, path: Path) -> Run:
+        """Return the module in the archive."""
+        return torch.export.load(path).module()

@@ -1,0 +1,85 @@
+"""What is told of an exported file, and written beside it: inputs, classes, member, comparison, latency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archdial.built import BuiltMember
+from archdial.cost.machine import processor
+from archdial.cost.timing import Timing
+from archdial.exporting.base import INPUT, OUTPUT, Format
+from archdial.versions import versions
+
+FORMAT, VERSION = "archdial.export", 1
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An exported file, compared and measured.
+
+    Attributes:
+        path: of the file.
+        record: what stands beside it in JSON.
+    """
+
+    path: Path
+    record: dict[str, Any]
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files that are needed to run it."""
+        return sum(self.record["files"].values())
+
+    @property
+    def latency_ms(self) -> float:
+        """Median milliseconds of one image on one thread in the format's runtime."""
+        return float(self.record["latency"]["latency_ms"])
+
+    @property
+    def largest_difference(self) -> float:
+        """How far its outputs are from the module's at most."""
+        return float(self.record["comparison"]["largest_difference"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return path, size and record."""
+        return {"path": str(self.path), "bytes": self.bytes, **self.record}
+
+
+def beside(path: Path) -> Path:
+    """Return where the record of the file at `path` is written."""
+    return path.with_name(path.name + ".json")
+
+
+def record_of(
+    built: BuiltMember, chosen: Format, files: Sequence[Path], batches: Sequence[int], apart: float, timing: Timing
+) -> dict[str, Any]:
+    """Return the record of `files`, which were compared at `batches` and timed."""
+    batch = "batch" if chosen.any_batch else 1
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "file_format": chosen.name,
+        "files": {file.name: file.stat().st_size for file in files},
+        "input": {"name": INPUT, "shape": [batch, *built.input_shape], "dtype": "float32"},
+        "normalize": {
+            "rule": "(pixel / 255 - mean) / std, by channel",
+            "mean": list(built.normalize.mean),
+            "std": list(built.normalize.std),
+        },
+        "output": {"name": OUTPUT, "shape": [batch, len(built.classes)], "dtype": "float32"},
+        "classes": list(built.classes),
+        "comparison": {"batches": list(batches), "largest_difference": apart},
+        "latency": {
+            "latency_ms": timing.median_ms,
+            "spread": timing.spread,
+            "runtime": chosen.runtime,
+            "batch_size": 1,
+            "threads": 1,
+            "device_name": processor(),
+        },
+        "versions": versions(*chosen.libraries),
+        "member": built.figures,
+    }

@@ -1,0 +1,111 @@
+"""One call from a built member to a file: written, run in its runtime, compared, timed, and only then kept."""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from archdial.built import BuiltMember
+from archdial.cost.timing import Timing, threads, time_callables
+from archdial.errors import RunError, UsageError, first_line
+from archdial.exporting.base import Format, Run
+from archdial.exporting.comparison import largest_difference, random_images
+from archdial.exporting.formats import make_format
+from archdial.exporting.quiet import quiet
+from archdial.exporting.record import Exported, beside, record_of
+from archdial.files import replacing_all, write_json
+from archdial.progress import Bar, NoBar
+
+TOLERANCE = 1e-4
+"""How far the outputs of a file may be from the module's."""
+
+BATCHES = (1, 4)
+
+
+def written(path: Path, format: str) -> tuple[Path, ...]:
+    """Return the files that `export` will write.
+
+    Raises:
+        UsageError: there is no such format, `path` ends in another way, or a library is missing.
+    """
+    chosen = make_format(format)
+    chosen.check_name(path)
+    chosen.check_ready()
+    return *chosen.files(path), beside(path)
+
+
+def export(built: BuiltMember, path: str | Path, format: str, *, bar: Bar | NoBar | None = None) -> Exported:
+    """Write `built` to `path` and its record to `path` + .json; nothing is kept unless the outputs are the module's.
+
+    Outputs for random images may be 1e-4 apart, at a batch of one and, where the format takes any, of four. Timed is
+    one image on one thread.
+
+    Args:
+        built: `member.built()`, or `load_built(folder)` of a saved one.
+        path: older files there are replaced.
+        format: pt2, onnx, openvino or executorch.
+
+    Raises:
+        UsageError: there is no such format, the path ends in another way, or a library is missing.
+        RunError: the format cannot hold the module, or its file computes something else.
+    """
+    path = Path(path)
+    targets = written(path, format)
+    chosen = make_format(format)
+    part = (bar or NoBar()).part(f"export to {format}", 3)
+    with replacing_all(targets) as folder, threads(1), quiet():
+        *files, record = (folder / target.name for target in targets)
+        module = _frozen(built.module)
+        run = _written(chosen, module, built, files[0])
+        part.advance()
+        batches = BATCHES if chosen.any_batch else BATCHES[:1]
+        apart = _compared(chosen, run, module, built, batches)
+        part.advance()
+        result = record_of(built, chosen, files, batches, apart, _timed(run, built))
+        part.advance()
+        write_json(record, result)
+    return Exported(path, result)
+
+
+def _frozen(module: nn.Module) -> nn.Module:
+    return copy.deepcopy(module).cpu().eval().requires_grad_(False)
+
+
+def _written(chosen: Format, module: nn.Module, built: BuiltMember, path: Path) -> Run:
+    try:
+        chosen.write(copy.deepcopy(module), built.input_shape, path)
+        return chosen.load(path)
+    except (UsageError, OSError):
+        raise
+    except Exception as error:
+        raise RunError(
+            f"the format {chosen.name!r} cannot hold this member ({type(error).__name__}: {first_line(error)}): "
+            "nothing was written, try another format"
+        ) from error
+
+
+def _compared(chosen: Format, run: Run, module: nn.Module, built: BuiltMember, batches: tuple[int, ...]) -> float:
+    try:
+        apart = largest_difference(run, module, [random_images(built, batch) for batch in batches])
+    except Exception as error:
+        raise RunError(
+            f"{chosen.runtime} cannot run the file ({type(error).__name__}: {first_line(error)}): "
+            "nothing was written, try another format"
+        ) from error
+    if apart > TOLERANCE:
+        how = f"{apart:.2g} apart" if math.isfinite(apart) else "of another shape, or not finite"
+        raise RunError(
+            f"the format {chosen.name!r} computes something else than the member: outputs are {how}, expected at most "
+            f"{TOLERANCE:g} apart; nothing was written, try another format"
+        )
+    return apart
+
+
+def _timed(run: Run, built: BuiltMember) -> Timing:
+    image = random_images(built, 1)
+    with torch.inference_mode():
+        return time_callables([lambda: run(image)])[0]
