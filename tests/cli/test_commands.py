@@ -170,7 +170,7 @@ def test_demo_leaves_other_runs_alone(copied: Path) -> None:
 def test_help_and_version_do_not_wait_for_torch() -> None:
     code = (
         "import sys; from archdial.cli import app; from typer.testing import CliRunner\n"
-        "names = ['search', 'profile', 'pick', 'evaluate', 'finetune', 'report', 'recipes', 'demo']\n"
+        "names = ['search', 'profile', 'pick', 'evaluate', 'finetune', 'export', 'report', 'recipes', 'demo']\n"
         "for words in [[], *([n] for n in names)]:\n"
         "    answer = CliRunner().invoke(app, [*words, '--help'])\n"
         "    assert answer.exit_code == 0 and 'Example: archdial' in answer.stdout, words\n"

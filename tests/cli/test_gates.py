@@ -97,6 +97,16 @@ def test_a_member_is_picked_tuned_and_loaded(pruned: Pruned, tmp_path: Path) -> 
     assert sum(p.numel() for p in module.parameters()) == answer.json["parameters"]
 
 
+def test_a_member_is_exported(pruned: Pruned, tmp_path: Path) -> None:
+    limit = sum(pruned.searched.json["range"]["latency_ms"]) / 2
+    out = tmp_path / "member.onnx"
+    answer = call("export", pruned.folder, "--latency-ms", limit, "--format", "onnx", "-o", out, "--json")
+    assert answer.status == 0, answer.err
+    assert answer.json["comparison"] == {"batches": [1, 4], "largest_difference": pytest.approx(0, abs=1e-4)}
+    assert answer.json["member"]["latency_ms"] <= limit
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["member.onnx", "member.onnx.json"]
+
+
 def test_what_counts_as_kept_runs(pruned: Pruned) -> None:
     for member in pruned.searched.json["members"]:
         kept = [name for name, option in member["architecture"].items() if option == "keep"]

@@ -3,7 +3,20 @@
 # In the order in which help lists them: that of use.
 # isort: off
 from archdial.cli.app import app
-from archdial.cli import recipes, train, profile, search, evaluate, compare, experiments, pick, finetune, report, demo
+from archdial.cli import (
+    recipes,
+    train,
+    profile,
+    search,
+    evaluate,
+    compare,
+    experiments,
+    pick,
+    finetune,
+    export,
+    report,
+    demo,
+)
 # isort: on
 
 __all__ = [
@@ -12,6 +25,7 @@ __all__ = [
     "demo",
     "evaluate",
     "experiments",
+    "export",
     "finetune",
     "main",
     "pick",

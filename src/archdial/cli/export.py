@@ -1,0 +1,92 @@
+"""archdial export: one member as a file that runs without archdial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archdial.cli.app import app
+from archdial.cli.options import At, Flops, Json, LatencyMs, Params
+from archdial.cli.output import show
+from archdial.cli.picking import picked
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from archdial.built import BuiltMember
+    from archdial.exporting import Exported
+
+
+@app.command(epilog="Example: archdial export runs/digits --latency-ms 0.5 --format onnx -o digits.onnx")
+def export(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="RUN|MEMBER", help="Folder of a finished search, or of a member that --out saved."),
+    ],
+    format: Annotated[str, typer.Option(help="pt2, onnx, openvino or executorch.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New file: .pt2, .onnx, .xml or .pte.")],
+    at: At = None,
+    latency_ms: LatencyMs = None,
+    params: Params = None,
+    flops: Flops = None,
+    json: Json = False,
+) -> None:
+    """Write one member as a file that runs without archdial.
+
+    Of a run a member is taken as `archdial pick` takes it; a member that `pick` or `finetune` saved is the one. The
+    file is kept if its outputs are the member's, at most 1e-4 apart. FILE.json beside it tells how images are
+    normalised, the classes, the member, and the latency measured in the format's own runtime.
+    """
+    from archdial import exporting
+    from archdial.progress import Bar
+
+    _check_new(exporting.written(out, format))
+    built = _built(source, at, latency_ms, params, flops)
+    with Bar() as bar:
+        exported = exporting.export(built, out, format, bar=bar)
+    lines = f"file in {out}; how to prepare images for it in {out}.json"
+    show(exported.to_json(), _summary(exported), lines, as_json=json)
+
+
+def _check_new(files: tuple[Path, ...]) -> None:
+    from archdial.errors import UsageError
+    from archdial.runs import check_writable
+
+    check_writable(files[0].absolute().parent)
+    for path in files:
+        if path.exists():
+            raise UsageError(f"{path} exists: choose another --out")
+
+
+def _built(
+    source: Path, at: str | None, latency_ms: float | None, params: float | None, flops: float | None
+) -> BuiltMember:
+    from archdial.errors import UsageError
+    from archdial.runs import open_family
+    from archdial.storage import ARCHITECTURE, load_built
+
+    if not (source / ARCHITECTURE).is_file():
+        return picked(open_family(source), at, latency_ms, params, flops).built()
+    if any(option is not None for option in (at, latency_ms, params, flops)):
+        raise UsageError(f"{source} holds one member: leave out --at, --latency-ms, --params and --flops")
+    return load_built(source)
+
+
+def _summary(exported: Exported) -> Table:
+    from rich.table import Table
+
+    record = exported.record
+    batch = record["input"]["shape"][0]
+    table = Table(title=f"{record['file_format']}, one image on one thread by {record['latency']['runtime']}")
+    for heading in ("size KiB", "latency ms", "spread %", "outputs apart", "batch"):
+        table.add_column(heading, justify="right")
+    table.add_row(
+        f"{exported.bytes / 1024:,.1f}",
+        f"{exported.latency_ms:.3g}",
+        f"{100 * record['latency']['spread']:.0f}",
+        f"{exported.largest_difference:.1e}",
+        "any" if batch == "batch" else str(batch),
+    )
+    return table
