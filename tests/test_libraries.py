@@ -20,7 +20,7 @@ def test_what_is_missing_is_named() -> None:
 
 
 def test_no_library_notes_its_use(tmp_path: Path) -> None:
-    code = "from archdial import libraries; libraries.onnxruntime(); libraries.openvino().Core()"
+    code = "from archdial.libraries import imported as i; i('onnxruntime', 'it', 'x'); i('openvino', 'it', 'x').Core()"
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
     homes = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env={**environment, **homes})

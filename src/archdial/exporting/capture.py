@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
-from torch import fx, nn
+from torch import nn
 from torch.export import Dim, ExportedProgram
+
+from archdial.portable import in_one_layout, row_major
 
 
 def captured(module: nn.Module, input_shape: tuple[int, ...], *, any_batch: bool) -> ExportedProgram:
@@ -17,18 +17,6 @@ def captured(module: nn.Module, input_shape: tuple[int, ...], *, any_batch: bool
     return torch.export.export(module, (example,), dynamic_shapes=shapes)
 
 
-def row_major(module: nn.Module) -> nn.Module:
-    """Return a copy without the memory layout in which PyTorch is fast: other runtimes choose their own."""
-    plain: nn.Module = copy.deepcopy(module)
-    plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    if isinstance(plain, fx.GraphModule):
-        _drop_layouts(plain)
-    return plain
-
-
-def _drop_layouts(module: fx.GraphModule) -> None:
-    for node in list(module.graph.nodes):
-        if node.op == "call_method" and node.target == "contiguous" and "memory_format" in node.kwargs:
-            node.replace_all_uses_with(node.args[0])
-            module.graph.erase_node(node)
-    module.recompile()
+def captured_portable(module: nn.Module, input_shape: tuple[int, ...], *, any_batch: bool) -> ExportedProgram:
+    """Return the program as `captured` does, for runtimes other than PyTorch, without its memory layouts."""
+    return in_one_layout(captured(row_major(module), input_shape, any_batch=any_batch))

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from archdial.exporting.base import INPUT, OUTPUT, Format, Run
-from archdial.exporting.capture import captured, row_major
-from archdial.libraries import onnxruntime
+from archdial.exporting.capture import captured_portable
+from archdial.libraries import imported
 
 
 class Onnx(Format):
@@ -23,13 +23,13 @@ class Onnx(Format):
 
     def write(self, module: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
         """Write the program by torch's own exporter."""
-        program = captured(row_major(module), input_shape, any_batch=True)
+        program = captured_portable(module, input_shape, any_batch=True)
         names = {"input_names": [INPUT], "output_names": [OUTPUT]}
         torch.onnx.export(program, (), path, **names, dynamo=True, external_data=False, verbose=False)  # type: ignore[arg-type]
 
     def load(self, path: Path) -> Run:
         """Return a session on the CPU."""
-        runtime = onnxruntime()
+        runtime = imported(self.runtime, f"the format {self.name!r}", self.extra)
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.inter_op_num_threads = 1

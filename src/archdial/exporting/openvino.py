@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from archdial.exporting.base import INPUT, OUTPUT, Format, Run
-from archdial.exporting.capture import captured, row_major
-from archdial.libraries import openvino
+from archdial.exporting.capture import captured_portable
+from archdial.libraries import imported
 
 
 class OpenVino(Format):
@@ -27,8 +28,8 @@ class OpenVino(Format):
 
     def write(self, module: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
         """Write the program with weights of 32 bits."""
-        library = openvino()
-        program = captured(row_major(module), input_shape, any_batch=True)
+        library = self._library()
+        program = captured_portable(module, input_shape, any_batch=True)
         model = library.convert_model(program, input=[library.PartialShape([-1, *input_shape])])
         model.input(0).get_tensor().set_names({INPUT})
         model.output(0).get_tensor().set_names({OUTPUT})
@@ -42,9 +43,12 @@ class OpenVino(Format):
             # A thread that is bound to a core waits for whatever else runs there.
             "ENABLE_CPU_PINNING": False,
         }
-        compiled = openvino().Core().compile_model(path, "CPU", settings)
+        compiled = self._library().Core().compile_model(path, "CPU", settings)
 
         def run(images: Tensor) -> Tensor:
             return torch.from_numpy(compiled([images.numpy()])[0])
 
         return run
+
+    def _library(self) -> Any:
+        return imported(self.runtime, f"the format {self.name!r}", self.extra)

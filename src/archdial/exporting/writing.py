@@ -11,14 +11,14 @@ from torch import nn
 
 from archdial.built import BuiltMember
 from archdial.cost.timing import Timing, threads, time_callables
-from archdial.errors import RunError, UsageError, first_line
+from archdial.errors import RunError, UsageError, reason
 from archdial.exporting.base import Format, Run
 from archdial.exporting.comparison import largest_difference, random_images
 from archdial.exporting.formats import make_format
-from archdial.exporting.quiet import quiet
 from archdial.exporting.record import Exported, beside, record_of
 from archdial.files import replacing_all, write_json
 from archdial.progress import Bar, NoBar
+from archdial.quiet import quiet
 
 TOLERANCE = 1e-4
 """How far the outputs of a file may be from the module's."""
@@ -83,7 +83,7 @@ def _written(chosen: Format, module: nn.Module, built: BuiltMember, path: Path) 
         raise
     except Exception as error:
         raise RunError(
-            f"the format {chosen.name!r} cannot hold this member ({type(error).__name__}: {first_line(error)}): "
+            f"the format {chosen.name!r} cannot hold this member ({reason(error)}): "
             "nothing was written, try another format"
         ) from error
 
@@ -93,8 +93,7 @@ def _compared(chosen: Format, run: Run, module: nn.Module, built: BuiltMember, b
         apart = largest_difference(run, module, [random_images(built, batch) for batch in batches])
     except Exception as error:
         raise RunError(
-            f"{chosen.runtime} cannot run the file ({type(error).__name__}: {first_line(error)}): "
-            "nothing was written, try another format"
+            f"{chosen.runtime} cannot run the file ({reason(error)}): nothing was written, try another format"
         ) from error
     if apart > TOLERANCE:
         how = f"{apart:.2g} apart" if math.isfinite(apart) else "of another shape, or not finite"

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-import logging
 import time
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archdial.cost.timing import Call, Clock
 from archdial.errors import UsageError
+from archdial.libraries import imported
 
 if TYPE_CHECKING:
     import numpy
@@ -64,14 +61,7 @@ class Runtime(ABC):
         Raises:
             UsageError: it is missing.
         """
-        try:
-            with quiet():
-                return importlib.import_module(library)
-        except ImportError as error:
-            raise UsageError(
-                f"runtime {self.name!r} needs {library}, which cannot be imported ({error}): "
-                f'pip install "archdial[{self.extra}]"'
-            ) from None
+        return imported(library, f"runtime {self.name!r}", self.extra)
 
     def version(self) -> str:
         """Return the version of the library that it runs on."""
@@ -107,19 +97,6 @@ class Runtime(ABC):
     def prepare(self, module: nn.Module, *examples: Tensor) -> Call:
         """Return a call that runs `module` on `examples` (batch, …) in this process; within `ready`."""
         return self.load(self.convert(module, *examples))
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep warnings and log lines of a library off standard error within: nobody who profiles can act on them."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
 
 
 def keeping(call: Call, *kept: object) -> Call:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import numpy
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
-from archdial.cost.runtimes.base import Runtime, as_arrays, keeping, quiet
+from archdial.cost.runtimes.base import Runtime, as_arrays, keeping
 from archdial.cost.timing import Call
+from archdial.portable import in_one_layout, row_major, scaled
+from archdial.quiet import quiet
 
 Sent = tuple[bytes, tuple[Tensor, ...]]
 
@@ -34,12 +36,9 @@ class ExecuTorch(Runtime):
     def convert(self, module: nn.Module, *examples: Tensor) -> Sent:
         """Return the module as a program, and its inputs."""
         plain = tuple(example.detach().contiguous() for example in examples)
-        subject = _Named(_scaled(module.eval().to(memory_format=torch.contiguous_format)))  # type: ignore[call-overload]
+        subject = _Named(scaled(row_major(module)))
         with quiet(), torch.no_grad():
-            exported = _in_one_layout(torch.export.export(subject, plain, strict=False))
-            partitioner = self.imported(_XNNPACK).XnnpackPartitioner()
-            lowered = self.imported(_EXIR).to_edge_transform_and_lower(exported, partitioner=[partitioner])
-            return bytes(lowered.to_executorch().buffer), plain
+            return lowered(in_one_layout(torch.export.export(subject, plain, strict=False))), plain
 
     def load(self, converted: Sent) -> Call:
         """Return a run of the program; it returns tensors in the program's own memory."""
@@ -78,21 +77,8 @@ class _Named(nn.Module):
         return self.module(*inputs)
 
 
-def _scaled(module: nn.Module) -> nn.Module:
-    """Give each BatchNorm without scale and offset ones and zeros: XNNPACK's pass mixes up two without."""
-    for norm in module.modules():
-        if isinstance(norm, _BatchNorm) and norm.weight is None and norm.running_mean is not None:
-            norm.weight = nn.Parameter(torch.ones_like(norm.running_mean))
-            norm.bias = nn.Parameter(torch.zeros_like(norm.running_mean))
-    return module
-
-
-def _in_one_layout(exported: torch.export.ExportedProgram) -> torch.export.ExportedProgram:
-    """Take out what asks for a memory layout: ExecuTorch's kernels refuse to mix two, and XNNPACK has its own."""
-    graph = exported.graph_module.graph
-    for node in list(graph.nodes):
-        if node.target is torch.ops.aten.contiguous.default:
-            node.replace_all_uses_with(node.args[0])
-            graph.erase_node(node)
-    exported.graph_module.recompile()
-    return exported
+def lowered(program: torch.export.ExportedProgram) -> bytes:
+    """Return `program` as ExecuTorch's, with all that XNNPACK knows handed to it."""
+    partitioner = import_module(_XNNPACK).XnnpackPartitioner()
+    edge = import_module(_EXIR).to_edge_transform_and_lower(program, partitioner=[partitioner])
+    return bytes(edge.to_executorch().buffer)

@@ -9,7 +9,8 @@ import numpy
 import torch
 from torch import Tensor, nn
 
-from archdial.cost.runtimes.base import quiet
+from archdial.portable import row_major
+from archdial.quiet import quiet
 
 OPSET = 17
 """As old as will do: what a phone or a board runs is seldom the newest."""
@@ -32,7 +33,7 @@ def onnx_model(module: nn.Module, *examples: Tensor) -> bytes:
     """
     names = [f"input_{number}" for number in range(len(examples))]
     plain = tuple(example.detach().contiguous() for example in examples)
-    subject = module.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    subject = row_major(module)
     with quiet(), torch.no_grad():
         try:
             # A hundred times as fast as the exporter by torch.export, which counts where there are dozens of parts.
