@@ -90,6 +90,34 @@ def test_what_stays_wide_is_given_up_and_says_so():
     assert timing.noisy and timing.spread == pytest.approx(1.0)
 
 
+def test_a_slow_phase_that_hits_all_calls_is_taken_out():
+    clock = Clock()
+    # Half of the rounds are in a phase in which everything takes half as long again.
+    pace = [1.0] * 4 + [1.0, 1.5, 1.5, 1.5, 1.0, 1.5, 1.0, 1.0]
+    calls = [clock.call(str(n), [0.01 * n * slow for slow in [1.0, *pace[4:]]]) for n in range(1, 8)]
+    timings = time_callables(calls, repeats=8, warmup=0, clock=clock)
+    assert [timing.median_ms for timing in timings] == pytest.approx([10.0 * n for n in range(1, 8)])
+    assert [timing.spread for timing in timings] == pytest.approx([0.0] * 7)
+
+
+def test_what_is_a_calls_own_noise_stays():
+    clock = Clock()
+    calls = [clock.call(str(n), [0.01]) for n in range(6)]
+    calls.append(clock.call("loud", [0.01, *WIDE * 20]))
+    *quiet, loud = time_callables(calls, repeats=8, warmup=0, retries=0, clock=clock)
+    assert all(timing == Timing(pytest.approx(10.0), pytest.approx(0.0)) for timing in quiet)
+    assert loud.noisy and loud.median_ms == pytest.approx(20.0)
+
+
+def test_what_is_repeated_in_a_slow_phase_is_told_by_its_company():
+    clock = Clock()
+    # One call stutters in the first rounds; when it is repeated, all are slower.
+    calls = [clock.call(str(n), [0.01] * 9 + [0.015]) for n in range(6)]
+    calls.append(clock.call("loud", [0.01, *WIDE, *WIDE, 0.03]))
+    *_, mended = time_callables(calls, repeats=8, warmup=0, clock=clock)
+    assert mended == Timing(pytest.approx(20.0), pytest.approx(0.0))
+
+
 def test_threads_are_restored_after_an_error():
     before = torch.get_num_threads()
     with pytest.raises(KeyError), threads(before + 1):

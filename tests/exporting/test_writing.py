@@ -62,7 +62,12 @@ def full(*args: Any) -> Any:
         ({"off": float("nan")}, linear(), RunError, "not finite"),
         ({"off": torch.zeros(2, 1, 3)}, linear(), RunError, "of another shape"),
         ({}, Nan(), RunError, "not finite"),
-        ({"load": lambda self, path: fails}, linear(), RunError, r"twin cannot run the file .*no such operator and where\)"),
+        (
+            {"load": lambda self, path: fails},
+            linear(),
+            RunError,
+            r"twin cannot run the file .*no such operator and where\)",
+        ),
         (
             {"load": fails},
             linear(),

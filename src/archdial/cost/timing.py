@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy
 
+from archdial.cost.pace import COMPANY, Samples, levelled, pace_of
 from archdial.errors import UsageError
 
 Call = Callable[[], object]
@@ -70,10 +71,10 @@ def time_callables(
 ) -> list[Timing]:
     """Return what each call takes.
 
-    Each round runs every call once, so that a slow phase of the machine hits all of them. A short call is
-    looped within its repetition until that lasts about a millisecond; the loop count comes from the warm-up.
-    Calls whose spread is too wide go through all their rounds again, and the narrowest of their timings counts; one
-    that is still too wide in the end says so by `Timing.noisy`.
+    Each round runs every call once, so that a slow phase of the machine hits all of them, and is taken out where there
+    are enough of them to tell (see `pace`). A short call is looped within its repetition until that lasts about a
+    millisecond; the loop count comes from the warm-up. Calls whose spread is too wide go through all their rounds
+    again, and the narrowest of their timings counts; one that is still too wide in the end says so by `Timing.noisy`.
 
     Args:
         calls: what to time; by the time that `clock` tells, the work of a call that has returned is done.
@@ -90,28 +91,36 @@ def time_callables(
     at_least_one("repeats", repeats)
     tell = _Steps(progress, len(calls) * (repeats + 1))
     subjects = [(call, tell(_warm(call, warmup, clock))) for call in calls]
-    found = _rounds(subjects, repeats, clock, tell)
+    found = [summary(row) for row in levelled(_rounds(subjects, repeats, clock, tell))]
     for _ in range(retries):
         wide = [number for number, timing in enumerate(found) if timing.noisy]
         if not wide:
             break
-        tell.total += len(wide) * repeats
-        again = _rounds([subjects[number] for number in wide], repeats, clock, tell)
-        for number, timing in zip(wide, again, strict=True):
-            found[number] = min(found[number], timing, key=lambda one: one.spread)
+        company = _company(found)
+        tell.total += (len(wide) + len(company)) * repeats
+        again = _rounds([subjects[number] for number in (*wide, *company)], repeats, clock, tell)
+        pace = pace_of(again[len(wide) :], numpy.array([found[number].median_ms / 1000.0 for number in company]))
+        for number, row in zip(wide, again, strict=False):
+            found[number] = min(found[number], summary(row / pace), key=lambda one: one.spread)
     tell.finish()
     return found
 
 
-def _rounds(subjects: Sequence[tuple[Call, int]], repeats: int, clock: Clock, tell: _Steps) -> list[Timing]:
-    samples: list[list[float]] = [[] for _ in subjects]
-    for _ in range(repeats):
-        for (call, loops), sample in zip(subjects, samples, strict=True):
-            sample.append(tell(_elapsed(call, loops, clock) / loops))
-    return [summary(sample) for sample in samples]
+def _company(found: Sequence[Timing]) -> list[int]:
+    """Return whose repetitions tell the machine's pace while others are repeated: the quietest, or none if too few."""
+    quiet = [number for number, timing in enumerate(found) if not timing.noisy]
+    return sorted(quiet, key=lambda number: found[number].spread)[:COMPANY] if len(quiet) >= COMPANY else []
 
 
-def summary(seconds: Sequence[float]) -> Timing:
+def _rounds(subjects: Sequence[tuple[Call, int]], repeats: int, clock: Clock, tell: _Steps) -> Samples:
+    samples = numpy.empty((len(subjects), repeats))
+    for number in range(repeats):
+        for row, (call, loops) in zip(samples, subjects, strict=True):
+            row[number] = tell(_elapsed(call, loops, clock) / loops)
+    return samples
+
+
+def summary(seconds: Sequence[float] | Samples) -> Timing:
     """Return median (in ms) and spread of durations in seconds; the spread of nothing but zeros is 0."""
     low, median, high = (float(value) for value in numpy.percentile(seconds, [25, 50, 75]))
     return Timing(1000.0 * median, (high - low) / median if median > 0 else 0.0)
