@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 from lightning_fabric import Fabric
 from pydantic import ConfigDict
 
+from archdial.cost.profile import NETWORKS
 from archdial.cost.runtimes import check_runtime
 from archdial.cost.table import check_column
 from archdial.dial import DIALS, Dial, make_dial
@@ -35,18 +36,25 @@ SUFFIXES = (".yaml", ".yml")
 
 @dataclass(frozen=True)
 class ProfileSettings:
-    """How the cost table is measured; latencies are for a batch of `batch_size` on `threads` threads of `device`."""
+    """How the cost table is measured; latencies are for a batch of `batch_size` on `threads` threads of `device`.
+
+    Attributes:
+        networks: whole networks at most, to which is fitted what the sum of the parts leaves out.
+    """
 
     runtime: str = "eager"
     batch_size: int = 1
     threads: int = 1
     device: str = "cpu"
+    networks: int = NETWORKS
 
     def __post_init__(self) -> None:
         check_runtime(self.runtime)
         for name in ("batch_size", "threads"):
             if getattr(self, name) < 1:
                 raise UsageError(f"profile.{name} = {getattr(self, name)}: expected a whole number, at least 1")
+        if self.networks < 0:
+            raise UsageError(f"profile.networks = {self.networks}: expected a whole number, 0 for none")
 
 
 @dataclass(frozen=True)

@@ -221,6 +221,7 @@ def cost_table(recipe: Recipe, network: Supernet, file: Path | None, bar: Bar | 
         batch_size=chosen.batch_size,
         threads=chosen.threads,
         device=chosen.device,
+        networks=chosen.networks,
         progress=bar.part("profile", 1).upto,
     )
 

@@ -41,7 +41,7 @@ class ExpectedCost(nn.Module):
         check_column(column)
         table.check(space)
         self.space, self.column = space, column
-        constant, single, joint = _split(space, table.terms, column)
+        constant, single, joint = _split(space, table.priced() if column == "latency_ms" else table.terms, column)
         self.register_buffer("constant", constant, persistent=False)
         self.register_buffer("single", single, persistent=False)
         self.register_buffer("membership", space.membership.double(), persistent=False)

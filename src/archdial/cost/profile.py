@@ -12,21 +12,25 @@ from typing import Any
 
 from torch import nn
 
-from archdial.cost import parts, timing
+from archdial.cost import parts, timing, whole
 from archdial.cost.conditions import Conditions
 from archdial.cost.counting import Counts, count
-from archdial.cost.table import CostEntry, CostTable, CostTerm
+from archdial.cost.fit import FEWEST, Fit, fit
+from archdial.cost.table import CostEntry, CostPart, CostTable, CostTerm
 from archdial.cost.timing import Progress, Timing
 from archdial.errors import NoisyMeasurement, RunError
 from archdial.networks.base import Part, Supernet, TermPlan
-from archdial.space import Space
+from archdial.space import Architecture, Space
 
+NETWORKS = 40
+"""Whole networks to which a table is fitted."""
 _SHOWN = 3
 Subject = tuple[nn.Module, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class _Cost:
+    kind: str
     timing: Timing
     counts: Counts
 
@@ -39,9 +43,13 @@ def profile(
     threads: int = 1,
     repeats: int = timing.REPEATS,
     device: str = "cpu",
+    networks: int = NETWORKS,
     progress: Progress | None = None,
 ) -> CostTable:
     """Return the cost table of `network`: each distinct part is measured once and alone, all in one new process.
+
+    In the same rounds a few whole networks are measured, to which is fitted what the sum of the parts leaves out (see
+    `fit`): runtimes fuse parts, and each part alone pays for its launch.
 
     What stays too noisy to be relied on, however often it is repeated, is warned of as NoisyMeasurement, and stands by
     its key under "noisy" in the header.
@@ -53,6 +61,7 @@ def profile(
         threads: threads that one call may use.
         repeats: repetitions of which the median is taken.
         device: "cpu", "cuda" or "cuda:N".
+        networks: how many whole networks at most; with fewer than 10 nothing is fitted.
         progress: called with (steps done, steps in all).
 
     Raises:
@@ -62,16 +71,27 @@ def profile(
     began = time.perf_counter()
     conditions = Conditions.of(runtime, batch_size, threads, repeats, device)
     plans = parts.complete(network)
-    costs = _costs(parts.distinct(plans), conditions, progress)
+    distinct, chosen = parts.distinct(plans), whole.architectures(network, networks, seed=0)
+    counts = [_count(part) for part in distinct]
+    subjects = [*distinct, *whole.subjects(network, chosen)]
+    timings = {part.key: timing for part, timing in zip(subjects, conditions.time(subjects, progress), strict=True)}
+    costs = {part.key: _Cost(part.kind, timings[part.key], count) for part, count in zip(distinct, counts, strict=True)}
     header = {
         **conditions.header(),
-        **_quality(costs),
+        **_quality(timings),
         "date": _now(),
         "seconds": round(time.perf_counter() - began, 3),
     }
-    warn_noisy([key for key, cost in costs.items() if cost.timing.noisy], len(costs))
-    terms = tuple(CostTerm(plan.choices, _entries(network.space, plan, costs)) for plan in plans)
-    return CostTable(network.space.fingerprint, header, terms)
+    warn_noisy([key for key, timing in timings.items() if timing.noisy], len(timings))
+    return CostTable(
+        network.space.fingerprint,
+        header,
+        terms=tuple(CostTerm(plan.choices, _entries(network.space, plan, costs)) for plan in plans),
+        parts={key: CostPart(cost.kind, cost.timing.median_ms, cost.timing.spread) for key, cost in costs.items()},
+        fit=_fit(
+            network.space, plans, costs, chosen, [timings[part.key].median_ms for part in subjects[len(distinct) :]]
+        ),
+    )
 
 
 def measure(
@@ -118,23 +138,31 @@ def warn_noisy(names: Sequence[str], count: int) -> None:
     )
 
 
-def _quality(costs: Mapping[str, _Cost]) -> dict[str, Any]:
-    """Return how far the measurement can be trusted: the median of the parts' spreads, and which are too wide."""
-    spreads = [cost.timing.spread for cost in costs.values()]
+def _fit(
+    space: Space,
+    plans: Sequence[TermPlan],
+    costs: Mapping[str, _Cost],
+    chosen: Sequence[Architecture],
+    measured: Sequence[float],
+) -> Fit | None:
+    if len(chosen) < FEWEST:
+        return None
+    latencies = {key: cost.timing.median_ms for key, cost in costs.items()}
+    kinds = list(dict.fromkeys(cost.kind for cost in costs.values()))
+    return fit([whole.by_kind(space, plans, latencies, architecture) for architecture in chosen], measured, kinds)
+
+
+def _quality(timings: Mapping[str, Timing]) -> dict[str, Any]:
+    """Return how far the measurement can be trusted: the median of the spreads, and what is too wide."""
+    spreads = [timing.spread for timing in timings.values()]
     return {
         "spread": round(statistics.median(spreads), 4) if spreads else 0.0,
-        "noisy": [key for key, cost in costs.items() if cost.timing.noisy],
+        "noisy": [key for key, timing in timings.items() if timing.noisy],
     }
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _costs(subjects: Sequence[Part], conditions: Conditions, progress: Progress | None) -> dict[str, _Cost]:
-    counts = [_count(part) for part in subjects]
-    timings = conditions.time(subjects, progress)
-    return {p.key: _Cost(t, c) for p, t, c in zip(subjects, timings, counts, strict=True)}
 
 
 def _count(part: Part) -> Counts:
@@ -168,4 +196,5 @@ def _sum(options: tuple[str, ...], parts: Sequence[Part], known: Mapping[str, _C
         sum(owned.values()),
         sum(cost.counts.flops for cost in costs),
         sum(cost.counts.bytes for cost in costs),
+        tuple(part.key for part in parts),
     )

@@ -99,6 +99,13 @@ class Reader:
                 raise self.error(f"{key!r} of 'runtime' is {value!r}, expected {_HEADER[key].expected}")
         return found
 
+    def mapping(self, value: Mapping[str, Any], key: str) -> dict[str, Any]:
+        """Return an object; an empty one where there is none."""
+        found = value.get(key, {})
+        if not isinstance(found, dict):
+            raise self.error(f"{key!r} is {found!r}, expected an object")
+        return found
+
     def names(self, value: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
         """Return a list of strings."""
         found = self.get(value, key, where)
@@ -113,13 +120,13 @@ class Reader:
             raise self.error(f"{key!r} of {where} is no list of objects")
         return found
 
-    def number(self, value: Mapping[str, Any], key: str, where: str) -> float:
-        """Return a finite number that is not negative."""
+    def number(self, value: Mapping[str, Any], key: str, where: str, least: float = 0.0) -> float:
+        """Return a finite number that is not below `least`."""
         found = self.get(value, key, f"the entry {where}")
         if isinstance(found, bool) or not isinstance(found, int | float):
             raise self.error(f"{key} of {where} is {found!r}, expected a number")
-        if not math.isfinite(found) or found < 0:
-            raise self.error(f"{key} of {where} is {found!r}, expected a finite number, zero or more")
+        if not math.isfinite(found) or found < least:
+            raise self.error(f"{key} of {where} is {found!r}, expected a finite number, {_from(least)} or more")
         return float(found)
 
     def integer(self, value: Mapping[str, Any], key: str, where: str) -> int:
@@ -128,3 +135,7 @@ class Reader:
         if not found.is_integer():
             raise self.error(f"{key} of {where} is {found!r}, expected a whole number")
         return int(value[key])
+
+
+def _from(least: float) -> str:
+    return "zero" if least == 0 else f"{least:g}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from archdial import files
 from archdial.cost import reading
+from archdial.cost.fit import Agreement, Fit
 from archdial.errors import UsageError, unknown
 from archdial.space import Choice, Space
 
@@ -16,6 +17,7 @@ FORMAT = "archdial.table"
 VERSION = 1
 COLUMNS = ("latency_ms", "parameters", "flops", "bytes")
 _WHAT = "cost table"
+_AGREEMENT = ("mean_error", "within", "kendall")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class CostEntry:
         parameters: number of parameters.
         flops: floating point operations for one input; a multiply-add counts as two.
         bytes: bytes of floating point activations written for one input.
+        parts: keys of the parts of which `latency_ms` is the sum, one for each time that it runs; none if unknown.
     """
 
     options: tuple[str, ...]
@@ -37,6 +40,7 @@ class CostEntry:
     parameters: int
     flops: int
     bytes: int
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,15 @@ class CostTerm:
 
 
 @dataclass(frozen=True)
+class CostPart:
+    """A piece of the network, measured alone: kind, median milliseconds of a batch, interquartile range over median."""
+
+    kind: str
+    latency_ms: float
+    latency_spread: float
+
+
+@dataclass(frozen=True)
 class CostTable:
     """The cost of a space on one device, as a sum of terms.
 
@@ -55,22 +68,46 @@ class CostTable:
         space: fingerprint of the space.
         runtime: how it was measured: at least device, runtime, threads and batch_size.
         terms: the cost of an architecture is the sum of what it selects in each term.
+        parts: what was measured, by key.
+        fit: how the latency of a whole network follows from its parts; without one it is their sum.
     """
 
     space: str
     runtime: Mapping[str, Any]
     terms: tuple[CostTerm, ...]
+    parts: Mapping[str, CostPart] = field(default_factory=dict)
+    fit: Fit | None = None
+
+    def priced(self) -> tuple[CostTerm, ...]:
+        """Return the terms with latencies as the fit has them, if there is one."""
+        if self.fit is None:
+            return self.terms
+        fit, parts = self.fit, self.parts
+
+        def scaled(entry: CostEntry) -> CostEntry:
+            cost = sum(fit.scales[parts[key].kind] * parts[key].latency_ms for key in entry.parts)
+            return replace(entry, latency_ms=float(cost))
+
+        terms = (CostTerm(term.choices, tuple(map(scaled, term.entries))) for term in self.terms)
+        constant = CostEntry((), fit.constant_ms, 0.0, 0, 0, 0)
+        return (*terms, CostTerm((), (constant,)))
+
+    def without_fit(self) -> CostTable:
+        """Return the table by which latencies are plain sums."""
+        return replace(self, fit=None)
 
     def to_json(self) -> dict[str, Any]:
         """Return the table as a JSON value."""
         terms = [{"choices": list(t.choices), "entries": [_entry(e) for e in t.entries]} for t in self.terms]
-        return {
+        value = {
             "format": FORMAT,
             "version": VERSION,
             "space": self.space,
             "runtime": dict(self.runtime),
+            "parts": {key: asdict(part) for key, part in self.parts.items()},
             "terms": terms,
         }
+        return value if self.fit is None else value | {"fit": asdict(self.fit)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], source: str = f"the {_WHAT}") -> CostTable:
@@ -82,7 +119,13 @@ class CostTable:
         reader = reading.Reader(source)
         reader.header(value, FORMAT, VERSION)
         terms = tuple(_read_term(reader, term, n) for n, term in enumerate(reader.objects(value, "terms", "it")))
-        return cls(reader.text(value, "space"), reader.runtime(value), terms)
+        parts = {key: _read_part(reader, key, part) for key, part in reader.mapping(value, "parts").items()}
+        _check_parts(reader, terms, parts)
+        fit = None
+        if value.get("fit") is not None:
+            _check_named(reader, terms)
+            fit = _read_fit(reader, value["fit"], parts)
+        return cls(reader.text(value, "space"), reader.runtime(value), terms, parts, fit)
 
     def save(self, path: Path | str) -> Path:
         """Write the table to `path` in one rename."""
@@ -123,7 +166,7 @@ def check_column(name: str) -> None:
 
 
 def _entry(entry: CostEntry) -> dict[str, Any]:
-    return {**asdict(entry), "options": list(entry.options)}
+    return {**asdict(entry), "options": list(entry.options), "parts": list(entry.parts)}
 
 
 def _read_term(reader: reading.Reader, value: Mapping[str, Any], number: int) -> CostTerm:
@@ -154,6 +197,50 @@ def _read_entry(reader: reading.Reader, choices: tuple[str, ...], value: Mapping
         reader.integer(value, "parameters", where),
         reader.integer(value, "flops", where),
         reader.integer(value, "bytes", where),
+        reader.names(value, "parts", where) if "parts" in value else (),
+    )
+
+
+def _read_part(reader: reading.Reader, key: str, value: Any) -> CostPart:
+    where = f"the part {key!r}"
+    if not isinstance(value, dict):
+        raise reader.error(f"{where} is {value!r}, expected an object")
+    numbers = (reader.number(value, name, where) for name in ("latency_ms", "latency_spread"))
+    return CostPart(reader.text(value, "kind"), *numbers)
+
+
+def _check_parts(reader: reading.Reader, terms: Sequence[CostTerm], parts: Mapping[str, CostPart]) -> None:
+    for term in terms:
+        for entry in term.entries:
+            for key in entry.parts:
+                if key not in parts:
+                    where = reading.title(term.choices, entry.options)
+                    raise reader.error(f"the entry {where} names a part that is not there, {key!r}", reading.REMAKE)
+
+
+def _check_named(reader: reading.Reader, terms: Sequence[CostTerm]) -> None:
+    """A fit speaks of parts: it would take an entry that names none for one that costs nothing."""
+    for term in terms:
+        for entry in term.entries:
+            if entry.latency_ms > 0 and not entry.parts:
+                where = reading.title(term.choices, entry.options)
+                raise reader.error(f"there is a fit, but the entry {where} names no parts", reading.REMAKE)
+
+
+def _read_fit(reader: reading.Reader, value: Any, parts: Mapping[str, CostPart]) -> Fit:
+    where = "the fit"
+    if not isinstance(value, dict):
+        raise reader.error(f"{where} is {value!r}, expected an object")
+    given = reader.mapping(value, "scales")
+    scales = {kind: reader.number(given, kind, "the fit's scales") for kind in {p.kind for p in parts.values()}}
+    agreements = (
+        Agreement(
+            *(reader.number(reader.mapping(value, name), key, f"{where}'s {name}", least=-1.0) for key in _AGREEMENT)
+        )
+        for name in ("held_out", "plain")
+    )
+    return Fit(
+        reader.number(value, "constant_ms", where), scales, reader.integer(value, "networks", where), *agreements
     )
 
 

@@ -24,7 +24,7 @@ RETRIES = 3
 """How often a measurement whose spread is too wide is repeated."""
 WIDE = 0.1
 """The widest spread of a quiet measurement; the median of 30 repetitions is then good to about 2 %."""
-_SHORTEST = 1e-3  # seconds a repetition lasts at least: far above what a clock resolves
+_SHORTEST = 5e-3  # seconds a repetition lasts at least: far above what a clock resolves, and long enough to be warm
 _MOST_LOOPS = 2**16
 
 
@@ -72,9 +72,10 @@ def time_callables(
     """Return what each call takes.
 
     Each round runs every call once, so that a slow phase of the machine hits all of them, and is taken out where there
-    are enough of them to tell (see `pace`). A short call is looped within its repetition until that lasts about a
-    millisecond; the loop count comes from the warm-up. Calls whose spread is too wide go through all their rounds
-    again, and the narrowest of their timings counts; one that is still too wide in the end says so by `Timing.noisy`.
+    are enough of them to tell (see `pace`). A repetition begins with a run that is not counted, and a short call is
+    looped in it until it lasts about five milliseconds; the loop count comes from the warm-up. Calls whose spread is
+    too wide go through all their rounds again, and the narrowest of their timings counts; one that is still too wide
+    in the end says so by `Timing.noisy`.
 
     Args:
         calls: what to time; by the time that `clock` tells, the work of a call that has returned is done.
@@ -116,6 +117,8 @@ def _rounds(subjects: Sequence[tuple[Call, int]], repeats: int, clock: Clock, te
     samples = numpy.empty((len(subjects), repeats))
     for number in range(repeats):
         for row, (call, loops) in zip(samples, subjects, strict=True):
+            # Not counted: it finds caches that the others have emptied.
+            call()
             row[number] = tell(_elapsed(call, loops, clock) / loops)
     return samples
 

@@ -17,7 +17,7 @@ class Part:
     """A piece of a network whose cost is taken alone.
 
     Attributes:
-        key: equal keys are equal work on equal shapes, and are measured once.
+        key: equal keys are equal work on equal shapes, and are measured once; its kind, a slash, and more.
         module: takes one tensor of shape (batch, *input_shape), or as many as `inputs` has.
         input_shape: shape of one input, without the batch.
         inputs: tensors (1, …) that flow into it for one input of the network, where it takes several or they matter;
@@ -30,6 +30,11 @@ class Part:
     input_shape: tuple[int, ...]
     inputs: tuple[Tensor, ...] = field(default=(), compare=False)
     batch_dimensions: tuple[int | None, ...] = field(default=(), compare=False)
+
+    @property
+    def kind(self) -> str:
+        """What it is, apart from shapes: parts of one kind are fused, and pay for launches, alike."""
+        return self.key.partition("/")[0]
 
 
 @dataclass(frozen=True)

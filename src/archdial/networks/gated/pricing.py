@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, fx, nn
+from torch.nn.modules.conv import _ConvNd
 
 from archdial.networks.base import Part, TermPlan
 from archdial.networks.gated.capture import BATCH, Flow
@@ -43,7 +44,13 @@ def part_of(root: nn.Module, node: fx.Node, flow: Flow) -> Part | None:
     module = root.get_submodule(str(node.target)) if node.op == "call_module" else _function(root, node, sources)
     shapes = "+".join(_layout(source, flow[source]) for source in node.all_input_nodes)
     dimensions = tuple(source.meta.get(BATCH) for source in sources)
-    return Part(f"{_what(module, node)}/{shapes}", module, tuple(tensors[0].shape[1:]), tensors, dimensions)
+    return Part(
+        f"{_kind(module, node)}/{_what(module, node)}/{shapes}",
+        module,
+        tuple(tensors[0].shape[1:]),
+        tensors,
+        dimensions,
+    )
 
 
 def _layout(source: fx.Node, tensor: Tensor) -> str:
@@ -51,6 +58,16 @@ def _layout(source: fx.Node, tensor: Tensor) -> str:
     shape = "x".join(map(str, tensor.shape))
     order = ",".join(map(str, tensor.stride()[1:]))
     return f"={shape}" if source.op == "get_attr" else f"{shape}({order})"
+
+
+def _kind(module: nn.Module, node: fx.Node) -> str:
+    if node.op != "call_module":
+        return str(node.target)
+    name = type(module).__name__
+    if not isinstance(module, _ConvNd):
+        return name
+    size = "x".join(map(str, module.kernel_size))
+    return f"{name} {size} depthwise" if module.groups == module.in_channels > 1 else f"{name} {size}"
 
 
 def _what(module: nn.Module, node: fx.Node) -> str:
