@@ -16,7 +16,7 @@ class Clock:
         return self.now
 
     def call(self, name, durations):
-        """A call that takes the first of `durations`, then each twice as each repetition has two, the last ever after."""
+        """A call that takes the first of `durations`, then each other twice, as a repetition is two."""
         left = [durations[0], *(duration for duration in durations[1:] for _ in range(2))]
 
         def run():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from archdial.errors import UsageError
 from archdial.networks.base import Supernet
 from archdial.space import Architecture
 
+_AGAIN = 10
+"""Networks of the fit that are measured again, to tell how fast the machine is now."""
 _SEED = 1
 """Another one than that of the networks to which a table is fitted."""
 
@@ -28,23 +31,26 @@ class Check:
         architectures: of the networks.
         predicted: by the table with its fit.
         summed: the plain sum of the parts.
-        measured: of the built network.
+        measured: of the built network, at the pace of the check.
+        pace: what networks of the table's own fit take now, divided by what they took when the table was made: a busy
+            machine, or one of another clock, takes longer for all.
     """
 
     architectures: tuple[Architecture, ...]
     predicted: tuple[float, ...]
     summed: tuple[float, ...]
     measured: tuple[float, ...]
+    pace: float = 1.0
 
     @property
     def agreement(self) -> Agreement:
-        """Of prediction and measurement."""
-        return Agreement.of(self.predicted, self.measured)
+        """Of prediction and measurement, at the table's pace."""
+        return Agreement.of(self.predicted, [latency / self.pace for latency in self.measured])
 
     @property
     def plain(self) -> Agreement:
-        """Of the plain sum and the measurement."""
-        return Agreement.of(self.summed, self.measured)
+        """Of the plain sum and the measurement, at the table's pace."""
+        return Agreement.of(self.summed, [latency / self.pace for latency in self.measured])
 
     def to_json(self) -> dict[str, Any]:
         """Return the agreements and the latencies as a JSON value."""
@@ -55,6 +61,7 @@ class Check:
             "predicted_ms": list(self.predicted),
             "summed_ms": list(self.summed),
             "measured_ms": list(self.measured),
+            "pace": self.pace,
         }
 
 
@@ -72,17 +79,20 @@ def check(network: Supernet, table: CostTable, count: int = NETWORKS, progress: 
         timing.REPEATS,
         table.runtime["device"],
     )
-    seen = whole.architectures(network, NETWORKS if table.fit is None else max(NETWORKS, table.fit.networks), seed=0)
-    chosen = whole.architectures(network, count, seed=_SEED, without=set(seen))
+    known = dict(table.networks)
+    chosen = whole.architectures(network, count, seed=_SEED, without=known)
     if not chosen:
-        raise UsageError(f"the space has no architectures beside the {len(seen)} that the table was fitted to")
-    subjects = list(whole.subjects(network, chosen))
+        raise UsageError(f"the space has no architectures beside the {len(known)} that the table was fitted to")
+    again = list(known)[:_AGAIN]
+    subjects = list(whole.subjects(network, [*chosen, *again]))
     timings = conditions.time(subjects, progress)
     warn_noisy([part.key for part, found in zip(subjects, timings, strict=True) if found.noisy], len(timings))
+    pace = [found.median_ms / known[a] for a, found in zip(again, timings[len(chosen) :], strict=True)]
     fitted, summed = ExpectedCost(network.space, table), ExpectedCost(network.space, table.without_fit())
     return Check(
         tuple(chosen),
         tuple(fitted.of(architecture) for architecture in chosen),
         tuple(summed.of(architecture) for architecture in chosen),
-        tuple(found.median_ms for found in timings),
+        tuple(found.median_ms for found in timings[: len(chosen)]),
+        statistics.median(pace) if pace else 1.0,
     )

@@ -15,12 +15,11 @@ from torch import nn
 from archdial.cost import parts, timing, whole
 from archdial.cost.conditions import Conditions
 from archdial.cost.counting import Counts, count
-from archdial.cost.fit import FEWEST, Fit, fit
 from archdial.cost.table import CostEntry, CostPart, CostTable, CostTerm
 from archdial.cost.timing import Progress, Timing
 from archdial.errors import NoisyMeasurement, RunError
 from archdial.networks.base import Part, Supernet, TermPlan
-from archdial.space import Architecture, Space
+from archdial.space import Space
 
 NETWORKS = 40
 """Whole networks to which a table is fitted."""
@@ -73,7 +72,7 @@ def profile(
     plans = parts.complete(network)
     distinct, chosen = parts.distinct(plans), whole.architectures(network, networks, seed=0)
     counts = [_count(part) for part in distinct]
-    subjects = [*distinct, *whole.subjects(network, chosen)]
+    subjects = [*distinct, whole.LAUNCH, *whole.subjects(network, chosen)]
     timings = {part.key: timing for part, timing in zip(subjects, conditions.time(subjects, progress), strict=True)}
     costs = {part.key: _Cost(part.kind, timings[part.key], count) for part, count in zip(distinct, counts, strict=True)}
     header = {
@@ -88,9 +87,8 @@ def profile(
         header,
         terms=tuple(CostTerm(plan.choices, _entries(network.space, plan, costs)) for plan in plans),
         parts={key: CostPart(cost.kind, cost.timing.median_ms, cost.timing.spread) for key, cost in costs.items()},
-        fit=_fit(
-            network.space, plans, costs, chosen, [timings[part.key].median_ms for part in subjects[len(distinct) :]]
-        ),
+        fit=whole.fitted(network.space, plans, chosen, {key: timing.median_ms for key, timing in timings.items()}),
+        networks=tuple((a, timings[whole.name(number)].median_ms) for number, a in enumerate(chosen)),
     )
 
 
@@ -136,20 +134,6 @@ def warn_noisy(names: Sequence[str], count: int) -> None:
         NoisyMeasurement,
         stacklevel=3,
     )
-
-
-def _fit(
-    space: Space,
-    plans: Sequence[TermPlan],
-    costs: Mapping[str, _Cost],
-    chosen: Sequence[Architecture],
-    measured: Sequence[float],
-) -> Fit | None:
-    if len(chosen) < FEWEST:
-        return None
-    latencies = {key: cost.timing.median_ms for key, cost in costs.items()}
-    kinds = list(dict.fromkeys(cost.kind for cost in costs.values()))
-    return fit([whole.by_kind(space, plans, latencies, architecture) for architecture in chosen], measured, kinds)
 
 
 def _quality(timings: Mapping[str, Timing]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from archdial import files
 from archdial.cost import reading
 from archdial.cost.fit import Agreement, Fit
 from archdial.errors import UsageError, unknown
-from archdial.space import Choice, Space
+from archdial.space import Architecture, Choice, Space
 
 FORMAT = "archdial.table"
 VERSION = 1
@@ -70,6 +70,7 @@ class CostTable:
         terms: the cost of an architecture is the sum of what it selects in each term.
         parts: what was measured, by key.
         fit: how the latency of a whole network follows from its parts; without one it is their sum.
+        networks: whole networks that were measured, with their milliseconds.
     """
 
     space: str
@@ -77,6 +78,7 @@ class CostTable:
     terms: tuple[CostTerm, ...]
     parts: Mapping[str, CostPart] = field(default_factory=dict)
     fit: Fit | None = None
+    networks: tuple[tuple[Architecture, float], ...] = ()
 
     def priced(self) -> tuple[CostTerm, ...]:
         """Return the terms with latencies as the fit has them, if there is one."""
@@ -85,7 +87,7 @@ class CostTable:
         fit, parts = self.fit, self.parts
 
         def scaled(entry: CostEntry) -> CostEntry:
-            cost = sum(fit.scales[parts[key].kind] * parts[key].latency_ms for key in entry.parts)
+            cost = sum(fit.of(parts[key].kind, parts[key].latency_ms) for key in entry.parts)
             return replace(entry, latency_ms=float(cost))
 
         terms = (CostTerm(term.choices, tuple(map(scaled, term.entries))) for term in self.terms)
@@ -106,6 +108,7 @@ class CostTable:
             "runtime": dict(self.runtime),
             "parts": {key: asdict(part) for key, part in self.parts.items()},
             "terms": terms,
+            "networks": [{"options": list(a.options), "latency_ms": ms} for a, ms in self.networks],
         }
         return value if self.fit is None else value | {"fit": asdict(self.fit)}
 
@@ -125,7 +128,8 @@ class CostTable:
         if value.get("fit") is not None:
             _check_named(reader, terms)
             fit = _read_fit(reader, value["fit"], parts)
-        return cls(reader.text(value, "space"), reader.runtime(value), terms, parts, fit)
+        networks = tuple(_read_network(reader, network, n) for n, network in enumerate(_networks(reader, value)))
+        return cls(reader.text(value, "space"), reader.runtime(value), terms, parts, fit, networks)
 
     def save(self, path: Path | str) -> Path:
         """Write the table to `path` in one rename."""
@@ -209,6 +213,18 @@ def _read_part(reader: reading.Reader, key: str, value: Any) -> CostPart:
     return CostPart(reader.text(value, "kind"), *numbers)
 
 
+def _networks(reader: reading.Reader, value: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return reader.objects(value, "networks", "it") if "networks" in value else []
+
+
+def _read_network(reader: reading.Reader, value: Mapping[str, Any], number: int) -> tuple[Architecture, float]:
+    where = f"network {number}"
+    options = reader.get(value, "options", where)
+    if not isinstance(options, list) or not all(type(option) is int and option >= 0 for option in options):
+        raise reader.error(f"the options of {where} are {options!r}, expected a list of whole numbers")
+    return Architecture(tuple(options)), reader.number(value, "latency_ms", where)
+
+
 def _check_parts(reader: reading.Reader, terms: Sequence[CostTerm], parts: Mapping[str, CostPart]) -> None:
     for term in terms:
         for entry in term.entries:
@@ -231,17 +247,19 @@ def _read_fit(reader: reading.Reader, value: Any, parts: Mapping[str, CostPart])
     where = "the fit"
     if not isinstance(value, dict):
         raise reader.error(f"{where} is {value!r}, expected an object")
-    given = reader.mapping(value, "scales")
-    scales = {kind: reader.number(given, kind, "the fit's scales") for kind in {p.kind for p in parts.values()}}
+    kinds = dict.fromkeys(part.kind for part in parts.values())
+    scales, launches = (
+        {kind: reader.number(reader.mapping(value, name), kind, f"{where}'s {name}") for kind in kinds}
+        for name in ("scales", "launches_ms")
+    )
     agreements = (
         Agreement(
             *(reader.number(reader.mapping(value, name), key, f"{where}'s {name}", least=-1.0) for key in _AGREEMENT)
         )
         for name in ("held_out", "plain")
     )
-    return Fit(
-        reader.number(value, "constant_ms", where), scales, reader.integer(value, "networks", where), *agreements
-    )
+    launch, constant = (reader.number(value, name, where) for name in ("launch_ms", "constant_ms"))
+    return Fit(launch, constant, scales, launches, reader.integer(value, "networks", where), *agreements)
 
 
 def _check_term(term: CostTerm, space: Space, source: str) -> None:

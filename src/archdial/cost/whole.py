@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
+from torch import nn
 
+from archdial.cost.fit import FEWEST, Fit, Work, fit
 from archdial.networks.base import Part, Supernet, TermPlan
 from archdial.space import Architecture, Space
 
 _MOST_BYTES = 2 * 2**30
 """Weights of all networks that are measured together, in this process and once more in that which measures."""
 _TRIES = 50
+
+LAUNCH = Part("launch", nn.ReLU(), (1, 1, 1))
+"""Does next to nothing: what it takes alone is what every part alone takes beside its work."""
 
 
 def architectures(
@@ -39,19 +44,51 @@ def architectures(
 def subjects(network: Supernet, chosen: Sequence[Architecture]) -> Iterator[Part]:
     """Yield each built network of the architectures `chosen` as a part to measure."""
     for number, architecture in enumerate(chosen):
-        yield Part(f"network/{number}", network.build(architecture).eval(), network.input_shape)
+        yield Part(name(number), network.build(architecture).eval(), network.input_shape)
 
 
-def by_kind(
-    space: Space, plans: Sequence[TermPlan], latency_ms: Mapping[str, float], architecture: Architecture
-) -> dict[str, float]:
-    """Return the milliseconds that the parts of each kind take alone in the network of `architecture`."""
+def name(number: int) -> str:
+    """Return the key under which the network of that number is measured."""
+    return f"network/{number}"
+
+
+def fitted(
+    space: Space, plans: Sequence[TermPlan], chosen: Sequence[Architecture], latency_ms: Mapping[str, float]
+) -> Fit | None:
+    """Return the fit of `plans` to the networks `chosen`, or None where they are too few.
+
+    Args:
+        space: of the architectures.
+        plans: which parts run when.
+        chosen: architectures of the networks.
+        latency_ms: of all parts, of LAUNCH and of the networks, by key.
+    """
+    if len(chosen) < FEWEST:
+        return None
+    launch_ms = latency_ms[LAUNCH.key]
+    lists = [parts_of(space, plans, architecture) for architecture in chosen]
+    kinds = dict.fromkeys(part.kind for plan in plans for entry in plan.entries.values() for part in entry)
+    return fit(
+        works=[work(parts, latency_ms, launch_ms) for parts in lists],
+        summed=[sum(latency_ms[part.key] for part in parts) for parts in lists],
+        measured=[latency_ms[name(number)] for number in range(len(chosen))],
+        kinds=list(kinds),
+        launch_ms=launch_ms,
+    )
+
+
+def parts_of(space: Space, plans: Sequence[TermPlan], architecture: Architecture) -> list[Part]:
+    """Return the parts that run in the network of `architecture`, each as often as it runs."""
     taken = space.describe(architecture)
-    found: dict[str, float] = defaultdict(float)
-    for plan in plans:
-        for part in plan.entries.get(tuple(taken[name] for name in plan.choices), ()):
-            found[part.kind] += latency_ms[part.key]
-    return dict(found)
+    return [part for plan in plans for part in plan.entries.get(tuple(taken[name] for name in plan.choices), ())]
+
+
+def work(parts: Sequence[Part], latency_ms: Mapping[str, float], launch_ms: float) -> Work:
+    """Return what `parts` are by kind, their `latency_ms` by key."""
+    count, busy = Counter(part.kind for part in parts), defaultdict[str, float](float)
+    for part in parts:
+        busy[part.kind] += max(0.0, latency_ms[part.key] - launch_ms)
+    return Work(count, busy)
 
 
 def _preferring(space: Space, generator: torch.Generator) -> Architecture:
