@@ -8,7 +8,9 @@ import torch
 from torch import nn
 
 from archdial.cost import isolation
+from archdial.cost.checking import check
 from archdial.cost.expected import ExpectedCost
+from archdial.cost.fit import FEWEST
 from archdial.cost.profile import measure, measure_many, profile
 from archdial.cost.runtimes import RUNTIMES
 from archdial.cost.table import CostTable
@@ -40,7 +42,7 @@ def by_options(table, number):
 
 
 def test_equal_keys_are_measured_once_and_summed(timed):
-    table = profile(Toy())
+    table = profile(Toy(), networks=0)
     assert timed == ["stem", "conv", "pool"]
     assert by_options(table, 0)[()].latency_ms == 1.0
     assert {o: e.latency_ms for o, e in by_options(table, 1).items()} == {
@@ -56,16 +58,16 @@ def test_what_is_noisy_is_warned_of_and_named_in_the_header(monkeypatch):
     found = [Timing(1.0, 0.02), Timing(1.0, 0.3), Timing(1.0, 0.04)]
     monkeypatch.setattr(isolation, "timings", lambda *_, **__: found)
     with pytest.warns(NoisyMeasurement, match=r"1 of 3 latencies spread by more than 10%.* \(conv\)"):
-        header = profile(Toy()).runtime
+        header = profile(Toy(), networks=0).runtime
     assert (header["noisy"], header["spread"]) == (["conv"], 0.04)
     found[1] = Timing(1.0, 0.1)
     with warnings.catch_warnings():
         warnings.simplefilter("error", NoisyMeasurement)
-        assert profile(Toy()).runtime["noisy"] == []
+        assert profile(Toy(), networks=0).runtime["noisy"] == []
 
 
 def test_a_choice_that_no_term_names_costs_nothing(timed):
-    table = profile(Toy())
+    table = profile(Toy(), networks=0)
     assert table.terms[4].choices == ("gate",)
     assert [entry.latency_ms for entry in table.terms[4].entries] == [0.0, 0.0]
 
@@ -73,7 +75,7 @@ def test_a_choice_that_no_term_names_costs_nothing(timed):
 def test_parameters_are_those_of_the_built_network(timed):
     network = Toy()
     network.terms = lambda: Toy.terms(network)[:3]
-    expected = ExpectedCost(network.space, profile(network), "parameters")
+    expected = ExpectedCost(network.space, profile(network, networks=0), "parameters")
     for architecture in architectures(network.space):
         assert expected.of(architecture) == sum(p.numel() for p in network.build(architecture).parameters())
 
@@ -97,7 +99,7 @@ def test_table_fits_its_space_and_travels(tmp_path):
 def test_the_network_is_left_as_it_was(timed):
     network, before = Toy().train(), torch.get_num_threads()
     weights = {name: value.clone() for name, value in network.state_dict().items()}
-    profile(network, threads=before + 1)
+    profile(network, threads=before + 1, networks=0)
     assert network.training and network.convs[0].training
     assert all(torch.equal(value, weights[name]) for name, value in network.state_dict().items())
     assert torch.get_num_threads() == before
@@ -108,7 +110,7 @@ def test_a_part_that_does_not_run_is_named():
     wrong = Part("stem on five channels", network.stem, (5, 4, 4))
     network.terms = lambda: [TermPlan((), {(): (wrong,)})]
     with pytest.raises(RunError, match="stem on five channels"):
-        profile(network)
+        profile(network, networks=0)
 
 
 def test_whole_modules():
@@ -174,3 +176,54 @@ def test_what_cannot_be_converted_is_named():
     network.terms = lambda: [TermPlan((), {(): (Part("odd", Reads(), (4,)),)})]
     with pytest.raises(RunError, match="part 'odd' cannot be converted for onnxruntime: "):
         profile(network, runtime="onnxruntime")
+
+
+@pytest.fixture
+def fused(monkeypatch):
+    """Replaces the process that measures: a part alone takes 1 ms a launch, a whole network 1 ms for all it has."""
+
+    def fake(runtime, subjects, *, count, repeats, progress=None):
+        names = [name for name, _ in subjects]
+        return [Timing(3.0 if name.startswith("network/") else 1.0 + (name != "launch"), 0.01) for name in names]
+
+    monkeypatch.setattr(isolation, "timings", fake)
+
+
+def test_whole_networks_correct_the_sum(fused, tmp_path):
+    network = Toy()
+    table = profile(network, networks=40)
+    assert table.fit is not None and table.fit.launch_ms == 1.0
+    assert table.fit.networks == len(table.networks) == len({a for a, _ in table.networks}) >= FEWEST
+    fitted, plain = ExpectedCost(network.space, table), ExpectedCost(network.space, table.without_fit())
+    for architecture in architectures(network.space):
+        assert fitted.of(architecture) == pytest.approx(3.0, rel=0.01)
+    assert plain.highest > 5.0 and table.fit.plain.mean_error > 0.3 and table.fit.held_out.mean_error < 0.01
+    assert CostTable.load(table.save(tmp_path / "table.json"), network.space) == table
+
+
+def test_too_few_networks_are_not_measured(timed):
+    table = profile(Toy(), networks=FEWEST - 1)
+    assert timed == ["stem", "conv", "pool"] and table.fit is None and table.networks == ()
+
+
+def test_a_check_sees_other_networks_and_the_pace(fused, monkeypatch):
+    network = Toy()
+    table = profile(network, networks=FEWEST)
+    slow = isolation.timings
+    monkeypatch.setattr(
+        isolation,
+        "timings",
+        lambda *given, **named: [Timing(2 * found.median_ms, 0.01) for found in slow(*given, **named)],
+    )
+    found = check(network, table, 5)
+    assert not set(found.architectures) & {a for a, _ in table.networks} and len(found.architectures) == 5
+    assert found.pace == pytest.approx(2.0) and found.measured == (6.0,) * 5
+    assert found.agreement.mean_error < 0.01 < 0.3 < found.plain.mean_error
+    assert found.to_json()["fitted"]["within"] == 1.0
+
+
+def test_there_must_be_networks_left_to_check(fused):
+    network = Toy()
+    table = profile(network, networks=10_000)
+    with pytest.raises(UsageError, match="no architectures beside"):
+        check(network, table)

@@ -84,7 +84,7 @@ def check(network: Supernet, table: CostTable, count: int = NETWORKS, progress: 
     if not chosen:
         raise UsageError(f"the space has no architectures beside the {len(known)} that the table was fitted to")
     again = list(known)[:_AGAIN]
-    subjects = list(whole.subjects(network, [*chosen, *again]))
+    _, *subjects = whole.subjects(network, [*chosen, *again])
     timings = conditions.time(subjects, progress)
     warn_noisy([part.key for part, found in zip(subjects, timings, strict=True) if found.noisy], len(timings))
     pace = [found.median_ms / known[a] for a, found in zip(again, timings[len(chosen) :], strict=True)]

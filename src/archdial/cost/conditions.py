@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import nn
+
 from archdial.cost import isolation, machine, parts, timing
 from archdial.cost.runtimes import Runtime
 from archdial.cost.runtimes import runtime as named
@@ -78,7 +81,7 @@ class Conditions:
             # What was seen to flow keeps the layout that it had.
             examples = tuple(self.runtime.laid_out(example) for example in examples)
         try:
-            return self.runtime.convert(copy.deepcopy(part.module).cpu().float(), *(e.cpu() for e in examples))
+            return self.runtime.convert(_awake(copy.deepcopy(part.module)).cpu().float(), *(e.cpu() for e in examples))
         except UsageError:
             raise
         except Exception as error:
@@ -86,3 +89,12 @@ class Conditions:
             raise RunError(
                 f"part {part.key!r} cannot be converted for {name}: {reason(error)}; choose another runtime"
             ) from error
+
+
+def _awake(module: nn.Module) -> nn.Module:
+    """Fill weights that are all zero, as some are before training: a runtime may leave out what they multiply."""
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if name.endswith("weight") and not parameter.any():
+                parameter.fill_(1.0)
+    return module

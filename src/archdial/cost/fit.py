@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy
 from numpy.typing import NDArray
@@ -14,8 +15,8 @@ Array = NDArray[numpy.float64]
 
 FEWEST = 10
 """Whole networks, below which nothing is fitted."""
-STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-"""Of the ridge penalty, tried by cross-validation."""
+STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2)
+"""Of the ridge penalties, tried by cross-validation."""
 FOLDS = 5
 WITHIN = 0.1
 _LEAST = 1e-3
@@ -45,22 +46,18 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Work:
-    """What the parts of one network are, by kind: how many, and their milliseconds alone without the launch of each."""
-
-    count: Mapping[str, int] = field(default_factory=dict)
-    busy_ms: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Fit:
-    """Latency of a network = constant + Σ over its parts of scale × (latency alone − launch) + cost of the launch.
+    """Latency of a network = constant + Σ over its parts of what each takes in a whole network.
+
+    That is scale × (latency alone − launch) + what is left of the launch, with a scale and a launch for each kind of
+    part; and as far as the measured networks tell, a part may be off the rule of its kind.
 
     Attributes:
         launch_ms: what a part alone takes that does next to nothing: to be called, and to hand over its tensors.
         constant_ms: what every network takes beside its parts.
         scales: factor of each kind of part.
         launches_ms: what is left of the launch in a whole network, for a part of each kind.
+        parts_ms: what each part takes in a whole network, by its key.
         networks: how many whole networks it was fitted to.
         held_out: agreement on networks held out, by cross-validation.
         plain: agreement of the plain sum of the parts.
@@ -70,70 +67,92 @@ class Fit:
     constant_ms: float
     scales: Mapping[str, float]
     launches_ms: Mapping[str, float]
+    parts_ms: Mapping[str, float]
     networks: int
     held_out: Agreement
     plain: Agreement
 
-    def of(self, kind: str, latency_ms: float) -> float:
-        """Return what a part takes in a whole network, by its milliseconds alone."""
-        return self.scales[kind] * max(0.0, latency_ms - self.launch_ms) + self.launches_ms[kind]
-
 
 def fit(
-    works: Sequence[Work], summed: Sequence[float], measured: Sequence[float], kinds: Sequence[str], launch_ms: float
+    counts: Sequence[Mapping[str, int]],
+    measured: Sequence[float],
+    latency_ms: Mapping[str, float],
+    kinds: Mapping[str, str],
+    launch_ms: float,
 ) -> Fit:
-    """Fit constant, scales and launches, none below zero, to relative errors.
+    """Fit constant, scales, launches and parts, none below zero, to relative errors.
 
-    Scales and launches of the kinds are drawn towards those of a fit in which all kinds have the same, by ridge
-    regression; its strength is chosen by cross-validation.
+    Ridge regression draws the kinds towards one rule for all, and the parts towards the rule of their kind; how
+    strongly is chosen by cross-validation.
 
     Args:
-        works: (networks,) what each consists of; at least FEWEST.
-        summed: (networks,) milliseconds, the plain sums of their parts.
+        counts: (networks,) how often each part runs, by key; at least FEWEST.
         measured: (networks,) milliseconds.
-        kinds: all that there are; those that no network has get the common scale and launch.
+        latency_ms: of each part alone.
+        kinds: of each part; in the order in which `latency_ms` is.
         launch_ms: what a part alone takes that does next to nothing.
     """
-    busy = numpy.array([[work.busy_ms.get(kind, 0.0) for kind in kinds] for work in works])
-    count = numpy.array([[work.count.get(kind, 0) for kind in kinds] for work in works], float)
-    # Launches are in units of that of a part alone, so that all features are milliseconds.
-    features = numpy.hstack([busy, count * launch_ms])
     real = numpy.asarray(measured, float)
-    trials = {strength: _held_out(features, real, strength) for strength in STRENGTHS}
-    strength = min(trials, key=lambda s: trials[s].mean_error)
-    constant, factors = _solve(features, real, strength)
-    scales, launches = numpy.split(factors, 2)
+    runs = numpy.array([[network.get(key, 0) for key in latency_ms] for network in counts], float)
+    parts = _Parts(numpy.array(list(latency_ms.values())), list(kinds.values()), launch_ms)
+    grid = list(itertools.product(STRENGTHS, STRENGTHS))
+    trials = [_held_out(parts, runs, real, *strengths) for strengths in grid]
+    best = min(range(len(grid)), key=lambda number: trials[number].mean_error)
+    rule, constant, each = _solve(parts, runs, real, *grid[best])
+    names = list(dict.fromkeys(kinds.values()))
     return Fit(
         launch_ms=launch_ms,
         constant_ms=constant,
-        scales=dict(zip(kinds, map(float, scales), strict=True)),
-        launches_ms=dict(zip(kinds, map(float, launches * launch_ms), strict=True)),
+        scales=dict(zip(names, map(float, rule[: len(names)]), strict=True)),
+        launches_ms=dict(zip(names, map(float, rule[len(names) :] * launch_ms), strict=True)),
+        parts_ms=dict(zip(latency_ms, map(float, each), strict=True)),
         networks=len(real),
-        held_out=trials[strength],
-        plain=Agreement.of(summed, real),
+        held_out=trials[best],
+        plain=Agreement.of(runs @ parts.latency, real),
     )
 
 
-def _held_out(features: Array, real: Array, strength: float) -> Agreement:
+class _Parts:
+    """Parts alone: latencies (n,), and the features (n, 2 × kinds) of which a rule makes what they take in a whole."""
+
+    def __init__(self, latency: Array, kinds: Sequence[str], launch: float) -> None:
+        names = list(dict.fromkeys(kinds))
+        member = numpy.array([[kind == name for name in names] for kind in kinds], float)
+        self.latency = latency
+        # Launches are in units of that of a part alone, so that all features are milliseconds.
+        self.features = numpy.hstack([member * numpy.maximum(latency - launch, 0.0)[:, None], member * launch])
+
+
+def _held_out(parts: _Parts, runs: Array, real: Array, *strengths: float) -> Agreement:
     predicted = numpy.empty_like(real)
     for fold in range(FOLDS):
         out = numpy.arange(len(real)) % FOLDS == fold
-        constant, factors = _solve(features[~out], real[~out], strength)
-        predicted[out] = constant + features[out] @ factors
+        _, constant, each = _solve(parts, runs[~out], real[~out], *strengths)
+        predicted[out] = constant + runs[out] @ each
     return Agreement.of(predicted, real)
 
 
-def _solve(features: Array, real: Array, strength: float) -> tuple[float, Array]:
-    """Return the constant, and the factors (2 × kinds,), of least squared relative error plus penalty."""
+def _solve(
+    parts: _Parts, runs: Array, real: Array, kinds_strength: float, parts_strength: float
+) -> tuple[Array, float, Array]:
+    """Return the rule (2 × kinds,), the constant, and what each part takes in a whole network (n,)."""
+    features = runs @ parts.features
+    halves = numpy.split(features, 2, axis=1)
+    common = _ridge(numpy.column_stack([half.sum(1) for half in halves]), real, numpy.zeros(2), 0.0)[1:]
+    rule = _ridge(features, real, numpy.repeat(common, halves[0].shape[1]), kinds_strength)[1:]
+    ruled = parts.features @ rule
+    # In units of what it takes alone, as the smallest part matters least.
+    solution = _ridge(runs * parts.latency, real, ruled / parts.latency, parts_strength)
+    return rule, float(solution[0]), solution[1:] * parts.latency
+
+
+def _ridge(features: Array, real: Array, prior: Array, strength: float) -> Array:
+    """Return the constant and the factors, none below zero, of least squared relative error plus penalty."""
     from scipy.optimize import nnls
 
-    halves = numpy.split(features, 2, axis=1)
     rows = numpy.column_stack([numpy.ones_like(real), features]) / real[:, None]
-    ones = numpy.ones_like(real)
-    common, _ = nnls(numpy.column_stack([rows[:, 0], *(half.sum(1) / real for half in halves)]), ones)
-    prior = numpy.repeat(common[1:], halves[0].shape[1])
-    # What a feature weighs in the networks says how much its factor matters; where it is in none, the common one holds.
+    # What a feature weighs in the networks says how much its factor matters; where it is in none, the prior holds.
     weight = numpy.maximum(numpy.sqrt(strength * (rows[:, 1:] ** 2).sum(0)), _LEAST)
     penalty = numpy.column_stack([numpy.zeros_like(weight), numpy.diag(weight)])
-    solution, _ = nnls(numpy.vstack([rows, penalty]), numpy.concatenate([ones, prior * weight]))
-    return float(solution[0]), solution[1:]
+    solution, _ = nnls(numpy.vstack([rows, penalty]), numpy.concatenate([numpy.ones_like(real), prior * weight]))
+    return numpy.asarray(solution)

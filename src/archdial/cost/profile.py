@@ -15,6 +15,7 @@ from torch import nn
 from archdial.cost import parts, timing, whole
 from archdial.cost.conditions import Conditions
 from archdial.cost.counting import Counts, count
+from archdial.cost.fit import FEWEST
 from archdial.cost.table import CostEntry, CostPart, CostTable, CostTerm
 from archdial.cost.timing import Progress, Timing
 from archdial.errors import NoisyMeasurement, RunError
@@ -71,8 +72,9 @@ def profile(
     conditions = Conditions.of(runtime, batch_size, threads, repeats, device)
     plans = parts.complete(network)
     distinct, chosen = parts.distinct(plans), whole.architectures(network, networks, seed=0)
+    chosen = chosen if len(chosen) >= FEWEST else []
     counts = [_count(part) for part in distinct]
-    subjects = [*distinct, whole.LAUNCH, *whole.subjects(network, chosen)]
+    subjects = [*distinct, *whole.subjects(network, chosen)]
     timings = {part.key: timing for part, timing in zip(subjects, conditions.time(subjects, progress), strict=True)}
     costs = {part.key: _Cost(part.kind, timings[part.key], count) for part, count in zip(distinct, counts, strict=True)}
     header = {
@@ -82,13 +84,14 @@ def profile(
         "seconds": round(time.perf_counter() - began, 3),
     }
     warn_noisy([key for key, timing in timings.items() if timing.noisy], len(timings))
+    latencies = {key: timing.median_ms for key, timing in timings.items()}
     return CostTable(
         network.space.fingerprint,
         header,
         terms=tuple(CostTerm(plan.choices, _entries(network.space, plan, costs)) for plan in plans),
         parts={key: CostPart(cost.kind, cost.timing.median_ms, cost.timing.spread) for key, cost in costs.items()},
-        fit=whole.fitted(network.space, plans, chosen, {key: timing.median_ms for key, timing in timings.items()}),
-        networks=tuple((a, timings[whole.name(number)].median_ms) for number, a in enumerate(chosen)),
+        fit=whole.fitted(network.space, plans, chosen, latencies) if chosen else None,
+        networks=tuple((a, latencies[whole.name(number)]) for number, a in enumerate(chosen)),
     )
 
 

@@ -84,14 +84,14 @@ class CostTable:
         """Return the terms with latencies as the fit has them, if there is one."""
         if self.fit is None:
             return self.terms
-        fit, parts = self.fit, self.parts
+        taken = self.fit.parts_ms
 
         def scaled(entry: CostEntry) -> CostEntry:
-            cost = sum(fit.of(parts[key].kind, parts[key].latency_ms) for key in entry.parts)
+            cost = sum(taken[key] for key in entry.parts)
             return replace(entry, latency_ms=float(cost))
 
         terms = (CostTerm(term.choices, tuple(map(scaled, term.entries))) for term in self.terms)
-        constant = CostEntry((), fit.constant_ms, 0.0, 0, 0, 0)
+        constant = CostEntry((), self.fit.constant_ms, 0.0, 0, 0, 0)
         return (*terms, CostTerm((), (constant,)))
 
     def without_fit(self) -> CostTable:
@@ -248,9 +248,9 @@ def _read_fit(reader: reading.Reader, value: Any, parts: Mapping[str, CostPart])
     if not isinstance(value, dict):
         raise reader.error(f"{where} is {value!r}, expected an object")
     kinds = dict.fromkeys(part.kind for part in parts.values())
-    scales, launches = (
-        {kind: reader.number(reader.mapping(value, name), kind, f"{where}'s {name}") for kind in kinds}
-        for name in ("scales", "launches_ms")
+    scales, launches, each = (
+        {key: reader.number(reader.mapping(value, name), key, f"{where}'s {name}") for key in keys}
+        for name, keys in (("scales", kinds), ("launches_ms", kinds), ("parts_ms", parts))
     )
     agreements = (
         Agreement(
@@ -259,7 +259,7 @@ def _read_fit(reader: reading.Reader, value: Any, parts: Mapping[str, CostPart])
         for name in ("held_out", "plain")
     )
     launch, constant = (reader.number(value, name, where) for name in ("launch_ms", "constant_ms"))
-    return Fit(launch, constant, scales, launches, reader.integer(value, "networks", where), *agreements)
+    return Fit(launch, constant, scales, launches, each, reader.integer(value, "networks", where), *agreements)
 
 
 def _check_term(term: CostTerm, space: Space, source: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
 
-from archdial.cost.fit import FEWEST, Fit, Work, fit
+from archdial.cost.fit import Fit, fit
 from archdial.networks.base import Part, Supernet, TermPlan
 from archdial.space import Architecture, Space
 
@@ -42,7 +42,9 @@ def architectures(
 
 
 def subjects(network: Supernet, chosen: Sequence[Architecture]) -> Iterator[Part]:
-    """Yield each built network of the architectures `chosen` as a part to measure."""
+    """Yield LAUNCH, if there are any, and each built network of the architectures `chosen` as parts to measure."""
+    if chosen:
+        yield LAUNCH
     for number, architecture in enumerate(chosen):
         yield Part(name(number), network.build(architecture).eval(), network.input_shape)
 
@@ -54,8 +56,8 @@ def name(number: int) -> str:
 
 def fitted(
     space: Space, plans: Sequence[TermPlan], chosen: Sequence[Architecture], latency_ms: Mapping[str, float]
-) -> Fit | None:
-    """Return the fit of `plans` to the networks `chosen`, or None where they are too few.
+) -> Fit:
+    """Return the fit of `plans` to the networks `chosen`, at least FEWEST.
 
     Args:
         space: of the architectures.
@@ -63,17 +65,13 @@ def fitted(
         chosen: architectures of the networks.
         latency_ms: of all parts, of LAUNCH and of the networks, by key.
     """
-    if len(chosen) < FEWEST:
-        return None
-    launch_ms = latency_ms[LAUNCH.key]
-    lists = [parts_of(space, plans, architecture) for architecture in chosen]
-    kinds = dict.fromkeys(part.kind for plan in plans for entry in plan.entries.values() for part in entry)
+    every = dict.fromkeys(part for plan in plans for entry in plan.entries.values() for part in entry)
     return fit(
-        works=[work(parts, latency_ms, launch_ms) for parts in lists],
-        summed=[sum(latency_ms[part.key] for part in parts) for parts in lists],
+        counts=[Counter(part.key for part in parts_of(space, plans, architecture)) for architecture in chosen],
         measured=[latency_ms[name(number)] for number in range(len(chosen))],
-        kinds=list(kinds),
-        launch_ms=launch_ms,
+        latency_ms={part.key: latency_ms[part.key] for part in every},
+        kinds={part.key: part.kind for part in every},
+        launch_ms=latency_ms[LAUNCH.key],
     )
 
 
@@ -81,14 +79,6 @@ def parts_of(space: Space, plans: Sequence[TermPlan], architecture: Architecture
     """Return the parts that run in the network of `architecture`, each as often as it runs."""
     taken = space.describe(architecture)
     return [part for plan in plans for part in plan.entries.get(tuple(taken[name] for name in plan.choices), ())]
-
-
-def work(parts: Sequence[Part], latency_ms: Mapping[str, float], launch_ms: float) -> Work:
-    """Return what `parts` are by kind, their `latency_ms` by key."""
-    count, busy = Counter(part.kind for part in parts), defaultdict[str, float](float)
-    for part in parts:
-        busy[part.kind] += max(0.0, latency_ms[part.key] - launch_ms)
-    return Work(count, busy)
 
 
 def _preferring(space: Space, generator: torch.Generator) -> Architecture:
