@@ -96,7 +96,7 @@ def test_a_profiled_table_serves_a_search(searched: Searched, tmp_path: Path) ->
     table = tmp_path / "table.json"
     answer = call("profile", searched.recipe, "--out", table, "--json")
     assert answer.status == 0, answer.err
-    assert set(answer.json) == {"table", "space", "runtime", "range"}
+    assert set(answer.json) == {"table", "space", "runtime", "fit", "range"}
     assert answer.json["range"]["latency_ms"][0] < answer.json["range"]["latency_ms"][1]
     run = call("search", searched.recipe, "--out", tmp_path / "run", "--table", table, "--epochs", 1, "--json")
     assert run.status == 0, run.err
@@ -105,6 +105,20 @@ def test_a_profiled_table_serves_a_search(searched: Searched, tmp_path: Path) ->
     table.write_text("{}", encoding="utf-8")
     assert "is no cost table" in call("profile", searched.recipe, "--out", table).sentence
     assert table.read_text(encoding="utf-8") == "{}"
+
+
+def test_a_table_is_checked_against_whole_networks(searched: Searched, tmp_path: Path) -> None:
+    table = tmp_path / "table.json"
+    answer = call("profile", searched.recipe, "--out", table, "--check", "--json")
+    assert answer.status == 0, answer.err
+    check = answer.json["check"]
+    assert check["networks"] == len(check["predicted_ms"]) == len(check["measured_ms"]) >= 10 and check["pace"] > 0
+    assert set(check["fitted"]) == set(check["plain"]) == {"mean_error", "within", "kendall"}
+    assert answer.json["fit"]["networks"] >= 10
+    assert Path(check["picture"]).read_bytes().startswith(b"\x89PNG") and Path(check["picture"]).parent == tmp_path
+    before = table.read_bytes()
+    again = call("profile", searched.recipe, "--table", table, "--check")
+    assert again.status == 0 and "sum of the parts" in again.out and table.read_bytes() == before
 
 
 def test_a_table_of_another_runtime_by_the_recipe(searched: Searched, tmp_path: Path) -> None:

@@ -66,6 +66,20 @@ def test_wrong_options_of_profile(
     assert not (tmp_path / "table.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ([], "name the file of a new table by --out"),
+        (["--out", "new.json", "--table", "old.json", "--check"], "or an existing one by --table"),
+        (["--table", "old.json"], "add --check"),
+        (["--table", "old.json", "--check"], "old.json"),
+    ],
+)
+def test_a_table_is_made_or_checked(searched: Searched, options: list[str], part: str) -> None:
+    answer = call("profile", searched.recipe, *options)
+    assert answer.status == 2 and part in answer.sentence
+
+
 def test_a_table_that_the_recipe_names_and_nobody_has(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, RECIPE + "table: pi4.json\n")
     answer = call("search", recipe, "--out", tmp_path / "run")

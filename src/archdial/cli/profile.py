@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,13 +15,16 @@ from archdial.cli.output import show
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from archdial.cost.checking import Check
     from archdial.cost.table import CostTable
+    from archdial.networks.base import Supernet
+    from archdial.progress import Bar
 
 
-@app.command(epilog="Example: archdial profile digits --out table.json --runtime onnxruntime --threads 1")
+@app.command(epilog="Example: archdial profile digits --out table.json --runtime onnxruntime --threads 1 --check")
 def profile(
     recipe: RecipeArgument,
-    out: Annotated[Path, typer.Option(help="File of the table.")],
+    out: Annotated[Path | None, typer.Option(help="File of the table.", show_default=False)] = None,
     data: Data = None,
     runtime: Annotated[
         str | None,
@@ -33,35 +37,98 @@ def profile(
     device: Annotated[
         str | None, typer.Option(help="What is measured: cpu, cuda or cuda:N.", show_default="the recipe's")
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights of the trained network to put gates on.", show_default="the recipe's"),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Measure random networks too that the table has not seen, and compare.")
+    ] = False,
+    table: Annotated[
+        Path | None, typer.Option(help="A table to check, instead of making one.", show_default=False)
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Measure what each option costs.
+    """Measure what each option costs, and how far the sum of its parts is from a whole network.
 
     The table is one of this machine; `archdial search --table` reads it, here or on another one.
     """
     from archdial.config import load_recipe
-    from archdial.cost.expected import ExpectedCost
     from archdial.data import load
-    from archdial.files import write_json
     from archdial.progress import Bar
     from archdial.runs import check_conditions, cost_table
 
-    _check_file(out)
-    chosen = load_recipe(recipe).changed(data=data)
+    file = _file(out, table, check)
+    chosen = load_recipe(recipe).changed(data=data, weights=weights)
     chosen = chosen.profiled(runtime=runtime, threads=threads, batch_size=batch_size, device=device)
     check_conditions(chosen)
     network = chosen.network.make(load(chosen.data, channels=chosen.channels))
     with Bar() as bar:
-        table = cost_table(chosen, network, None, bar)
-    write_json(out, table.to_json())
+        found = cost_table(chosen, network, table, bar)
+        if out is not None:
+            found.save(out)
+        checked = _checked(network, found, bar) if check else None
+    value, people = _value(file, network, found), [_summary(found)]
+    following = f"table in {file}; next: archdial search {recipe} --table {file}"
+    if checked is not None:
+        picture = _picture(file, checked, found)
+        value |= {"check": {**checked.to_json(), "picture": str(picture)}}
+        people.append(_agreements(checked))
+        following = f"picture in {picture}\n{following}"
+    show(value, *people, following, as_json=json)
+
+
+def _file(out: Path | None, table: Path | None, check: bool) -> Path:
+    from archdial.errors import UsageError
+
+    if (out is None) == (table is None):
+        raise UsageError("name the file of a new table by --out, or an existing one by --table to check it")
+    if table is not None:
+        if not check:
+            raise UsageError("--table: an existing table can only be checked, add --check")
+        return table
+    assert out is not None
+    _check_file(out)
+    return out
+
+
+def _checked(network: Supernet, table: CostTable, bar: Bar) -> Check:
+    from archdial.cost.checking import check
+
+    return check(network, table, progress=bar.part("check", 1).upto)
+
+
+def _value(file: Path, network: Supernet, table: CostTable) -> dict[str, Any]:
+    from archdial.cost.expected import ExpectedCost
+
     costs = {column: ExpectedCost(network.space, table, column) for column in ("latency_ms", "parameters", "flops")}
-    value = {
-        "table": str(out),
+    return {
+        "table": str(file),
         "space": table.space,
         "runtime": dict(table.runtime),
+        "fit": None if table.fit is None else asdict(table.fit),
         "range": {column: [cost.lowest, cost.highest] for column, cost in costs.items()},
     }
-    show(value, _summary(table), f"table in {out}; next: archdial search {recipe} --table {out}", as_json=json)
+
+
+def _picture(file: Path, checked: Check, table: CostTable) -> Path:
+    from archdial.report.check_picture import write_check_picture
+
+    title = f"{len(checked.measured)} unseen networks, {table.runtime['runtime']}"
+    return write_check_picture(file.with_suffix(".check.png"), checked, title)
+
+
+def _agreements(checked: Check) -> Table:
+    from rich.table import Table
+
+    shown = Table(title=f"{len(checked.measured)} networks that the table has not seen, pace {checked.pace:.2f}")
+    shown.add_column("prediction")
+    for heading in ("mean error", "within ±10 %", "Kendall τ"):
+        shown.add_column(heading, justify="right")
+    for name, agreement in (("table", checked.agreement), ("sum of the parts", checked.plain)):
+        figures = (f"{agreement.mean_error:.1%}", f"{agreement.within:.0%}", f"{agreement.kendall:.2f}")
+        shown.add_row(name, *figures)
+    return shown
 
 
 def _check_file(path: Path) -> None:
@@ -95,7 +162,7 @@ def _summary(table: CostTable) -> Table:
 
 def _by_option(table: CostTable) -> dict[str, list[tuple[float, int, int]]]:
     found: dict[str, list[tuple[float, int, int]]] = {}
-    for term in table.terms:
+    for term in table.priced():
         for entry in term.entries:
             name = " + ".join(entry.options) or "what always runs"
             found.setdefault(name, []).append((entry.latency_ms, entry.parameters, entry.flops))
