@@ -79,7 +79,7 @@ def check(network: Supernet, table: CostTable, count: int = NETWORKS, progress: 
         timing.REPEATS,
         table.runtime["device"],
     )
-    known = dict(table.networks)
+    known = {network.space.parse(item.architecture): item.latency_ms for item in table.networks}
     chosen = whole.architectures(network, count, seed=_SEED, without=known)
     if not chosen:
         raise UsageError(f"the space has no architectures beside the {len(known)} that the table was fitted to")

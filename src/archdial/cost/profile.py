@@ -6,33 +6,23 @@ import statistics
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from torch import nn
 
-from archdial.cost import parts, timing, whole
+from archdial.cost import timing
+from archdial.cost.assembly import Plan
 from archdial.cost.conditions import Conditions
-from archdial.cost.counting import Counts, count
-from archdial.cost.fit import FEWEST
-from archdial.cost.table import CostEntry, CostPart, CostTable, CostTerm
+from archdial.cost.table import CostTable
 from archdial.cost.timing import Progress, Timing
-from archdial.errors import NoisyMeasurement, RunError
-from archdial.networks.base import Part, Supernet, TermPlan
-from archdial.space import Space
+from archdial.errors import NoisyMeasurement
+from archdial.networks.base import Part, Supernet
 
 NETWORKS = 40
 """Whole networks to which a table is fitted."""
 _SHOWN = 3
 Subject = tuple[nn.Module, tuple[int, ...]]
-
-
-@dataclass(frozen=True)
-class _Cost:
-    kind: str
-    timing: Timing
-    counts: Counts
 
 
 def profile(
@@ -70,29 +60,18 @@ def profile(
     """
     began = time.perf_counter()
     conditions = Conditions.of(runtime, batch_size, threads, repeats, device)
-    plans = parts.complete(network)
-    distinct, chosen = parts.distinct(plans), whole.architectures(network, networks, seed=0)
-    chosen = chosen if len(chosen) >= FEWEST else []
-    counts = [_count(part) for part in distinct]
-    subjects = [*distinct, *whole.subjects(network, chosen)]
-    timings = {part.key: timing for part, timing in zip(subjects, conditions.time(subjects, progress), strict=True)}
-    costs = {part.key: _Cost(part.kind, timings[part.key], count) for part, count in zip(distinct, counts, strict=True)}
+    plan = Plan.of(network, networks)
+    subjects = plan.subjects()
+    found = conditions.time(subjects, progress)
+    timings = {part.key: timing for part, timing in zip(subjects, found, strict=True)}
     header = {
         **conditions.header(),
         **_quality(timings),
         "date": _now(),
         "seconds": round(time.perf_counter() - began, 3),
     }
-    warn_noisy([key for key, timing in timings.items() if timing.noisy], len(timings))
-    latencies = {key: timing.median_ms for key, timing in timings.items()}
-    return CostTable(
-        network.space.fingerprint,
-        header,
-        terms=tuple(CostTerm(plan.choices, _entries(network.space, plan, costs)) for plan in plans),
-        parts={key: CostPart(cost.kind, cost.timing.median_ms, cost.timing.spread) for key, cost in costs.items()},
-        fit=whole.fitted(network.space, plans, chosen, latencies) if chosen else None,
-        networks=tuple((a, latencies[whole.name(number)]) for number, a in enumerate(chosen)),
-    )
+    warn_noisy(header["noisy"], len(timings))
+    return plan.table(timings, header)
 
 
 def measure(
@@ -150,38 +129,3 @@ def _quality(timings: Mapping[str, Timing]) -> dict[str, Any]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _count(part: Part) -> Counts:
-    try:
-        return count(part.module, part.input_shape, part.inputs)
-    except RuntimeError as error:
-        raise RunError(f"part {part.key!r} does not run on an input of shape {part.input_shape}: {error}") from error
-
-
-def _entries(space: Space, plan: TermPlan, costs: Mapping[str, _Cost]) -> tuple[CostEntry, ...]:
-    entries = dict(plan.entries)
-    if len(plan.choices) == 1:
-        options = space.choices[space.index(plan.choices[0])].options
-        entries = {(option,): entries.get((option,), ()) for option in options} | entries
-    return tuple(_sum(options, parts, costs) for options, parts in entries.items())
-
-
-def _sum(options: tuple[str, ...], parts: Sequence[Part], known: Mapping[str, _Cost]) -> CostEntry:
-    """Return the cost of parts that run one after another; parameters of a module that two of them call count once.
-
-    Their interquartile ranges add up: interleaved parts meet the same slow phases, so they vary together.
-    """
-    costs = [known[part.key] for part in parts]
-    owned = {id(parameter): parameter.numel() for part in parts for parameter in part.module.parameters()}
-    latency = sum(cost.timing.median_ms for cost in costs)
-    width = sum(cost.timing.median_ms * cost.timing.spread for cost in costs)
-    return CostEntry(
-        options,
-        float(latency),
-        width / latency if latency > 0 else 0.0,
-        sum(owned.values()),
-        sum(cost.counts.flops for cost in costs),
-        sum(cost.counts.bytes for cost in costs),
-        tuple(part.key for part in parts),
-    )

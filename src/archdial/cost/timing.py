@@ -1,44 +1,27 @@
-"""Timing calls: warm-up, interleaved repetitions, median and spread, again where the spread is wide."""
+"""Timing calls: what `rounds` does, with arguments that are checked, on as many threads of torch as are asked for."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any
 
-import numpy
-
-from archdial.cost.pace import COMPANY, Samples, levelled, pace_of
+from archdial.cost import rounds
+from archdial.cost.rounds import REPEATS, WIDE, Call, Clock, Progress, Timing, summary
 from archdial.errors import UsageError
 
-Call = Callable[[], object]
-Progress = Callable[[int, int], None]
-Clock = Callable[[], float]
-Value = TypeVar("Value")
-
-REPEATS = 30
-WARMUP = 3
-RETRIES = 3
-"""How often a measurement whose spread is too wide is repeated."""
-WIDE = 0.1
-"""The widest spread of a quiet measurement; the median of 30 repetitions is then good to about 2 %."""
-_SHORTEST = 5e-3  # seconds a repetition lasts at least: far above what a clock resolves, and long enough to be warm
-_MOST_LOOPS = 2**16
-
-
-@dataclass(frozen=True)
-class Timing:
-    """What one call took: median in milliseconds, and interquartile range divided by the median."""
-
-    median_ms: float
-    spread: float
-
-    @property
-    def noisy(self) -> bool:
-        """Whether the spread is too wide for the median to be relied on."""
-        return self.spread > WIDE
+__all__ = [
+    "REPEATS",
+    "WIDE",
+    "Call",
+    "Clock",
+    "Progress",
+    "Timing",
+    "at_least_one",
+    "summary",
+    "threads",
+    "time_callables",
+]
 
 
 @contextmanager
@@ -60,111 +43,17 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def time_callables(
-    calls: Sequence[Call],
-    *,
-    repeats: int = REPEATS,
-    warmup: int = WARMUP,
-    retries: int = RETRIES,
-    progress: Progress | None = None,
-    clock: Clock = time.perf_counter,
-) -> list[Timing]:
-    """Return what each call takes.
-
-    Each round runs every call once, so that a slow phase of the machine hits all of them, and is taken out where there
-    are enough of them to tell (see `pace`). A repetition begins with a run that is not counted, and a short call is
-    looped in it until it lasts about five milliseconds; the loop count comes from the warm-up. Calls whose spread is
-    too wide go through all their rounds again, and the narrowest of their timings counts; one that is still too wide
-    in the end says so by `Timing.noisy`.
-
-    Args:
-        calls: what to time; by the time that `clock` tells, the work of a call that has returned is done.
-        repeats: rounds, at least 1.
-        warmup: runs of each call before its loop count is sought, 0 or more.
-        retries: how often a wide measurement is repeated, 0 or more.
-        progress: called with (steps done, steps in all); the warm-up of a call is one step, and what is repeated adds
-            to the steps.
-        clock: seconds.
+def time_callables(calls: Sequence[Call], *, repeats: int = REPEATS, **how: Any) -> list[Timing]:
+    """Return what each call takes, as `rounds.time_callables` does.
 
     Raises:
         UsageError: `repeats` is less than 1.
     """
     at_least_one("repeats", repeats)
-    tell = _Steps(progress, len(calls) * (repeats + 1))
-    subjects = [(call, tell(_warm(call, warmup, clock))) for call in calls]
-    found = [summary(row) for row in levelled(_rounds(subjects, repeats, clock, tell))]
-    for _ in range(retries):
-        wide = [number for number, timing in enumerate(found) if timing.noisy]
-        if not wide:
-            break
-        company = _company(found)
-        tell.total += (len(wide) + len(company)) * repeats
-        again = _rounds([subjects[number] for number in (*wide, *company)], repeats, clock, tell)
-        pace = pace_of(again[len(wide) :], numpy.array([found[number].median_ms / 1000.0 for number in company]))
-        for number, row in zip(wide, again, strict=False):
-            found[number] = min(found[number], summary(row / pace), key=lambda one: one.spread)
-    tell.finish()
-    return found
-
-
-def _company(found: Sequence[Timing]) -> list[int]:
-    """Return whose repetitions tell the machine's pace while others are repeated: the quietest, or none if too few."""
-    quiet = [number for number, timing in enumerate(found) if not timing.noisy]
-    return sorted(quiet, key=lambda number: found[number].spread)[:COMPANY] if len(quiet) >= COMPANY else []
-
-
-def _rounds(subjects: Sequence[tuple[Call, int]], repeats: int, clock: Clock, tell: _Steps) -> Samples:
-    samples = numpy.empty((len(subjects), repeats))
-    for number in range(repeats):
-        for row, (call, loops) in zip(samples, subjects, strict=True):
-            # Not counted: it finds caches that the others have emptied.
-            call()
-            row[number] = tell(_elapsed(call, loops, clock) / loops)
-    return samples
-
-
-def summary(seconds: Sequence[float] | Samples) -> Timing:
-    """Return median (in ms) and spread of durations in seconds; the spread of nothing but zeros is 0."""
-    low, median, high = (float(value) for value in numpy.percentile(seconds, [25, 50, 75]))
-    return Timing(1000.0 * median, (high - low) / median if median > 0 else 0.0)
+    return rounds.time_callables(calls, repeats=repeats, **how)
 
 
 def at_least_one(name: str, value: int) -> None:
     """Raise UsageError unless `value` is 1 or more."""
     if value < 1:
         raise UsageError(f"{name} is {value}: expected a whole number, 1 or more")
-
-
-def _warm(call: Call, warmup: int, clock: Clock) -> int:
-    """Run `call` until it is warm; return how many runs fill a repetition."""
-    for _ in range(warmup):
-        call()
-    loops = 1
-    while loops < _MOST_LOOPS and _elapsed(call, loops, clock) < _SHORTEST:
-        loops *= 2
-    return loops
-
-
-def _elapsed(call: Call, loops: int, clock: Clock) -> float:
-    start = clock()
-    for _ in range(loops):
-        call()
-    return clock() - start
-
-
-class _Steps:
-    """Tells `progress` after each value that passes through; the last step is told by `finish`."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self.progress, self.total, self.done = progress, total, 0
-
-    def __call__(self, value: Value) -> Value:
-        self.done += 1
-        # Whether this was the last step is known once no measurement has to be repeated.
-        if self.progress is not None and self.done < self.total:
-            self.progress(self.done, self.total)
-        return value
-
-    def finish(self) -> None:
-        if self.progress is not None:
-            self.progress(self.total, self.total)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import torch
 from torch import nn
 
-from archdial.cost.fit import Fit, fit
-from archdial.networks.base import Part, Supernet, TermPlan
+from archdial.cost.fit import FEWEST
+from archdial.cost.fitting import LAUNCH
+from archdial.networks.base import Part, Supernet
 from archdial.space import Architecture, Space
 
 _MOST_BYTES = 2 * 2**30
 """Weights of all networks that are measured together, in this process and once more in that which measures."""
 _TRIES = 50
+_SEED = 0
 
-LAUNCH = Part("launch", nn.ReLU(), (1, 1, 1))
+LAUNCH_PART = Part(LAUNCH, nn.ReLU(), (1, 1, 1))
 """Does next to nothing: what it takes alone is what every part alone takes beside its work."""
 
 
@@ -41,10 +42,16 @@ def architectures(
     return list(found)
 
 
+def to_fit(network: Supernet, count: int) -> list[Architecture]:
+    """Return `count` architectures of which networks are to be measured for a fit; none, where it cannot be made."""
+    found = architectures(network, count, seed=_SEED)
+    return found if len(found) >= FEWEST else []
+
+
 def subjects(network: Supernet, chosen: Sequence[Architecture]) -> Iterator[Part]:
-    """Yield LAUNCH, if there are any, and each built network of the architectures `chosen` as parts to measure."""
+    """Yield LAUNCH_PART, if there are any, and each built network of the architectures `chosen` as parts to measure."""
     if chosen:
-        yield LAUNCH
+        yield LAUNCH_PART
     for number, architecture in enumerate(chosen):
         yield Part(name(number), network.build(architecture).eval(), network.input_shape)
 
@@ -52,33 +59,6 @@ def subjects(network: Supernet, chosen: Sequence[Architecture]) -> Iterator[Part
 def name(number: int) -> str:
     """Return the key under which the network of that number is measured."""
     return f"network/{number}"
-
-
-def fitted(
-    space: Space, plans: Sequence[TermPlan], chosen: Sequence[Architecture], latency_ms: Mapping[str, float]
-) -> Fit:
-    """Return the fit of `plans` to the networks `chosen`, at least FEWEST.
-
-    Args:
-        space: of the architectures.
-        plans: which parts run when.
-        chosen: architectures of the networks.
-        latency_ms: of all parts, of LAUNCH and of the networks, by key.
-    """
-    every = dict.fromkeys(part for plan in plans for entry in plan.entries.values() for part in entry)
-    return fit(
-        counts=[Counter(part.key for part in parts_of(space, plans, architecture)) for architecture in chosen],
-        measured=[latency_ms[name(number)] for number in range(len(chosen))],
-        latency_ms={part.key: latency_ms[part.key] for part in every},
-        kinds={part.key: part.kind for part in every},
-        launch_ms=latency_ms[LAUNCH.key],
-    )
-
-
-def parts_of(space: Space, plans: Sequence[TermPlan], architecture: Architecture) -> list[Part]:
-    """Return the parts that run in the network of `architecture`, each as often as it runs."""
-    taken = space.describe(architecture)
-    return [part for plan in plans for part in plan.entries.get(tuple(taken[name] for name in plan.choices), ())]
 
 
 def _preferring(space: Space, generator: torch.Generator) -> Architecture:
