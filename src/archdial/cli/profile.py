@@ -15,6 +15,7 @@ from archdial.cli.output import show
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from archdial.config import Recipe
     from archdial.cost.checking import Check
     from archdial.cost.table import CostTable
     from archdial.networks.base import Supernet
@@ -47,20 +48,30 @@ def profile(
     table: Annotated[
         Path | None, typer.Option(help="A table to check, instead of making one.", show_default=False)
     ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Measure nothing; write a new folder for a device without PyTorch.", show_default=False),
+    ] = None,
+    pte: Annotated[bool, typer.Option("--pte", help="Files for ExecuTorch in the bundle too.")] = False,
     json: Json = False,
 ) -> None:
     """Measure what each option costs, and how far the sum of its parts is from a whole network.
 
-    The table is one of this machine; `archdial search --table` reads it, here or on another one.
+    The table is one of this machine; `archdial search --table` reads it, here or on another one. On a device without
+    PyTorch the script in a bundle writes such a table.
     """
     from archdial.config import load_recipe
     from archdial.data import load
     from archdial.progress import Bar
     from archdial.runs import check_conditions, cost_table
 
-    file = _file(out, table, check)
     chosen = load_recipe(recipe).changed(data=data, weights=weights)
     chosen = chosen.profiled(runtime=runtime, threads=threads, batch_size=batch_size, device=device)
+    if bundle is not None:
+        _only_bundle({"--out": out, "--table": table, "--check": check, "--runtime": runtime, "--threads": threads})
+        _bundle(recipe, chosen, bundle, pte, json)
+        return
+    file = _file(out, table, check)
     check_conditions(chosen)
     network = chosen.network.make(load(chosen.data, channels=chosen.channels))
     with Bar() as bar:
@@ -76,6 +87,40 @@ def profile(
         people.append(_agreements(checked))
         following = f"picture in {picture}\n{following}"
     show(value, *people, following, as_json=json)
+
+
+def _only_bundle(others: dict[str, object]) -> None:
+    from archdial.errors import UsageError
+
+    given = [name for name, value in others.items() if value]
+    if given:
+        raise UsageError(
+            f"--bundle measures nothing here: leave out {', '.join(given)}; measure.py has its own options"
+        )
+
+
+def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, json: bool) -> None:
+    from archdial.cost.bundle import SCRIPT, write_bundle
+    from archdial.data import load
+    from archdial.progress import Bar
+    from archdial.runs import check_writable
+
+    check_writable(folder.absolute().parent)
+    settings = chosen.profile
+    network = chosen.network.make(load(chosen.data, channels=chosen.channels))
+    with Bar() as bar:
+        write_bundle(
+            network,
+            folder,
+            batch_size=settings.batch_size,
+            networks=settings.networks,
+            pte=pte,
+            progress=bar.part("bundle", 1).upto,
+        )
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    told = f"bundle in {folder}, {size / 2**20:.1f} MiB; on the device: pip install numpy onnxruntime, python {SCRIPT}"
+    following = f"back here: archdial search {recipe} --table table.json"
+    show({"bundle": str(folder), "bytes": size}, told, following, as_json=json)
 
 
 def _file(out: Path | None, table: Path | None, check: bool) -> Path:

@@ -49,24 +49,26 @@ class Plan:
 
     def table(self, timings: Mapping[str, Timing], header: Mapping[str, Any]) -> CostTable:
         """Return the table, with its fit, from the timings of all subjects by key."""
+        return fitted(self.unfitted(timings, header))
+
+    def unfitted(self, timings: Mapping[str, Timing], header: Mapping[str, Any]) -> CostTable:
+        """Return the table without a fit."""
         space = self.network.space
         kinds = {part.key: part.kind for part in parts.distinct(self.terms)} | {LAUNCH: LAUNCH}
-        return fitted(
-            CostTable(
-                space.fingerprint,
-                header,
-                terms=tuple(CostTerm(term.choices, self._entries(space, term, timings)) for term in self.terms),
-                parts={
-                    key: CostPart(kind, timings[key].median_ms, timings[key].spread)
-                    for key, kind in kinds.items()
-                    if key in timings
-                },
-                networks=tuple(
-                    CostNetwork(space.describe(architecture), timing.median_ms, timing.spread)
-                    for number, architecture in enumerate(self.architectures)
-                    for timing in [timings[whole.name(number)]]
-                ),
-            )
+        return CostTable(
+            space.fingerprint,
+            header,
+            terms=tuple(CostTerm(term.choices, self._entries(space, term, timings)) for term in self.terms),
+            parts={
+                key: CostPart(kind, timings[key].median_ms, timings[key].spread)
+                for key, kind in kinds.items()
+                if key in timings
+            },
+            networks=tuple(
+                CostNetwork(space.describe(architecture), timing.median_ms, timing.spread)
+                for number, architecture in enumerate(self.architectures)
+                for timing in [timings[whole.name(number)]]
+            ),
         )
 
     def _entries(self, space: Space, term: TermPlan, timings: Mapping[str, Timing]) -> tuple[CostEntry, ...]:

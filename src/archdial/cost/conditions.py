@@ -54,7 +54,7 @@ class Conditions:
         if not subjects:
             return []
         return isolation.timings(
-            self.runtime, self._converted(subjects), count=len(subjects), repeats=self.repeats, progress=progress
+            self.runtime, self._all(subjects), count=len(subjects), repeats=self.repeats, progress=progress
         )
 
     def header(self) -> dict[str, Any]:
@@ -71,11 +71,16 @@ class Conditions:
             "layout": runtime.layout,
         }
 
-    def _converted(self, subjects: Sequence[Part]) -> Iterator[tuple[str, Any]]:
+    def _all(self, subjects: Sequence[Part]) -> Iterator[tuple[str, Any]]:
         for part in subjects:
-            yield part.key, self._convert(part)
+            yield part.key, self.converted(part)
 
-    def _convert(self, part: Part) -> Any:
+    def converted(self, part: Part) -> Any:
+        """Return what the runtime needs to run `part` on a batch.
+
+        Raises:
+            RunError: it cannot be converted.
+        """
         examples = parts.batch(part, self.batch_size)
         if not part.inputs:
             # What was seen to flow keeps the layout that it had.
