@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from archdial.cost.expected import ExpectedCost
-from archdial.cost.table import CostTable
+from archdial.cost.peak import PeakCost
+from archdial.cost.table import PEAK, CostTable
 from archdial.data import Normalize
 from archdial.dial import Dial
 from archdial.errors import UsageError
@@ -60,7 +61,17 @@ class Family:
     @cached_property
     def costs(self) -> dict[str, ExpectedCost]:
         """What an architecture costs, by column."""
-        return {c: ExpectedCost(self.space, self.table, c) for c in ("latency_ms", "parameters", "flops")}
+        columns = ("latency_ms", "parameters", "flops", "size_bytes")
+        return {c: ExpectedCost(self.space, self.table, c) for c in columns if self.table.has(c)}
+
+    @cached_property
+    def peak(self) -> PeakCost | None:
+        """How much memory an architecture needs at once; None with a table of an older archdial."""
+        return PeakCost(self.space, self.table) if self.table.has(PEAK) else None
+
+    @cached_property
+    def _budgets(self) -> dict[str, ExpectedCost | PeakCost]:
+        return {**self.costs, **({} if self.peak is None else {PEAK: self.peak})}
 
     @cached_property
     def _known(self) -> dict[Architecture, Evaluated]:
@@ -83,7 +94,13 @@ class Family:
         return [self.member(a, self.dial.value(z)) for z, a in zip(grid, chosen, strict=True)]
 
     def within(
-        self, *, latency_ms: float | None = None, params: float | None = None, flops: float | None = None
+        self,
+        *,
+        latency_ms: float | None = None,
+        params: float | None = None,
+        flops: float | None = None,
+        size_bytes: float | None = None,
+        peak_bytes: float | None = None,
     ) -> Member:
         """Return the most accurate member found whose cost meets every budget given.
 
@@ -95,11 +112,20 @@ class Family:
             latency_ms: of one batch, as the cost table has it.
             params: parameters of the whole module.
             flops: of one input.
+            size_bytes: of parameters and buffers, as a file of weights holds them.
+            peak_bytes: the most that one operator reads and writes at once for one input, weights aside.
 
         Raises:
-            UsageError: no budget is given, or none can meet it; the message names the reachable range.
+            UsageError: no budget is given, the table has none of the kind, or none can meet it; the message names the
+                reachable range.
         """
-        limits = {"latency_ms": latency_ms, "parameters": params, "flops": flops}
+        limits = {
+            "latency_ms": latency_ms,
+            "parameters": params,
+            "flops": flops,
+            "size_bytes": size_bytes,
+            PEAK: peak_bytes,
+        }
         given = {column: float(value) for column, value in limits.items() if value is not None}
         self._check_reachable(given)
         pool = self._pool(given)
@@ -132,6 +158,8 @@ class Family:
             parameters=round(costs["parameters"]),
             cell_parameters=round(costs["parameters"] - float(self.costs["parameters"].constant)),
             flops=round(costs["flops"]),
+            size_bytes=round(costs["size_bytes"]) if "size_bytes" in costs else None,
+            peak_bytes=None if self.peak is None else round(self.peak.of(architecture)),
         )
 
     def build(self, architecture: Architecture) -> nn.Module:
@@ -153,9 +181,12 @@ class Family:
 
     def _check_reachable(self, given: dict[str, float]) -> None:
         if not given:
-            raise UsageError("within() without a budget: name at least one of latency_ms, params, flops")
+            names = "latency_ms, params, flops, size_bytes, peak_bytes"
+            raise UsageError(f"within() without a budget: name at least one of {names}")
         for column, limit in given.items():
-            cost = self.costs[column]
+            if column not in self._budgets:
+                raise UsageError(f"the cost table has no {column}: it was made by an older archdial, profile again")
+            cost = self._budgets[column]
             if not limit >= cost.lowest:
                 raise UsageError(
                     f"{_budget_text({column: limit})} is out of reach: "
@@ -167,7 +198,7 @@ class Family:
         grid = self.dial.grid(GRID)
         pool = [
             *self._known,
-            *(self.costs[column].extremes()[0] for column in given),
+            *(self._budgets[column].extremes()[0] for column in given),
             *at_positions(self.space, self.hypernet, self.dial, grid),
             *likely(self.space, self.hypernet, self.dial, grid, DRAWS, generator),
         ]
@@ -184,7 +215,7 @@ class Family:
             return []
         weights = self.space.one_hots(pool).double()
         # What is exactly on the budget meets it, whatever the order of the sum.
-        meets = torch.stack([self.costs[c](weights) <= limit * (1 + 1e-9) for c, limit in given.items()]).all(0)
+        meets = torch.stack([self._budgets[c](weights) <= limit * (1 + 1e-9) for c, limit in given.items()]).all(0)
         return [architecture for architecture, good in zip(pool, meets.tolist(), strict=True) if good]
 
     def _promise(self, pool: Sequence[Architecture]) -> dict[Architecture, float]:
@@ -206,7 +237,13 @@ class Family:
         return self.dial.value(grid[int(log_p[:, taken].sum(1).argmax())])
 
 
-_UNITS = {"latency_ms": "ms", "parameters": "parameters", "flops": "FLOPs"}
+_UNITS = {
+    "latency_ms": "ms",
+    "parameters": "parameters",
+    "flops": "FLOPs",
+    "size_bytes": "bytes of weights",
+    PEAK: "bytes at once",
+}
 
 
 def _number(value: float) -> str:

@@ -38,6 +38,8 @@ class Member:
         parameters: of the whole built module; `cell_parameters` of them are in the choices.
         flops: of one input, a multiply-add counting two.
         weights_from: the search, unless the built module was trained since.
+        size_bytes: of parameters and buffers; None with a table of an older archdial.
+        peak_bytes: the most that one operator reads and writes at once for one input; None likewise.
     """
 
     family: Family = field(repr=False, compare=False)
@@ -52,6 +54,8 @@ class Member:
     accuracy_split: str = "validation"
     latency_from: Origin = "predicted"
     weights_from: Weights = "inherited"
+    size_bytes: int | None = None
+    peak_bytes: int | None = None
 
     def build(self) -> nn.Module:
         """Return a plain module in eval mode: inherited weights, BatchNorm statistics of this architecture.
@@ -128,6 +132,8 @@ class Member:
             "parameters": self.parameters,
             "cell_parameters": self.cell_parameters,
             "flops": self.flops,
+            "size_bytes": self.size_bytes,
+            "peak_bytes": self.peak_bytes,
             "counts": space.counts(self.architecture),
             "provenance": {
                 "accuracy": self.accuracy_from,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -106,6 +106,12 @@ class Space:
         weights = torch.zeros(self.shape)
         weights[torch.arange(len(self.choices)), torch.tensor(architecture.options)] = 1.0
         return weights
+
+    def places(self, choices: Sequence[str], options: Sequence[str]) -> list[int]:
+        """Return the positions of `options`, one for each of `choices`, in flattened weights (m * k,)."""
+        rows = [self.index(name) for name in choices]
+        columns = [self.choices[row].options.index(option) for row, option in zip(rows, options, strict=True)]
+        return [row * self.shape[1] + column for row, column in zip(rows, columns, strict=True)]
 
     def one_hots(self, architectures: Iterable[Architecture]) -> Tensor:
         """Return the weights (n, m, k) of n architectures."""

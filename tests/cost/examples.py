@@ -16,7 +16,7 @@ KINDS = ("conv", "pool", "skip")
 
 
 def entry(options: tuple[str, ...], cost: float) -> CostEntry:
-    return CostEntry(options, cost, 0.1, int(cost * 8), int(cost * 16), int(cost * 24))
+    return CostEntry(options, cost, 0.1, int(cost * 8), int(cost * 16), int(cost * 24), int(cost * 32), int(cost * 40))
 
 
 def architectures(space: Space) -> list[Architecture]:

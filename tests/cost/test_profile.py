@@ -18,6 +18,7 @@ from archdial.cost.timing import Timing
 from archdial.errors import NoisyMeasurement, RunError, UsageError
 from archdial.networks.base import Part, TermPlan
 
+from ..networks.examples import drawn, tiny
 from .examples import Toy, architectures
 
 
@@ -78,6 +79,14 @@ def test_parameters_are_those_of_the_built_network(timed):
     expected = ExpectedCost(network.space, profile(network, networks=0), "parameters")
     for architecture in architectures(network.space):
         assert expected.of(architecture) == sum(p.numel() for p in network.build(architecture).parameters())
+
+
+def test_sizes_are_those_of_the_weights_that_are_saved(timed):
+    network = tiny(operations=("none", "identity", "sep_conv_3x3"))
+    size = ExpectedCost(network.space, profile(network, networks=0), "size_bytes")
+    for architecture in drawn(network.space, 5):
+        state = network.build(architecture).state_dict()
+        assert size.of(architecture) == sum(tensor.numel() * tensor.element_size() for tensor in state.values())
 
 
 def test_table_fits_its_space_and_travels(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -46,15 +47,16 @@ def counted_table(network: Supernet) -> CostTable:
     """Exact parameters and FLOPs; in place of a latency 0.01 ms a part and 1 ms a hundred thousand FLOPs."""
 
     @functools.cache
-    def priced(part: Part) -> tuple[float, int, int, int]:
+    def priced(part: Part) -> tuple[float, int, int, int, int, int]:
         counts = count(part.module, part.input_shape)
-        return 0.01 + counts.flops / 1e5, counts.parameters, counts.flops, counts.bytes
+        return 0.01 + counts.flops / 1e5, *dataclasses.astuple(counts)
 
     def entry(options: tuple[str, ...], parts: tuple[Part, ...]) -> CostEntry:
-        latency, parameters, flops, written = (
-            sum(column) for column in zip((0, 0, 0, 0), *map(priced, parts), strict=True)
+        latency, parameters, flops, written, size, _ = (
+            sum(column) for column in zip((0, 0, 0, 0, 0, 0), *map(priced, parts), strict=True)
         )
-        return CostEntry(options, float(latency), 0.0, int(parameters), int(flops), int(written))
+        peak = max((priced(part)[-1] for part in parts), default=0)
+        return CostEntry(options, float(latency), 0.0, int(parameters), int(flops), int(written), int(size), peak)
 
     terms = tuple(
         CostTerm(p.choices, tuple(entry(o, parts) for o, parts in p.entries.items())) for p in network.terms()

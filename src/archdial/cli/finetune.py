@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archdial.cli.app import app
-from archdial.cli.options import At, Data, Device, Flops, Json, LatencyMs, MemberFolder, Params, RunArgument, Seed
+from archdial.cli.options import (
+    At,
+    Data,
+    Device,
+    Flops,
+    Json,
+    LatencyMs,
+    MemberFolder,
+    Params,
+    PeakBytes,
+    RunArgument,
+    Seed,
+    SizeBytes,
+)
 from archdial.cli.output import show
 from archdial.cli.picking import check_new_folder, picked
 
@@ -28,6 +41,8 @@ def finetune(
     latency_ms: LatencyMs = None,
     params: Params = None,
     flops: Flops = None,
+    size_bytes: SizeBytes = None,
+    peak_bytes: PeakBytes = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of training.", show_default="the recipe's")] = None,
     scratch: Annotated[bool, typer.Option("--scratch", help="Train from new weights instead.")] = False,
     distil: Annotated[
@@ -54,7 +69,9 @@ def finetune(
     check_new_folder(out)
     known(device or "cpu")
     family, origin = open_family(run), read_run(run)
-    member = picked(family, at, latency_ms, params, flops)
+    member = picked(
+        family, at, latency_ms=latency_ms, params=params, flops=flops, size_bytes=size_bytes, peak_bytes=peak_bytes
+    )
     teacher = _teacher(family, distil)
     whole, seen = load_data(origin, data, family)
     settings = origin.recipe.training(scratch=scratch)

@@ -30,3 +30,9 @@ LatencyMs = Annotated[
 ]
 Params = Annotated[float | None, typer.Option("--params", help="At most so many parameters.", show_default=False)]
 Flops = Annotated[float | None, typer.Option("--flops", help="At most so many FLOPs.", show_default=False)]
+SizeBytes = Annotated[
+    float | None, typer.Option("--size-bytes", help="At most so many bytes of weights.", show_default=False)
+]
+PeakBytes = Annotated[
+    float | None, typer.Option("--peak-bytes", help="At most so many bytes of activations at once.", show_default=False)
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archdial.cli.app import app
-from archdial.cli.options import At, Flops, Json, LatencyMs, MemberFolder, Params, RunArgument
+from archdial.cli.options import At, Flops, Json, LatencyMs, MemberFolder, Params, PeakBytes, RunArgument, SizeBytes
 from archdial.cli.output import show
 from archdial.cli.picking import check_new_folder, picked
 
@@ -15,6 +15,8 @@ def pick(
     latency_ms: LatencyMs = None,
     params: Params = None,
     flops: Flops = None,
+    size_bytes: SizeBytes = None,
+    peak_bytes: PeakBytes = None,
     out: MemberFolder = None,
     json: Json = False,
 ) -> None:
@@ -27,7 +29,15 @@ def pick(
     from archdial.storage import save_member
 
     check_new_folder(out)
-    member = picked(open_family(run), at, latency_ms, params, flops)
+    member = picked(
+        open_family(run),
+        at,
+        latency_ms=latency_ms,
+        params=params,
+        flops=flops,
+        size_bytes=size_bytes,
+        peak_bytes=peak_bytes,
+    )
     value = member.to_json()
     lines: list[str] = []
     if out is not None:

@@ -12,20 +12,18 @@ if TYPE_CHECKING:
     from archdial.member import Member
 
 
-def picked(
-    family: Family, at: str | None, latency_ms: float | None, params: float | None, flops: float | None
-) -> Member:
-    """Return the member at a dial position, or the best within the budgets.
+def picked(family: Family, at: str | None, **budgets: float | None) -> Member:
+    """Return the member at a dial position, or the best within the budgets, named as `Family.within` names them.
 
     Raises:
         UsageError: neither or both are given, or none is to be had.
     """
-    budgets = latency_ms, params, flops
-    if (at is None) == all(budget is None for budget in budgets):
-        raise UsageError("pick one member: name --at, or one or more of --latency-ms, --params and --flops")
+    if (at is None) == all(budget is None for budget in budgets.values()):
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in budgets)
+        raise UsageError(f"pick one member: name --at, or one or more of {options}")
     if at is not None:
         return family.at(position(at))
-    return family.within(latency_ms=latency_ms, params=params, flops=flops)
+    return family.within(**budgets)
 
 
 def position(text: str) -> float | list[float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archdial.cost import parts, whole
-from archdial.cost.counting import Counts, count
+from archdial.cost.counting import Counts, count, stored_bytes
 from archdial.cost.fitting import LAUNCH, fitted
 from archdial.cost.rounds import Timing
 from archdial.cost.table import CostEntry, CostNetwork, CostPart, CostTable, CostTerm
@@ -94,6 +94,8 @@ class Plan:
             sum(owned.values()),
             sum(count.flops for count in counts),
             sum(count.bytes for count in counts),
+            stored_bytes(part.module for part in parts),
+            max((count.peak_bytes for count in counts), default=0),
             tuple(part.key for part in parts),
         )
 

@@ -1,9 +1,9 @@
-"""Counting what a module costs on any machine: parameters, floating point operations, bytes written."""
+"""Counting what a module costs on any machine: parameters, operations, bytes written, held at once, and stored."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 @dataclass(frozen=True)
 class Counts:
-    """What a module costs, as `CostEntry` defines it; flops and bytes for one input."""
+    """What a module costs, as `CostEntry` defines it; flops, bytes and peak for one input."""
 
     parameters: int
     flops: int
     bytes: int
+    size_bytes: int
+    peak_bytes: int
 
 
 def count(module: nn.Module, input_shape: tuple[int, ...], inputs: tuple[Tensor, ...] = ()) -> Counts:
@@ -33,10 +35,12 @@ def count(module: nn.Module, input_shape: tuple[int, ...], inputs: tuple[Tensor,
     """
     subject = copy.deepcopy(module).cpu().float().eval()
     examples = tuple(repeatable(tensor) for tensor in inputs) or (torch.zeros(1, *input_shape),)
-    written = _Written()
+    written = _Written({_memory(tensor) for tensor in (*subject.parameters(), *subject.buffers())})
     with torch.no_grad(), FlopCounterMode(display=False) as flops, written:
         subject(*examples)
-    return Counts(parameters(module), int(flops.get_total_flops()), written.bytes)
+    return Counts(
+        parameters(module), int(flops.get_total_flops()), written.bytes, stored_bytes([module]), written.peak_bytes
+    )
 
 
 def repeatable(tensor: Tensor) -> Tensor:
@@ -47,6 +51,12 @@ def repeatable(tensor: Tensor) -> Tensor:
 def parameters(module: nn.Module) -> int:
     """Return how many parameters `module` has; one that is shared within it counts once."""
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def stored_bytes(modules: Iterable[nn.Module]) -> int:
+    """Return the bytes of parameters and buffers in `modules`; what several share counts once."""
+    tensors = {id(t): t for module in modules for t in (*module.parameters(), *module.buffers())}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
 def flops(module: nn.Module, input_shape: tuple[int, ...]) -> int:
@@ -67,11 +77,14 @@ def activation_bytes(module: nn.Module, input_shape: tuple[int, ...]) -> int:
 
 
 class _Written(TorchDispatchMode):
-    """Adds up the floating point outputs that share no memory with the operator's inputs."""
+    """Adds up the floating point outputs that share no memory with the operator's inputs.
 
-    def __init__(self) -> None:
+    And finds the operator that reads and writes most at once, apart from what is `held`: weights.
+    """
+
+    def __init__(self, held: set[int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.bytes = 0
+        self.bytes, self.peak_bytes, self._held = 0, 0, held
 
     def __torch_dispatch__(
         self,
@@ -81,15 +94,21 @@ class _Written(TorchDispatchMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        known = {_memory(tensor) for tensor in _tensors((args, kwargs))}
-        fresh = [tensor for tensor in _tensors(result) if _memory(tensor) not in known]
-        self.bytes += sum(tensor.numel() * tensor.element_size() for tensor in fresh)
+        read = {_memory(tensor): tensor for tensor in _tensors((args, kwargs))}
+        fresh = [tensor for tensor in _tensors(result) if _memory(tensor) not in read]
+        self.bytes += sum(map(_bytes, fresh))
+        working = [tensor for memory, tensor in read.items() if memory not in self._held]
+        self.peak_bytes = max(self.peak_bytes, sum(map(_bytes, (*working, *fresh))))
         return result
 
 
 def _tensors(value: object) -> list[Tensor]:
     leaves = [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
     return [leaf for leaf in leaves if leaf.is_floating_point()]
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
 
 
 def _memory(tensor: Tensor) -> int:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from archdial.cost.extremes import cheapest
-from archdial.cost.table import CostEntry, CostTable, CostTerm, check_column
+from archdial.cost.table import CostTable, CostTerm, check_column
 from archdial.errors import UsageError
 from archdial.space import Architecture, Space
 
@@ -40,6 +40,8 @@ class ExpectedCost(nn.Module):
         super().__init__()
         check_column(column)
         table.check(space)
+        if not table.has(column):
+            raise UsageError(f"the cost table has no {column}: it was made by an older archdial, profile again")
         self.space, self.column = space, column
         constant, single, joint = _split(space, table.priced() if column == "latency_ms" else table.terms, column)
         self.register_buffer("constant", constant, persistent=False)
@@ -130,7 +132,7 @@ def _split(space: Space, terms: Sequence[CostTerm], column: str) -> tuple[Tensor
     joint: dict[int, list[tuple[list[int], float]]] = defaultdict(list)
     for term in terms:
         for entry in term.entries:
-            cost, places = float(getattr(entry, column)), _places(space, term, entry)
+            cost, places = float(getattr(entry, column)), space.places(term.choices, entry.options)
             if not places:
                 constant += cost
             elif len(places) == 1:
@@ -138,13 +140,6 @@ def _split(space: Space, terms: Sequence[CostTerm], column: str) -> tuple[Tensor
             else:
                 joint[len(places)].append((places, cost))
     return constant, single, [_joint(space, entries) for entries in joint.values()]
-
-
-def _places(space: Space, term: CostTerm, entry: CostEntry) -> list[int]:
-    """Return the positions of the entry's options in flattened weights (m * k,)."""
-    rows = [space.index(name) for name in term.choices]
-    columns = [space.choices[row].options.index(option) for row, option in zip(rows, entry.options, strict=True)]
-    return [row * space.shape[1] + column for row, column in zip(rows, columns, strict=True)]
 
 
 def _joint(space: Space, entries: Sequence[tuple[list[int], float]]) -> _Joint:

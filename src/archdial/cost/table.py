@@ -14,7 +14,10 @@ from archdial.cost.fit import Fit
 from archdial.errors import UsageError, unknown
 from archdial.space import Choice, Space
 
-COLUMNS = ("latency_ms", "parameters", "flops", "bytes")
+COLUMNS = ("latency_ms", "parameters", "flops", "bytes", "size_bytes")
+"""What adds up over the terms."""
+PEAK = "peak_bytes"
+"""What does not: of the entries that an architecture selects the largest counts."""
 _WHAT = "cost table"
 
 
@@ -29,6 +32,8 @@ class CostEntry:
         parameters: number of parameters.
         flops: floating point operations for one input; a multiply-add counts as two.
         bytes: bytes of floating point activations written for one input.
+        size_bytes: bytes of parameters and buffers, as a file of weights holds them; None in an older table.
+        peak_bytes: the most that one operator reads and writes at once for one input, weights aside; None likewise.
         parts: keys of the parts of which `latency_ms` is the sum, one for each time that it runs; none if unknown.
     """
 
@@ -38,6 +43,8 @@ class CostEntry:
     parameters: int
     flops: int
     bytes: int
+    size_bytes: int | None = None
+    peak_bytes: int | None = None
     parts: tuple[str, ...] = ()
 
 
@@ -98,8 +105,12 @@ class CostTable:
             return replace(entry, latency_ms=float(cost))
 
         terms = (CostTerm(term.choices, tuple(map(scaled, term.entries))) for term in self.terms)
-        constant = CostEntry((), self.fit.constant_ms, 0.0, 0, 0, 0)
+        constant = CostEntry((), self.fit.constant_ms, 0.0, 0, 0, 0, 0, 0)
         return (*terms, CostTerm((), (constant,)))
+
+    def has(self, column: str) -> bool:
+        """Return whether each entry has a value for `column`; tables of an older archdial lack some."""
+        return all(getattr(entry, column) is not None for term in self.terms for entry in term.entries)
 
     def runs(self, architecture: Mapping[str, str]) -> Counter[str]:
         """Return how often each part runs in the network that takes these options."""

@@ -51,7 +51,8 @@ def from_json(value: Mapping[str, Any], source: str) -> CostTable:
 
 
 def _entry(entry: CostEntry) -> dict[str, Any]:
-    return {**asdict(entry), "options": list(entry.options), "parts": list(entry.parts)}
+    known = {name: value for name, value in asdict(entry).items() if value is not None}
+    return {**known, "options": list(entry.options), "parts": list(entry.parts)}
 
 
 def _term(reader: reading.Reader, value: Mapping[str, Any], number: int) -> CostTerm:
@@ -82,6 +83,8 @@ def _read_entry(reader: reading.Reader, choices: tuple[str, ...], value: Mapping
         reader.integer(value, "parameters", where),
         reader.integer(value, "flops", where),
         reader.integer(value, "bytes", where),
+        reader.integer(value, "size_bytes", where) if "size_bytes" in value else None,
+        reader.integer(value, "peak_bytes", where) if "peak_bytes" in value else None,
         reader.names(value, "parts", where) if "parts" in value else (),
     )
 
