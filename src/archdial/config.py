@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from pydantic import ConfigDict
 
 from archdial.cost.profile import NETWORKS
+from archdial.cost.rounds import REPEATS
 from archdial.cost.runtimes import check_runtime
 from archdial.cost.table import check_column
 from archdial.dial import DIALS, Dial, make_dial
@@ -40,6 +41,7 @@ class ProfileSettings:
 
     Attributes:
         networks: whole networks at most, to which is fitted what the sum of the parts leaves out.
+        repeats: repetitions of which medians are taken.
     """
 
     runtime: str = "eager"
@@ -47,10 +49,11 @@ class ProfileSettings:
     threads: int = 1
     device: str = "cpu"
     networks: int = NETWORKS
+    repeats: int = REPEATS
 
     def __post_init__(self) -> None:
         check_runtime(self.runtime)
-        for name in ("batch_size", "threads"):
+        for name in ("batch_size", "threads", "repeats"):
             if getattr(self, name) < 1:
                 raise UsageError(f"profile.{name} = {getattr(self, name)}: expected a whole number, at least 1")
         if self.networks < 0:

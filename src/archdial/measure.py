@@ -71,7 +71,7 @@ def latencies(
 
     Taken under the conditions of the family's table, its device, runtime, batch size and threads, and in the same
     rounds for all: machines have slow phases, and what was measured in different ones does not compare. What stays too
-    noisy to be relied on is warned of, as NoisyMeasurement.
+    noisy to be relied on is warned of, as NoisyMeasurement. Repeated no more often than the parts of the table were.
     """
     distinct = list(dict.fromkeys(architectures))
     conditions = family.table.runtime
@@ -82,7 +82,7 @@ def latencies(
         threads=int(conditions["threads"]),
         runtime=str(conditions["runtime"]),
         device=str(conditions["device"]),
-        repeats=repeats,
+        repeats=min(repeats, conditions.get("repeats", repeats)),
         progress=(bar or NoBar()).part("latency", 1).upto,
     )
     warn_noisy([f"member {n}" for n, timing in enumerate(timings) if timing.noisy], len(timings))

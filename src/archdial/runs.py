@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from archdial.config import Recipe, absolute, recipe_from_json
-from archdial.cost import machine, timing
+from archdial.cost import machine
 from archdial.cost.conditions import Conditions
 from archdial.cost.profile import profile
 from archdial.cost.table import CostTable
@@ -207,7 +207,7 @@ def load_data(run: Run, source: str | None = None, family: Family | None = None)
 def check_conditions(recipe: Recipe) -> None:
     """Raise UsageError unless this machine can measure as the recipe says, before anything is loaded for it."""
     chosen = recipe.profile
-    Conditions.of(chosen.runtime, chosen.batch_size, chosen.threads, timing.REPEATS, chosen.device)
+    Conditions.of(chosen.runtime, chosen.batch_size, chosen.threads, chosen.repeats, chosen.device)
 
 
 def cost_table(recipe: Recipe, network: Supernet, file: Path | None, bar: Bar | NoBar) -> CostTable:
@@ -222,6 +222,7 @@ def cost_table(recipe: Recipe, network: Supernet, file: Path | None, bar: Bar | 
         threads=chosen.threads,
         device=chosen.device,
         networks=chosen.networks,
+        repeats=chosen.repeats,
         progress=bar.part("profile", 1).upto,
     )
 

@@ -31,7 +31,7 @@ search:
   evaluation_images: 40
   calibration_images: 40
   hypernet: {kind: linear}
-profile: {networks: 10}
+profile: {networks: 10, repeats: 3}
 """
 
 

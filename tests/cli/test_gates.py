@@ -25,7 +25,7 @@ channels: 1
 weights: 0.5
 limit: 120
 network: {kind: gates, model: resnet20, width: 2, groups: {"stages.*.pair": ["stages.*.conv2", "stages.*.bn2"]}}
-profile: {networks: 0}
+profile: {networks: 0, repeats: 3}
 search:
   regime: tuned
   paths: kept

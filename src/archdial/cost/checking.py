@@ -6,11 +6,12 @@ import statistics
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from archdial.cost import timing, whole
+from archdial.cost import whole
 from archdial.cost.conditions import Conditions
 from archdial.cost.expected import ExpectedCost
 from archdial.cost.fit import Agreement
 from archdial.cost.profile import NETWORKS, warn_noisy
+from archdial.cost.rounds import REPEATS
 from archdial.cost.table import CostTable
 from archdial.cost.timing import Progress
 from archdial.errors import UsageError
@@ -76,7 +77,7 @@ def check(network: Supernet, table: CostTable, count: int = NETWORKS, progress: 
         table.runtime["runtime"],
         table.runtime["batch_size"],
         table.runtime["threads"],
-        timing.REPEATS,
+        table.runtime.get("repeats", REPEATS),
         table.runtime["device"],
     )
     known = {network.space.parse(item.architecture): item.latency_ms for item in table.networks}
