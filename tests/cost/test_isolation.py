@@ -50,19 +50,6 @@ class Dying(nn.Module):
         return inputs
 
 
-class Sleepy(nn.Module):
-    """Says that it has begun, and goes on for longer than any test."""
-
-    def __init__(self, file: Path) -> None:
-        super().__init__()
-        self.file = str(file)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        Path(self.file).write_text(str(os.getpid()))
-        time.sleep(600)
-        return inputs
-
-
 def test_many_are_measured_in_one_process_that_is_gone_afterwards() -> None:
     seen: list[tuple[int, int]] = []
     before = children()
@@ -97,19 +84,34 @@ def gone(pid: int) -> bool:
         return True
 
 
+INTERRUPTED = """
+import os, signal, sys, time
+from pathlib import Path
+import torch
+from torch import nn
+from archdial.cost.profile import measure
+
+class Sleepy(nn.Module):
+    def forward(self, inputs):
+        Path(sys.argv[1]).write_text(str(os.getpid()))
+        time.sleep(600)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    measure(Sleepy(), (3,))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
 def test_an_interruption_ends_it(tmp_path: Path) -> None:
-    file = tmp_path / "begun"
-    main = threading.get_ident()
-
-    def interrupt() -> None:
+    script, file = tmp_path / "script.py", tmp_path / "begun"
+    script.write_text(INTERRUPTED)
+    # In a process of its own: libraries that other tests load are not prepared for a signal.
+    with subprocess.Popen([sys.executable, script, file], stdout=subprocess.PIPE, text=True) as run:
         until(lambda: file.is_file() and bool(file.read_text()))
-        signal.pthread_kill(main, signal.SIGINT)
-
-    interrupter = threading.Thread(target=interrupt)
-    interrupter.start()
-    with pytest.raises(KeyboardInterrupt):
-        timings(EAGER, [("a", of(Sleepy(file)))], count=1, repeats=1)
-    interrupter.join()
+        run.send_signal(signal.SIGINT)
+        assert run.communicate(timeout=60)[0] == "interrupted\n"
     assert gone(int(file.read_text()))
 
 
