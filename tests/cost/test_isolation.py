@@ -92,8 +92,10 @@ from torch import nn
 from archdial.cost.profile import measure
 
 class Sleepy(nn.Module):
+    file = sys.argv[1]
+
     def forward(self, inputs):
-        Path(sys.argv[1]).write_text(str(os.getpid()))
+        Path(self.file).write_text(str(os.getpid()))
         time.sleep(600)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -109,7 +111,7 @@ def test_an_interruption_ends_it(tmp_path: Path) -> None:
     script.write_text(INTERRUPTED)
     # In a process of its own: libraries that other tests load are not prepared for a signal.
     with subprocess.Popen([sys.executable, script, file], stdout=subprocess.PIPE, text=True) as run:
-        until(lambda: file.is_file() and bool(file.read_text()))
+        until(lambda: run.poll() is not None or (file.is_file() and bool(file.read_text())))
         run.send_signal(signal.SIGINT)
         assert run.communicate(timeout=60)[0] == "interrupted\n"
     assert gone(int(file.read_text()))
