@@ -146,7 +146,10 @@ def _checked(network: Supernet, table: CostTable, bar: Bar) -> Check:
 def _value(file: Path, network: Supernet, table: CostTable) -> dict[str, Any]:
     from archdial.cost.expected import ExpectedCost
 
-    costs = {column: ExpectedCost(network.space, table, column) for column in ("latency_ms", "parameters", "flops")}
+    costs = {
+        column: ExpectedCost(network.space, table, column)
+        for column in ("latency_ms", "parameters", "flops", "size_bytes")
+    }
     return {
         "table": str(file),
         "space": table.space,
