@@ -234,6 +234,6 @@ def test_a_check_sees_other_networks_and_the_pace(fused, monkeypatch):
 
 def test_there_must_be_networks_left_to_check(fused):
     network = Toy()
-    table = profile(network, networks=10_000)
+    table = profile(network, networks=10_000, repeats=1)
     with pytest.raises(UsageError, match="no architectures beside"):
         check(network, table)

@@ -249,7 +249,7 @@ def test_what_is_measured_is_what_flows_through_a_batch(name: str, batch_size: i
 def test_profiling_gives_a_table_of_the_gates(name: str) -> None:
     network = gated(name)
     before = copy.deepcopy(network.state_dict())
-    made = profile(network, repeats=1)
+    made = profile(network, repeats=1, networks=0)
     made.check(network.space)
     cost = ExpectedCost(network.space, made)
     nothing = network.space.uniform("drop")
@@ -270,7 +270,7 @@ def test_batches_of_four(name: str) -> None:
     # Counted is one input, however many are measured.
     assert one == four and one
     if name == "residual":
-        made = profile(network, repeats=1, batch_size=4)
+        made = profile(network, repeats=1, batch_size=4, networks=0)
         assert made.runtime["batch_size"] == 4
         assert ExpectedCost(network.space, made).of(network.whole) > 0
 
