@@ -10,7 +10,7 @@ demo: $(READY)
 	$(VENV)/bin/archdial demo --out runs/demo
 
 test: $(READY) lint
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .

@@ -31,6 +31,7 @@ search:
   paths: kept
   epochs: 1
   batch_size: 30
+  dial_steps: 60
   evaluations: 8
   sample: 6
   rounds: 1

@@ -37,6 +37,7 @@ def small_settings(method: str) -> SearchSettings:
         warmup_epochs=1,
         dial_epochs=2,
         batch_size=16,
+        dial_steps=60,
         evaluations=14,
         sample=6,
         rounds=2,

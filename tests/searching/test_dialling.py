@@ -62,9 +62,9 @@ def train(dial: Dial, imitation: bool = False, entropy: float = 1.0, steps: int 
     torch.manual_seed(0)
     hypernet = make_hypernet("mlp", SPACE, dial.features)
     relaxation = make_relaxation("straight_through", SPACE)
-    trainer = DialTrainer(dial, hypernet, LAW, COST, relaxation, Temperature(), entropy, imitation)
+    trainer = DialTrainer(dial, hypernet, LAW, COST, relaxation, Temperature(), entropy, imitation, steps)
     before = [parameter.clone() for parameter in LAW.parameters()]
-    trainer.fit(KNOWN, seeded(), steps=steps)
+    trainer.fit(KNOWN, seeded())
     assert all(p.equal(b) for p, b in zip(LAW.parameters(), before, strict=True)), "the predictor is only asked"
     return at_positions(SPACE, hypernet, dial, dial.grid(12))
 
@@ -129,8 +129,8 @@ def test_imitation_reproduces_the_best_that_is_known() -> None:
     target = EVERY[100]
     known = Known.of(NETWORK, [Evaluated(a, 0.9 if a == target else 0.3, 1.0) for a in EVERY[::10]])
     relaxation = make_relaxation("straight_through", SPACE)
-    trainer = DialTrainer(dial, hypernet, Blind(SPACE), COST, relaxation, Temperature(), imitation=True)
-    trainer.fit(known, seeded(), steps=60, rate=0.05)
+    trainer = DialTrainer(dial, hypernet, Blind(SPACE), COST, relaxation, Temperature(), imitation=True, steps=60)
+    trainer.fit(known, seeded(), rate=0.05)
     assert set(at_positions(SPACE, hypernet, dial, dial.grid(4))) == {target}
 
 
@@ -141,7 +141,7 @@ def test_training_repeats_to_the_bit() -> None:
         torch.manual_seed(0)
         hypernet = make_hypernet("mlp", SPACE, 1)
         relaxation = make_relaxation("straight_through", SPACE)
-        DialTrainer(dial, hypernet, LAW, COST, relaxation, Temperature()).fit(KNOWN, seeded(seed), steps=5)
+        DialTrainer(dial, hypernet, LAW, COST, relaxation, Temperature(), steps=5).fit(KNOWN, seeded(seed))
         states.append(torch.cat([p.detach().flatten() for p in hypernet.parameters()]))
     assert states[0].equal(states[1])
     assert not states[0].equal(states[2])

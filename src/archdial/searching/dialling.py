@@ -18,6 +18,7 @@ from archdial.searching.candidates import at_positions, likely, unseen
 from archdial.searching.evaluation import Evaluated, errors
 from archdial.searching.objective import entropy, objective
 from archdial.searching.predictor import AccuracyPredictor
+from archdial.searching.settings import STEPS
 from archdial.space import Architecture, Space
 
 POSITIONS = 64
@@ -83,6 +84,7 @@ class DialTrainer:
 
     Attributes:
         entropy: weight of the entropy of the options at the start, falling to 0 half-way.
+        steps: of each fit, of 64 dial positions.
         imitation: descend the cross-entropy towards the best known architecture of each position instead.
     """
 
@@ -94,25 +96,26 @@ class DialTrainer:
     temperature: Temperature
     entropy: float = 0.0
     imitation: bool = False
+    steps: int = STEPS
 
-    def fit(self, known: Known, generator: torch.Generator, steps: int = 500, rate: float = 0.01) -> float:
-        """Train for `steps` of 64 dial positions; return the mean loss of the last tenth.
+    def fit(self, known: Known, generator: torch.Generator, rate: float = 0.01) -> float:
+        """Train for `steps`; return the mean loss of the last tenth.
 
         The gradient towards accuracy comes from the predictor. It saturates where the predictor sees no more gain; with
         `imitation` the dial learns to reproduce the best known architecture of each of its positions.
         One thread: on tensors this small a second one only waits, and on a busy machine it waits long.
         """
         with threads(1):
-            return self._descend(known, generator, steps, rate)
+            return self._descend(known, generator, rate)
 
-    def _descend(self, known: Known, generator: torch.Generator, steps: int, rate: float) -> float:
+    def _descend(self, known: Known, generator: torch.Generator, rate: float) -> float:
         optimizer = torch.optim.Adam(self.hypernet.parameters(), lr=rate)
         # Half of them a grid: it has the corners and ends, which draws hardly ever reach.
         positions = torch.cat((self.dial.grid(LESSON // 2), self.dial.sample(LESSON // 2, generator)))
         lesson = Lesson.about(known, self.dial, positions, self.cost)
         losses = []
-        for step in range(steps):
-            progress = step / steps
+        for step in range(self.steps):
+            progress = step / self.steps
             for group in optimizer.param_groups:
                 group["lr"] = rate * (1 - 0.9 * progress)
             loss = self._loss(known, lesson.drawn(POSITIONS, generator), progress, generator)
@@ -120,7 +123,7 @@ class DialTrainer:
             loss.backward()
             optimizer.step()
             losses.append(loss.detach())
-        return float(torch.stack(losses[-max(steps // 10, 1) :]).mean())
+        return float(torch.stack(losses[-max(self.steps // 10, 1) :]).mean())
 
     def settle(self, known: Known, generator: torch.Generator, *, unseen_too: bool = False) -> float:
         """Train to the end: by the predictor alone, then towards the best that is known at each position.

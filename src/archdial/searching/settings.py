@@ -9,6 +9,9 @@ from archdial.errors import UsageError, unknown
 from archdial.relaxation import RELAXATIONS, Temperature
 from archdial.searching.paths import PATHS
 
+STEPS = 500
+"""Of a fit of the hypernetwork, on 64 positions each: enough for it to settle; seconds."""
+
 Method = Literal["predictor", "two_stage", "single_level"]
 
 
@@ -22,6 +25,7 @@ class SearchSettings:
         epochs: epochs over the images for the weights.
         warmup_epochs: of these, how many come before the dial joins in; single_level only.
         dial_epochs: epochs over the validation images for the dial; two_stage only.
+        dial_steps: of each fit of the hypernetwork to predictor and cost table.
         batch_size: images a step.
         paths: how paths are drawn while only weights are trained.
         learning_rate, momentum, weight_decay, clip: SGD for the weights, cosine to zero.
@@ -49,6 +53,7 @@ class SearchSettings:
     epochs: int = 20
     warmup_epochs: int = 2
     dial_epochs: int = 2
+    dial_steps: int = STEPS
     batch_size: int = 64
     paths: str = "shares"
     learning_rate: float = 0.05
@@ -73,7 +78,15 @@ class SearchSettings:
     precision: str = "32-true"
 
     def __post_init__(self) -> None:
-        counts = ("epochs", "batch_size", "rounds", "evaluations", "evaluation_images", "calibration_images")
+        counts = (
+            "epochs",
+            "dial_steps",
+            "batch_size",
+            "rounds",
+            "evaluations",
+            "evaluation_images",
+            "calibration_images",
+        )
         for name in counts:
             if getattr(self, name) < 1:
                 raise UsageError(f"search.{name} = {getattr(self, name)}: expected a whole number, at least 1")

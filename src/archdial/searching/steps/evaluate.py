@@ -204,4 +204,5 @@ def dial_trainer(state: SearchState) -> DialTrainer:
         relaxation=state.relaxation,
         temperature=state.settings.temperature,
         entropy=state.settings.entropy,
+        steps=state.settings.dial_steps,
     )
