@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from archdial.networks.cells import cells
     from archdial.networks.gated import gates
     from archdial.networks.operations import register_operation
-    from archdial.redialling import redial
+    from archdial.redialling import add_device, redial
     from archdial.run import search
     from archdial.storage import load_family as load
 
@@ -28,6 +28,7 @@ __all__ = [
     "RunError",
     "Scalar",
     "UsageError",
+    "add_device",
     "cells",
     "gates",
     "load",
@@ -46,6 +47,7 @@ _HOMES = {
     "RunError": "archdial.errors",
     "Scalar": "archdial.dial",
     "UsageError": "archdial.errors",
+    "add_device": "archdial.redialling",
     "cells": "archdial.networks.cells",
     "gates": "archdial.networks.gated",
     "load": "archdial.storage",

@@ -15,6 +15,7 @@ from archdial.cost.profile import NETWORKS
 from archdial.cost.rounds import REPEATS
 from archdial.cost.runtimes import check_runtime
 from archdial.cost.table import check_column
+from archdial.cost.tables import check_name
 from archdial.dial import DIALS, Dial, make_dial
 from archdial.errors import UsageError, unknown
 from archdial.hypernet import make_hypernet
@@ -73,6 +74,7 @@ class Recipe:
         limit: the most train images to use.
         dial: its kind, and settings of that kind.
         table: file of a cost table that was made elsewhere; without it one is measured, as `profile` says.
+        tables: files of the cost tables of several devices, by their names; the search is then for all of them.
         train: how a member is trained from scratch; fine-tuning takes a quarter of its epochs, a fifth of its rate.
     """
 
@@ -88,6 +90,7 @@ class Recipe:
     dial: dict[str, Any] = field(default_factory=lambda: {"kind": "scalar"})
     search: SearchSettings = field(default_factory=SearchSettings)
     table: str | None = None
+    tables: dict[str, str] | None = None
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
 
@@ -95,6 +98,10 @@ class Recipe:
         if Path(self.name).name != self.name:
             raise UsageError(f"name = {self.name!r}: expected a name that a folder can have")
         check_column(self.search.cost)
+        if self.table is not None and self.tables is not None:
+            raise UsageError("table and tables: name the one file, or the files of several devices")
+        for device in self.tables or {}:
+            check_name(device, device)
         _check_precision(self.search.precision)
         _check_hypernet(self)
 
@@ -120,9 +127,10 @@ class Recipe:
         """
         search = self.search if epochs is None else replace(self.search, epochs=epochs)
         network = self.network.with_weights(weights)
-        table = None if self.table is None else str(Path(self.table).expanduser().absolute())
+        table = None if self.table is None else _absolute_file(self.table)
+        tables = self.tables and {name: _absolute_file(file) for name, file in self.tables.items()}
         source = absolute(self.data if data is None else data)
-        return replace(self, data=source, search=search, network=network, table=table)
+        return replace(self, data=source, search=search, network=network, table=table, tables=tables)
 
     def profiled(self, **conditions: Any) -> Recipe:
         """Return the recipe with other settings of its profile; what is None stays.
@@ -137,6 +145,10 @@ class Recipe:
         """Return the recipe as a JSON value, every setting spelt out."""
         value: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return value
+
+
+def _absolute_file(file: str) -> str:
+    return str(Path(file).expanduser().absolute())
 
 
 def absolute(source: str) -> str:

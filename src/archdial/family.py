@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from archdial.cost.expected import ExpectedCost
 from archdial.cost.peak import PeakCost
 from archdial.cost.table import PEAK, CostTable
+from archdial.cost.tables import Tables
 from archdial.data import Normalize
+from archdial.devices import Devices
 from archdial.dial import Dial
 from archdial.errors import UsageError
 from archdial.hypernet import Hypernetwork
@@ -39,6 +41,8 @@ class Family:
         calibration: training images uint8 (n, c, h, w) for BatchNorm statistics.
         archive: the architectures evaluated with the final weights.
         info: config, seed, versions, device and data of the search, as JSON.
+        device: name of the device that it answers for, of those in `devices`; table, dial and hypernet are that one's.
+        devices: all that it can answer for, where there are several.
     """
 
     network: Supernet
@@ -52,6 +56,8 @@ class Family:
     classes: tuple[str, ...]
     column: str = "latency_ms"
     info: dict[str, Any] = field(default_factory=dict)
+    device: str | None = None
+    devices: Devices | None = None
 
     @property
     def space(self) -> Space:
@@ -77,15 +83,45 @@ class Family:
     def _known(self) -> dict[Architecture, Evaluated]:
         return {item.architecture: item for item in self.archive}
 
-    def at(self, position: Position) -> Member:
+    @property
+    def tables(self) -> Tables:
+        """The table, or those of all devices by name."""
+        return self.table if self.devices is None else self.devices.tables
+
+    @property
+    def shared_hypernet(self) -> Hypernetwork:
+        """The hypernetwork with the parameters: of several devices the one that also reads a device's code."""
+        return self.hypernet if self.devices is None else self.devices.hypernet
+
+    @cached_property
+    def _views(self) -> dict[str, Family]:
+        return {}
+
+    def on(self, device: str | None) -> Family:
+        """Return the family as it answers for the device of that name; None is the one it answers for already.
+
+        Raises:
+            UsageError: there is no such device.
+        """
+        if device in (None, self.device):
+            return self
+        if self.devices is None:
+            raise UsageError(f"device {device!r}: this family is for one device, leave it out or add that one's table")
+        assert device is not None
+        if device not in self._views:
+            self._views[device] = replace(self, **self.devices.view(device))
+        return self._views[device]
+
+    def at(self, position: Position, *, device: str | None = None) -> Member:
         """Return the member at a dial position.
 
         Raises:
-            UsageError: the position lies off the dial.
+            UsageError: the position lies off the dial, or there is no such device.
         """
-        z = self.dial.position(position)
-        chosen = at_positions(self.space, self.hypernet, self.dial, z[None])[0]
-        return self.member(chosen, self.dial.value(z))
+        family = self.on(device)
+        z = family.dial.position(position)
+        chosen = at_positions(family.space, family.hypernet, family.dial, z[None])[0]
+        return family.member(chosen, family.dial.value(z))
 
     def along(self, count: int = 24) -> list[Member]:
         """Return the members on a grid of about `count` dial positions."""
@@ -101,6 +137,7 @@ class Family:
         flops: float | None = None,
         size_bytes: float | None = None,
         peak_bytes: float | None = None,
+        device: str | None = None,
     ) -> Member:
         """Return the most accurate member found whose cost meets every budget given.
 
@@ -114,6 +151,7 @@ class Family:
             flops: of one input.
             size_bytes: of parameters and buffers, as a file of weights holds them.
             peak_bytes: the most that one operator reads and writes at once for one input, weights aside.
+            device: whose milliseconds are meant, of a family for several.
 
         Raises:
             UsageError: no budget is given, the table has none of the kind, or none can meet it; the message names the
@@ -127,6 +165,9 @@ class Family:
             PEAK: peak_bytes,
         }
         given = {column: float(value) for column, value in limits.items() if value is not None}
+        return self.on(device)._within(given)
+
+    def _within(self, given: dict[str, float]) -> Member:
         self._check_reachable(given)
         pool = self._pool(given)
         if not pool:

@@ -126,6 +126,7 @@ class Member:
         space = self.family.space
         return {
             "dial": self.dial,
+            "device": self.family.device,
             "architecture": space.describe(self.architecture),
             "accuracy": self.accuracy,
             "latency_ms": self.latency_ms,

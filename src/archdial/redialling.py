@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
 from archdial.cost.expected import ExpectedCost
 from archdial.cost.table import CostTable
+from archdial.cost.tables import Tables, check_name
+from archdial.devices import Device, arranged, found
 from archdial.dial import Dial, Tradeoff
+from archdial.errors import UsageError
 from archdial.family import Family
+from archdial.hypernet import HYPERNETS
 from archdial.relaxation import StraightThrough, Temperature
 from archdial.searching.dialling import DialTrainer, Known
 from archdial.searching.state import hypernet_for
+
+FIRST = "first"
+"""Name of the device of a search for one, once others join it."""
 
 
 def redial(family: Family, dial: Dial | None = None, table: CostTable | None = None, *, seed: int = 0) -> Family:
@@ -20,25 +28,67 @@ def redial(family: Family, dial: Dial | None = None, table: CostTable | None = N
 
     Args:
         dial: another dial; by default the same one, its range or strength found anew.
-        table: what the options cost on another device.
+        table: what the options cost on another device, instead of the one that the family answers for.
 
     Raises:
         UsageError: the table is one of another space.
     """
+    tables: Tables = table or family.table
+    if family.devices is not None:
+        tables = family.devices.tables | ({} if table is None else {str(family.device): table})
+    return _retrained(family, tables, dial or family.dial.opened(), seed)
+
+
+def add_device(family: Family, name: str, table: CostTable, *, retrain: bool = True, seed: int = 0) -> Family:
+    """Return `family` for one more device, for which it then answers; the weights stay untouched.
+
+    Args:
+        name: of the device. That of a family that was searched for one device becomes "first".
+        table: what the options cost on it.
+        retrain: train the hypernetwork anew, for all devices. Else, of a family for several, it takes the new device
+            for what its costs are most like: at once, and nothing changes for the others.
+
+    Raises:
+        UsageError: the name is taken or no name, the table is one of another space, or there are no other devices to
+            tell the new one from.
+    """
+    check_name(name, name)
+    others = {FIRST: family.table} if family.devices is None else family.devices.tables
+    if name in others:
+        raise UsageError(f"there is a device {name!r} already: choose another name, or redial for it")
+    if retrain:
+        return _retrained(family, {**others, name: table}, family.dial.opened(), seed).on(name)
+    return _recognised(family, name, table).on(name)
+
+
+def _retrained(family: Family, tables: Tables, dial: Dial, seed: int) -> Family:
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    table = table or family.table
-    cost = ExpectedCost(family.space, table, family.column)
+    asked, cost = arranged(family.space, tables, dial, family.column)
     known = Known.of(family.network, family.archive)
-    fitted = (dial or family.dial.opened()).fitted(
-        family.space.kinds, Tradeoff(known.errors, cost.fraction(known.weights))
-    )
-    told = family.hypernet.to_json()
-    # A kernel's pivots and width belong to the old dial.
-    stale = {"pivots", "width"} if told["kind"] == "kernel" else set()
-    settings = {name: value for name, value in told.items() if name not in stale}
-    hypernet = hypernet_for(fitted, family.network, settings)
+    fitted = asked.fitted(family.space.kinds, Tradeoff(known.errors, cost.fraction(known.weights)))
+    hypernet = hypernet_for(fitted, family.network, _settings(family, fitted))
     relaxation = StraightThrough(family.space)
     trainer = DialTrainer(fitted, hypernet, family.predictor, cost, relaxation, Temperature(), entropy=1.0)
     trainer.settle(known, generator, unseen_too=True)
-    return replace(family, dial=fitted, hypernet=hypernet, table=table)
+    return replace(family, **found(tables, cost, fitted, hypernet)).on(family.device)
+
+
+def _recognised(family: Family, name: str, table: CostTable) -> Family:
+    if family.devices is None:
+        raise UsageError("a family that was searched for one device tells no others apart: let it retrain")
+    cost = ExpectedCost(family.space, table, family.column)
+    known = Known.of(family.network, family.archive)
+    dial = family.dial.opened().fitted(family.space.kinds, Tradeoff(known.errors, cost.fraction(known.weights)))
+    device = Device(table, dial, family.devices.fingerprint.of(cost))
+    devices = replace(family.devices, each={**family.devices.each, name: device})
+    return replace(family, devices=devices)
+
+
+def _settings(family: Family, dial: Dial) -> dict[str, Any]:
+    told = family.hypernet.to_json()
+    if dial.features > 1 and HYPERNETS[str(told["kind"])].one_feature:
+        return {}
+    # A kernel's pivots and width belong to the old dial.
+    stale = {"pivots", "width"} if told["kind"] == "kernel" else set()
+    return {name: value for name, value in told.items() if name not in stale}

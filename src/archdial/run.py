@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
-from archdial.cost.table import CostTable
+from archdial.cost.tables import Tables
 from archdial.data import SearchData
+from archdial.devices import found
 from archdial.dial import Dial, Scalar
 from archdial.errors import UsageError
 from archdial.family import Family
@@ -25,7 +26,7 @@ from archdial.versions import versions
 def search(
     network: Supernet,
     data: SearchData,
-    table: CostTable,
+    table: Tables,
     dial: Dial | None = None,
     settings: SearchSettings | None = None,
     *,
@@ -42,7 +43,7 @@ def search(
     Args:
         network: its weights are drawn anew.
         data: images for the weights and for the dial.
-        table: what each option costs on the device.
+        table: what each option costs on the device; or several tables, by the names of their devices.
         dial: Scalar() by default.
         settings: how to search.
         weights_from: a family over an equal network; its weights are taken and kept, only the dial is searched.
@@ -84,10 +85,8 @@ def as_family(state: SearchState, config: dict[str, Any]) -> Family:
     """Return what `state` has found, on the CPU."""
     return Family(
         network=state.network.to("cpu").eval(),
-        hypernet=state.hypernet,
-        dial=state.dial,
+        **found(state.tables, state.cost, state.dial, state.hypernet),
         predictor=state.predictor,
-        table=state.table,
         normalize=state.normalize,
         calibration=state.calibration_pixels,
         archive=tuple(state.archive),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from archdial.cost import machine
 from archdial.cost.conditions import Conditions
 from archdial.cost.profile import profile
 from archdial.cost.table import CostTable
+from archdial.cost.tables import Tables, load_tables, tables_json
 from archdial.data import DataSet, SearchData, load, split
 from archdial.errors import UsageError
 from archdial.family import Family
@@ -23,6 +25,7 @@ from archdial.searching.checkpoint import NAME as CHECKPOINT
 from archdial.searching.log import METRICS
 from archdial.searching.loop import Loop
 from archdial.searching.state import begin
+from archdial.space import Space
 from archdial.storage import ARCHITECTURE, FAMILY, WEIGHTS, load_family, save_family
 from archdial.versions import versions
 
@@ -137,6 +140,7 @@ def resumed_run(
         recipe.changed(epochs=epochs, weights=weights),
         data=run.recipe.data if data is None else absolute(data),
         table=run.recipe.table,
+        tables=run.recipe.tables,
     ).to_json()
     asked_all = {**asked, "seed": run.seed if seed is None else seed}
     if difference := _difference({**stored, "seed": run.seed}, asked_all):
@@ -149,14 +153,15 @@ def resumed_run(
     return replace(run, device=device)
 
 
-def search(run: Run, *, table: Path | None = None, bar: Bar | NoBar | None = None) -> Family:
+def search(run: Run, *, table: Path | Mapping[str, Path] | None = None, bar: Bar | NoBar | None = None) -> Family:
     """Begin or go on with `run`, to its end; return the family, which is then in its folder too.
 
     Nothing is written before recipe, data and table have proved right.
 
     Args:
         run: if its folder has a config.json, it goes on from its last checkpoint.
-        table: file of a cost table, where neither that of the recipe counts nor one is to be measured.
+        table: file of a cost table, where neither that of the recipe counts nor one is to be measured; of several
+            devices their files by name.
 
     Raises:
         UsageError: recipe, data and table do not go together.
@@ -168,14 +173,14 @@ def search(run: Run, *, table: Path | None = None, bar: Bar | NoBar | None = Non
     begun = (run.folder / CONFIG).exists()
     whole, seen = load_data(run)
     network = run.recipe.network.make(whole)
-    named = table or (run.recipe.table and Path(run.recipe.table)) or None
-    costs = cost_table(run.recipe, network, run.folder / TABLE if begun else named, bar)
-    if begun and table is not None and CostTable.load(table) != costs:
+    named = run.folder / TABLE if begun else table or _named(run.recipe)
+    costs = cost_table(run.recipe, network, bar) if named is None else _loaded(named, network.space)
+    if begun and table is not None and _loaded(table, network.space) != costs:
         raise UsageError(f"the run in {run.folder} was begun with another table than {table}: leave out --table")
     recipe = run.recipe
     state = begin(network, seen, costs, recipe.make_dial(), recipe.search, run.seed, run.device)
     if not begun:
-        write_json(run.folder / TABLE, costs.to_json())
+        write_json(run.folder / TABLE, tables_json(costs))
         write_json(run.folder / CONFIG, run.to_json())
     Loop(state, run.folder, bar).run(resume=begun)
     family = as_family(state, recipe.to_json())
@@ -210,10 +215,21 @@ def check_conditions(recipe: Recipe) -> None:
     Conditions.of(chosen.runtime, chosen.batch_size, chosen.threads, chosen.repeats, chosen.device)
 
 
-def cost_table(recipe: Recipe, network: Supernet, file: Path | None, bar: Bar | NoBar) -> CostTable:
-    """Return the cost table in `file`, or measure one as the recipe says."""
-    if file is not None:
-        return CostTable.load(file, network.space)
+def _named(recipe: Recipe) -> Path | dict[str, Path] | None:
+    """Return the file of the table that `recipe` names, or the files by name of their devices."""
+    if recipe.tables is not None:
+        return {name: Path(file) for name, file in recipe.tables.items()}
+    return None if recipe.table is None else Path(recipe.table)
+
+
+def _loaded(files: Path | Mapping[str, Path], space: Space) -> Tables:
+    if isinstance(files, Mapping):
+        return {name: CostTable.load(file, space) for name, file in files.items()}
+    return load_tables(files, space)
+
+
+def cost_table(recipe: Recipe, network: Supernet, bar: Bar | NoBar) -> CostTable:
+    """Measure a cost table as the recipe says."""
     chosen = recipe.profile
     return profile(
         network,

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from archdial.built import BuiltMember
 from archdial.cost.table import CostTable
 from archdial.data import Normalize
+from archdial.devices import Devices
 from archdial.dial import make_dial
 from archdial.errors import UsageError, unknown
 from archdial.family import Family
 from archdial.files import json_text, read_json, replacing
-from archdial.hypernet import make_hypernet
+from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.member import Member
 from archdial.networks.base import Supernet
 from archdial.networks.cells import CellNetwork
@@ -43,7 +44,7 @@ def save_family(family: Family, folder: Path) -> Path:
         "version": VERSION,
         "network": family.network.to_json(),
         "space": family.space.fingerprint,
-        "hypernet": {"features": family.hypernet.features, **family.hypernet.to_json()},
+        "hypernet": {"features": family.shared_hypernet.features, **family.shared_hypernet.to_json()},
         "dial": family.dial.to_json(),
         "column": family.column,
         "table": family.table.to_json(),
@@ -51,6 +52,8 @@ def save_family(family: Family, folder: Path) -> Path:
         "classes": list(family.classes),
         "archive": [[list(item.architecture.options), item.accuracy, item.loss] for item in family.archive],
         "info": family.info,
+        "device": family.device,
+        "devices": None if family.devices is None else family.devices.to_json(),
     }
     return _write(folder / FAMILY, value, _tensors(family))
 
@@ -81,10 +84,8 @@ def load_family(folder: str | Path, model: nn.Module | None = None) -> Family:
     network.eval()
     return Family(
         network=network,
-        hypernet=hypernet,
-        dial=make_dial(value["dial"]),
+        **_answering(value, hypernet, path),
         predictor=predictor,
-        table=CostTable.from_json(value["table"], f"the cost table in {path}"),
         normalize=Normalize(**value["normalize"]),
         calibration=tensors["calibration"],
         archive=tuple(_evaluated(network, item) for item in value["archive"]),
@@ -92,6 +93,14 @@ def load_family(folder: str | Path, model: nn.Module | None = None) -> Family:
         column=value["column"],
         info=value["info"],
     )
+
+
+def _answering(value: dict[str, Any], hypernet: Hypernetwork, path: Path) -> dict[str, Any]:
+    """Return table, dial and hypernetwork of the device that the family answers for, and all devices if several."""
+    if value.get("devices") is not None:
+        return Devices.from_json(value["devices"], hypernet, str(path)).view(value["device"])
+    table = CostTable.from_json(value["table"], f"the cost table in {path}")
+    return {"hypernet": hypernet, "dial": make_dial(value["dial"]), "table": table}
 
 
 def _write(path: Path, value: dict[str, Any], tensors: dict[str, Tensor]) -> Path:
@@ -104,7 +113,7 @@ def _write(path: Path, value: dict[str, Any], tensors: dict[str, Tensor]) -> Pat
 
 
 def _tensors(family: Family) -> dict[str, Tensor]:
-    parts = {"network": family.network, "hypernet": family.hypernet, "predictor": family.predictor}
+    parts = {"network": family.network, "hypernet": family.shared_hypernet, "predictor": family.predictor}
     states = {f"{name}.{key}": t for name, part in parts.items() for key, t in part.state_dict().items()}
     states |= {f"untouched.{key}": tensor for key, tensor in family.network.changed().items()}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in states.items()} | {

@@ -8,6 +8,7 @@ from archdial.cli import (
     train,
     profile,
     search,
+    add_device,
     evaluate,
     compare,
     experiments,
@@ -20,6 +21,7 @@ from archdial.cli import (
 # isort: on
 
 __all__ = [
+    "add_device",
     "app",
     "compare",
     "demo",

@@ -9,7 +9,7 @@ import typer
 
 from archdial.cli.app import app
 from archdial.cli.evaluate import Split, header
-from archdial.cli.options import Data, Json, RunArgument, Seed
+from archdial.cli.options import Data, Json, On, RunArgument, Seed
 from archdial.cli.output import show
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def compare(
     count: Annotated[int, typer.Option(min=2, help="Members of each front, at most.")] = 24,
     data: Data = None,
     seed: Seed = None,
+    on: On = None,
     json: Json = False,
 ) -> None:
     """Compare a run with baselines.
@@ -48,7 +49,7 @@ def compare(
     from archdial.runs import COMPARISON
 
     with Bar() as bar:
-        value = write_comparison(run, baselines, budget, split, count, data, seed or 0, bar)
+        value = write_comparison(run, baselines, budget, split, count, data, seed or 0, bar, on)
     show(value, table_of(value), f"comparison in {run / COMPARISON}; next: archdial report {run}", as_json=json)
 
 
@@ -61,6 +62,7 @@ def write_comparison(
     source: str | None,
     seed: int,
     bar: Bar,
+    on: str | None = None,
 ) -> dict[str, Any]:
     """Compare the run in `folder`; write comparison.json and return what it holds."""
     from archdial.comparing import compared, search_baselines
@@ -69,7 +71,7 @@ def write_comparison(
     from archdial.runs import COMPARISON, load_data, open_family, read_run
 
     chosen = _chosen(baselines)
-    family, run = open_family(folder), read_run(folder)
+    family, run = open_family(folder).on(on), read_run(folder)
     whole, seen = load_data(run, source, family)
     judge = evaluator_of(family, seen, run.recipe.search.evaluation_images)
     budget = len(family.archive) if budget is None else budget

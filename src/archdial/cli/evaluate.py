@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from archdial.cli.app import app
-from archdial.cli.options import Data, Json, RunArgument
+from archdial.cli.options import Data, Json, On, RunArgument
 from archdial.cli.output import distinct, show
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def evaluate(
     split: Annotated[Split, typer.Option(help="Images to measure accuracy on.")] = "validation",
     count: Annotated[int, typer.Option(min=1, help="Positions of the dial, about.")] = 24,
     data: Data = None,
+    on: On = None,
     json: Json = False,
 ) -> None:
     """Measure the members along the dial.
@@ -40,17 +41,19 @@ def evaluate(
     from archdial.runs import MEMBERS
 
     with Bar() as bar:
-        value = measure_members(run, split, count, data, bar)
+        value = measure_members(run, split, count, data, bar, on)
     show(value, table_of(value), f"members in {run / MEMBERS}; next: archdial report {run}", as_json=json)
 
 
-def measure_members(folder: Path, split: Split, count: int, source: str | None, bar: Any) -> dict[str, Any]:
+def measure_members(
+    folder: Path, split: Split, count: int, source: str | None, bar: Any, on: str | None = None
+) -> dict[str, Any]:
     """Measure about `count` members of the run in `folder`; write members.json and return what it holds."""
     from archdial.files import write_json
     from archdial.measure import latencies, with_accuracy
     from archdial.runs import MEMBERS, load_data, open_family, read_run
 
-    family, run = open_family(folder), read_run(folder)
+    family, run = open_family(folder).on(on), read_run(folder)
     whole, seen = load_data(run, source, family)
     images = whole.test if split == "test" else seen.validation
     members = with_accuracy(family.along(count), images, split, bar=bar)
@@ -84,6 +87,7 @@ def header(kind: str, run: Run, family: Family) -> dict[str, Any]:
         "versions": versions(),
         "device": f"{processor()}, {how}",
         "data": family.info.get("data", ""),
+        "on": family.device,
         "dial": family.dial.to_json(),
         "kinds": list(family.space.kinds),
         "range": {column: [cost.lowest, cost.highest] for column, cost in family.costs.items()},

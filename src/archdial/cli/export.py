@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archdial.cli.app import app
-from archdial.cli.options import At, Flops, Json, LatencyMs, Params, PeakBytes, SizeBytes
+from archdial.cli.options import At, Flops, Json, LatencyMs, On, Params, PeakBytes, SizeBytes
 from archdial.cli.output import show
 from archdial.cli.picking import picked
 
@@ -33,6 +33,7 @@ def export(
     flops: Flops = None,
     size_bytes: SizeBytes = None,
     peak_bytes: PeakBytes = None,
+    on: On = None,
     json: Json = False,
 ) -> None:
     """Write one member as a file that runs without archdial.
@@ -46,7 +47,7 @@ def export(
 
     _check_new(exporting.written(out, format))
     built = _built(
-        source, at, latency_ms=latency_ms, params=params, flops=flops, size_bytes=size_bytes, peak_bytes=peak_bytes
+        source, at, on, latency_ms=latency_ms, params=params, flops=flops, size_bytes=size_bytes, peak_bytes=peak_bytes
     )
     with Bar() as bar:
         exported = exporting.export(built, out, format, bar=bar)
@@ -64,15 +65,15 @@ def _check_new(files: tuple[Path, ...]) -> None:
             raise UsageError(f"{path} exists: choose another --out")
 
 
-def _built(source: Path, at: str | None, **budgets: float | None) -> BuiltMember:
+def _built(source: Path, at: str | None, on: str | None, **budgets: float | None) -> BuiltMember:
     from archdial.errors import UsageError
     from archdial.runs import open_family
     from archdial.storage import ARCHITECTURE, load_built
 
     if not (source / ARCHITECTURE).is_file():
-        return picked(open_family(source), at, **budgets).built()
-    if at is not None or any(budget is not None for budget in budgets.values()):
-        raise UsageError(f"{source} holds one member: leave out --at and all budgets")
+        return picked(open_family(source), at, on, **budgets).built()
+    if at is not None or on is not None or any(budget is not None for budget in budgets.values()):
+        raise UsageError(f"{source} holds one member: leave out --at, --on and all budgets")
     return load_built(source)
 
 

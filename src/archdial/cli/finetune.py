@@ -16,6 +16,7 @@ from archdial.cli.options import (
     Json,
     LatencyMs,
     MemberFolder,
+    On,
     Params,
     PeakBytes,
     RunArgument,
@@ -43,6 +44,7 @@ def finetune(
     flops: Flops = None,
     size_bytes: SizeBytes = None,
     peak_bytes: PeakBytes = None,
+    on: On = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of training.", show_default="the recipe's")] = None,
     scratch: Annotated[bool, typer.Option("--scratch", help="Train from new weights instead.")] = False,
     distil: Annotated[
@@ -70,7 +72,7 @@ def finetune(
     known(device or "cpu")
     family, origin = open_family(run), read_run(run)
     member = picked(
-        family, at, latency_ms=latency_ms, params=params, flops=flops, size_bytes=size_bytes, peak_bytes=peak_bytes
+        family, at, on, latency_ms=latency_ms, params=params, flops=flops, size_bytes=size_bytes, peak_bytes=peak_bytes
     )
     teacher = _teacher(family, distil)
     whole, seen = load_data(origin, data, family)

@@ -33,6 +33,10 @@ Flops = Annotated[float | None, typer.Option("--flops", help="At most so many FL
 SizeBytes = Annotated[
     float | None, typer.Option("--size-bytes", help="At most so many bytes of weights.", show_default=False)
 ]
+On = Annotated[
+    str | None,
+    typer.Option("--on", metavar="DEVICE", help="Which one of the devices searched for.", show_default="the first"),
+]
 PeakBytes = Annotated[
     float | None, typer.Option("--peak-bytes", help="At most so many bytes of activations at once.", show_default=False)
 ]

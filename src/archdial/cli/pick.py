@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archdial.cli.app import app
-from archdial.cli.options import At, Flops, Json, LatencyMs, MemberFolder, Params, PeakBytes, RunArgument, SizeBytes
+from archdial.cli.options import At, Flops, Json, LatencyMs, MemberFolder, On, Params, PeakBytes, RunArgument, SizeBytes
 from archdial.cli.output import show
 from archdial.cli.picking import check_new_folder, picked
 
@@ -17,6 +17,7 @@ def pick(
     flops: Flops = None,
     size_bytes: SizeBytes = None,
     peak_bytes: PeakBytes = None,
+    on: On = None,
     out: MemberFolder = None,
     json: Json = False,
 ) -> None:
@@ -32,6 +33,7 @@ def pick(
     member = picked(
         open_family(run),
         at,
+        on,
         latency_ms=latency_ms,
         params=params,
         flops=flops,

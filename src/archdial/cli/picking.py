@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archdial.errors import UsageError
 
@@ -12,18 +12,23 @@ if TYPE_CHECKING:
     from archdial.member import Member
 
 
-def picked(family: Family, at: str | None, **budgets: float | None) -> Member:
+def picked(family: Family, at: str | None, on: str | None = None, **budgets: float | None) -> Member:
     """Return the member at a dial position, or the best within the budgets, named as `Family.within` names them.
 
+    Args:
+        on: the device, of a family for several.
+
     Raises:
-        UsageError: neither or both are given, or none is to be had.
+        UsageError: neither or both are given, none is to be had, or there is no such device.
     """
+    family = family.on(on)
     if (at is None) == all(budget is None for budget in budgets.values()):
         options = ", ".join(f"--{name.replace('_', '-')}" for name in budgets)
         raise UsageError(f"pick one member: name --at, or one or more of {options}")
     if at is not None:
         return family.at(position(at))
-    return family.within(**budgets)
+    limits: dict[str, Any] = budgets
+    return family.within(**limits)
 
 
 def position(text: str) -> float | list[float]:

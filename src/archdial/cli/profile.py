@@ -61,6 +61,7 @@ def profile(
     PyTorch the script in a bundle writes such a table.
     """
     from archdial.config import load_recipe
+    from archdial.cost.table import CostTable
     from archdial.data import load
     from archdial.progress import Bar
     from archdial.runs import check_conditions, cost_table
@@ -75,7 +76,7 @@ def profile(
     check_conditions(chosen)
     network = chosen.network.make(load(chosen.data, channels=chosen.channels))
     with Bar() as bar:
-        found = cost_table(chosen, network, table, bar)
+        found = cost_table(chosen, network, bar) if table is None else CostTable.load(table, network.space)
         if out is not None:
             found.save(out)
         checked = _checked(network, found, bar) if check else None

@@ -35,16 +35,22 @@ def search(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     table: Annotated[
-        Path | None, typer.Option(help="A cost table to use; else one is measured.", show_default=False)
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]FILE",
+            help="A cost table to use; else one is measured. Of several devices each has a name.",
+            show_default=False,
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
     """Search once, into the folder of a run."""
     from archdial.config import load_recipe
+    from archdial.cost.tables import named_files
     from archdial.progress import Bar
     from archdial.runs import new_run, resumed_run
 
-    chosen = load_recipe(recipe)
+    chosen, tables = load_recipe(recipe), named_files(table) if table else None
     folder = out or Path("runs") / chosen.name
     run = (
         resumed_run(folder, chosen, data=data, epochs=epochs, weights=weights, seed=seed, device=device)
@@ -60,11 +66,12 @@ def search(
         "--device": device,
     }
     with Bar() as bar:
-        family = guarded(run, _again(recipe, given), bar, table)
-    _show(family, folder, json)
+        family = guarded(run, _again(recipe, given), bar, tables)
+    title = f"the best of {len(family.archive)} evaluated, accuracy on validation"
+    show_family(family, folder, title, f"family in {folder}; next: archdial evaluate {folder}", json)
 
 
-def guarded(run: Run, again: str, bar: Any, table: Path | None = None) -> Family:
+def guarded(run: Run, again: str, bar: Any, table: Path | Mapping[str, Path] | None = None) -> Family:
     """Search; an interruption names the command `again`, which goes on."""
     from archdial import runs
     from archdial.searching.loop import Interrupted
@@ -82,16 +89,18 @@ def _again(recipe: str, given: Mapping[str, object]) -> str:
     return shlex.join(["archdial", "search", recipe, *options, "--resume"])
 
 
-def _show(family: Family, folder: Path, as_json: bool) -> None:
+def show_family(family: Family, folder: Path, title: str, following: str, as_json: bool) -> None:
+    """Show the members of the front of `family`, which is in the run `folder`."""
     from archdial.report.tables import members_table
 
     members = [member.to_json() for member in family.front()]
     value = {
         "run": str(folder),
         "seed": family.info.get("seed"),
+        "device": family.device,
+        "devices": [] if family.devices is None else list(family.devices.each),
         "dial": family.dial.to_json(),
         "range": {column: [cost.lowest, cost.highest] for column, cost in family.costs.items()},
         "members": members,
     }
-    table = members_table(members, f"the best of {len(family.archive)} evaluated, accuracy on validation")
-    show(value, table, f"family in {folder}; next: archdial evaluate {folder}", as_json=as_json)
+    show(value, members_table(members, title), following, as_json=as_json)

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from archdial.cost.base import Cost
 from archdial.cost.extremes import cheapest
 from archdial.cost.table import CostTable, CostTerm, check_column
 from archdial.errors import UsageError
 from archdial.space import Architecture, Space
 
 
-class ExpectedCost(nn.Module):
+class ExpectedCost(nn.Module, Cost):
     """The cost of a space as a function of its weights, linear in the weights of each choice.
 
     Each entry of a term counts with the product of the weights of its options: the contraction of the term's
@@ -50,6 +51,11 @@ class ExpectedCost(nn.Module):
         self.joint = nn.ModuleList(joint)
         self._extremes = cheapest(self._total, space), cheapest(lambda weights: -self._total(weights), space)
         self.lowest, self.highest = (self.of(architecture) for architecture in self._extremes)
+
+    @property
+    def each(self) -> tuple[ExpectedCost, ...]:
+        """Itself, the cost on the one device."""
+        return (self,)
 
     def forward(self, weights: Tensor) -> Tensor:
         """Return the expected cost (…) of `weights` (…, m, k)."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from archdial.cost.expected import ExpectedCost
+from archdial.cost.base import Cost
 from archdial.errors import UsageError, unknown
 
 
@@ -56,7 +56,7 @@ class Dial(ABC):
         """Return codes (n, features) in [0, 1] of positions (n, d)."""
 
     @abstractmethod
-    def penalty(self, positions: Tensor, weights: Tensor, cost: ExpectedCost) -> Tensor:
+    def penalty(self, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
         """Return the penalty (n,) at positions (n, d) of option weights (n, m, k)."""
 
     @abstractmethod
@@ -80,6 +80,10 @@ class Dial(ABC):
     def to_json(self) -> dict[str, Any]:
         """Return the dial as a JSON value."""
         return {"kind": self.kind, **self.settings()}
+
+    def restored(self, value: Mapping[str, Any]) -> Dial:
+        """Return the dial that `to_json` wrote of this one, once it was fitted."""
+        return make_dial(value)
 
 
 DIALS: dict[str, Callable[..., Dial]] = {}

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from archdial.cost.expected import ExpectedCost
+from archdial.cost.base import Cost
 from archdial.dial.base import Dial, Tradeoff, one_number, register_dial
 from archdial.dial.range import penalty_range
 from archdial.errors import UsageError
@@ -58,7 +58,7 @@ class Budget(Dial):
         """Return the budget itself."""
         return positions
 
-    def penalty(self, positions: Tensor, weights: Tensor, cost: ExpectedCost) -> Tensor:
+    def penalty(self, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
         """Return what exceeds the budget, times the strength (n,)."""
         return (self.strength or 20.0) * (cost.fraction(weights) - positions.squeeze(1)).clamp_min(0)
 

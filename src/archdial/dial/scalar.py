@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from archdial.cost.expected import ExpectedCost
+from archdial.cost.base import Cost
 from archdial.dial.base import Dial, Tradeoff, one_number, register_dial
 from archdial.dial.range import penalty_range
 from archdial.errors import UsageError
@@ -82,7 +82,7 @@ class Scalar(Dial):
         code = (positions.log() - math.log(low)) / (math.log(high) - math.log(low))
         return code.clamp(0, 1)
 
-    def penalty(self, positions: Tensor, weights: Tensor, cost: ExpectedCost) -> Tensor:
+    def penalty(self, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
         """Return λ · cost (n,)."""
         return positions.squeeze(1) * cost.fraction(weights)
 

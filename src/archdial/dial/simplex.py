@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from archdial.cost.expected import ExpectedCost
+from archdial.cost.base import Cost
 from archdial.dial.base import Dial, Tradeoff, register_dial
 from archdial.dial.range import penalty_range
 from archdial.errors import UsageError
@@ -102,12 +102,13 @@ class OperationSimplex(Dial):
         """Return S itself."""
         return positions
 
-    def penalty(self, positions: Tensor, weights: Tensor, cost: ExpectedCost) -> Tensor:
+    def penalty(self, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
         """Return κ · Σ_k S_k (T_k / T̂_k)² (n,) if balanced, else κ · Σ_k S_k T_k."""
-        strength, spent = self.strength or 1.0, cost.by_kind(weights)
+        (device,) = cost.each
+        strength, spent = self.strength or 1.0, device.by_kind(weights)
         if not self.balanced:
-            return strength * (positions * spent).sum(-1) / max(cost.highest - cost.lowest, 1e-12)
-        every = cost.by_kind(cost.space.mask.to(weights))
+            return strength * (positions * spent).sum(-1) / max(device.highest - device.lowest, 1e-12)
+        every = device.by_kind(device.space.mask.to(weights))
         # A kind that never costs anything cannot be penalised by its time.
         shares = spent / torch.where(every > 0, every, torch.ones_like(every))
         return strength * (positions * shares.pow(BALANCED_POWER)).sum(-1)

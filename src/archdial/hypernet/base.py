@@ -18,10 +18,12 @@ START = 1e-3
 class Hypernetwork(nn.Module, ABC):
     """A map G(z; a) from the features of a dial position to logits (DARTS-CC, eq. 4).
 
-    A variant names its `kind`, computes `raw` and lists its `settings`; checks and masking are done here.
+    A variant names its `kind`, says whether it takes `one_feature` only, computes `raw` and lists its `settings`;
+    checks and masking are done here.
     """
 
     kind: ClassVar[str]
+    one_feature: ClassVar[bool] = False
     mask: Tensor
 
     def __init__(self, space: Space, features: int) -> None:

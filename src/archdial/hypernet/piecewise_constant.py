@@ -19,6 +19,7 @@ class PiecewiseConstant(Hypernetwork):
     """
 
     kind: ClassVar[str] = "piecewise_constant"
+    one_feature: ClassVar[bool] = True
 
     def __init__(self, space: Space, features: int, pieces: int = 10) -> None:
         """Hold logits (pieces, m, k).

@@ -19,6 +19,7 @@ class PiecewiseLinear(Hypernetwork):
     """
 
     kind: ClassVar[str] = "piecewise_linear"
+    one_feature: ClassVar[bool] = True
 
     def __init__(self, space: Space, features: int, pivots: int = 5) -> None:
         """Hold logits (pivots, m, k).

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from archdial.cost.base import Cost
 from archdial.cost.expected import ExpectedCost
 from archdial.dial import Dial
 from archdial.hypernet import Hypernetwork
@@ -62,6 +63,12 @@ def front(evaluated: Sequence[Evaluated], cost: ExpectedCost) -> list[Evaluated]
     """Return those of `evaluated` that no other beats in both accuracy and cost, cheapest first."""
     costs = [cost.of(item.architecture) for item in evaluated]
     return [evaluated[index] for index in pareto_front(costs, [item.accuracy for item in evaluated])]
+
+
+def fronts(evaluated: Sequence[Evaluated], cost: Cost) -> list[Evaluated]:
+    """Return the front by each device's cost, one after the other, each architecture once."""
+    every = (item for own in cost.each for item in front(evaluated, own))
+    return list({item.architecture: item for item in every}.values())
 
 
 def unseen(architectures: Iterable[Architecture], seen: Iterable[Architecture]) -> list[Architecture]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from archdial.dial import make_dial
+from archdial.cost.tables import tables_json
 from archdial.errors import UsageError
 from archdial.files import write_atomically
 from archdial.searching.evaluation import Evaluated
@@ -64,7 +64,7 @@ def load(path: Path, state: SearchState) -> Place:
     state.weights_optimizer.load_state_dict(value["weights_optimizer"])
     state.hypernet_optimizer.load_state_dict(value["hypernet_optimizer"])
     state.generator.set_state(value["generator"])
-    state.dial = make_dial(value["dial"])
+    state.dial = state.asked.restored(value["dial"])
     state.archive = [Evaluated(Architecture(tuple(o)), accuracy, loss) for o, accuracy, loss in value["archive"]]
     state.pending = [Architecture(tuple(options)) for options in value["pending"]]
     return Place(*value["place"])
@@ -82,5 +82,5 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _fingerprint(state: SearchState) -> str:
     sizes = (len(state.data.weights), len(state.data.validation))
-    plans = state.network.to_json(), state.table.to_json(), state.asked.to_json()
+    plans = state.network.to_json(), tables_json(state.tables), state.asked.to_json()
     return hashlib.sha256(repr((plans, state.settings, state.seed, state.frozen, sizes)).encode()).hexdigest()

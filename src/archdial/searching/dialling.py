@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from archdial.cost.base import Cost
 from archdial.cost.expected import ExpectedCost
 from archdial.cost.timing import threads
 from archdial.dial import Dial
@@ -46,10 +47,12 @@ class Known:
 
     def joined(self, space: Space, architectures: Sequence[Architecture], predictor: AccuracyPredictor) -> Known:
         """Return also `architectures` that were not evaluated, their errors as the predictor fears them."""
+        if not architectures:
+            return self
         weights = space.one_hots(architectures)
         return Known(torch.cat((self.weights, weights)), torch.cat((self.errors, predictor.feared(weights))))
 
-    def objectives(self, dial: Dial, positions: Tensor, cost: ExpectedCost) -> Tensor:
+    def objectives(self, dial: Dial, positions: Tensor, cost: Cost) -> Tensor:
         """Return the objective (p, n) of each known architecture at each of positions (p, d)."""
         p, n = len(positions), len(self.errors)
         every = positions.repeat_interleave(n, 0)
@@ -66,7 +69,7 @@ class Lesson:
     best: Tensor
 
     @classmethod
-    def about(cls, known: Known, dial: Dial, positions: Tensor, cost: ExpectedCost) -> Lesson:
+    def about(cls, known: Known, dial: Dial, positions: Tensor, cost: Cost) -> Lesson:
         """Work out the objectives of all known architectures at all positions, once for all steps."""
         parts = [known.objectives(dial, part, cost) for part in torch.split(positions, POSITIONS)]
         every = torch.cat(parts)
@@ -91,7 +94,7 @@ class DialTrainer:
     dial: Dial
     hypernet: Hypernetwork
     predictor: AccuracyPredictor
-    cost: ExpectedCost
+    cost: Cost
     relaxation: Relaxation
     temperature: Temperature
     entropy: float = 0.0
@@ -170,7 +173,7 @@ def spread(objectives: Tensor) -> Tensor:
 def thompson(
     predictor: AccuracyPredictor,
     dial: Dial,
-    cost: ExpectedCost,
+    cost: Cost,
     pool: Sequence[Architecture],
     positions: Tensor,
     generator: torch.Generator,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from archdial.cost.expected import ExpectedCost
+from archdial.cost.base import Cost
 from archdial.dial import Dial
 
 
-def objective(task: Tensor, dial: Dial, positions: Tensor, weights: Tensor, cost: ExpectedCost) -> Tensor:
+def objective(task: Tensor, dial: Dial, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
     """Return task loss (n,) or () + penalty (n,) at positions (n, d) under option weights (n, m, k), shape (n,).
 
     E_z E_γ [ L(w, γ) + penalty(z, γ) ], the objective of all the papers; the mean over n is left to the caller.

@@ -11,10 +11,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from archdial.cost.expected import ExpectedCost
-from archdial.cost.table import CostTable
+from archdial.cost.base import Cost
+from archdial.cost.tables import Tables
 from archdial.data import Normalize, SearchData, augment
 from archdial.device import fabric_on
+from archdial.devices import arranged
 from archdial.dial import Dial, Tradeoff
 from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.memory import keep_freed_memory
@@ -33,6 +34,7 @@ class SearchState:
     """One search on its way.
 
     Attributes:
+        tables: what options cost on the device, or on each of several.
         asked: the dial as the user left it; `dial` is the same with its range found.
         forward: the supernet as fabric wraps it, for training; `network` is the same one bare.
         teacher: the network as it was before the search, where that was trained.
@@ -44,13 +46,13 @@ class SearchState:
 
     network: Supernet
     data: SearchData
-    table: CostTable
+    tables: Tables
     settings: SearchSettings
     seed: int
     fabric: Fabric
     asked: Dial
     dial: Dial
-    cost: ExpectedCost
+    cost: Cost
     hypernet: Hypernetwork
     predictor: AccuracyPredictor
     relaxation: Relaxation
@@ -123,7 +125,7 @@ def fold(seed: int, *numbers: int) -> torch.Generator:
 def begin(
     network: Supernet,
     data: SearchData,
-    table: CostTable,
+    tables: Tables,
     dial: Dial,
     settings: SearchSettings,
     seed: int,
@@ -139,7 +141,8 @@ def begin(
     if not network.pretrained:
         _restart(network)
     space = network.space
-    bound = dial.fitted(space.kinds)
+    asked, cost = arranged(space, tables, dial, settings.cost)
+    bound = asked.fitted(space.kinds)
     hypernet = hypernet_for(bound, network, settings.hypernet)
     predictor = AccuracyPredictor(space)
     sgd = torch.optim.SGD(
@@ -159,13 +162,13 @@ def begin(
     return SearchState(
         network=network,
         data=data,
-        table=table,
+        tables=tables,
         settings=settings,
         seed=seed,
         fabric=fabric,
-        asked=dial,
+        asked=asked,
         dial=bound,
-        cost=ExpectedCost(space, table, settings.cost),
+        cost=cost,
         hypernet=hypernet,
         predictor=predictor,
         relaxation=make_relaxation(settings.relaxation, space),

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from archdial.searching.candidates import at_positions, front, likely, mutated, one_apart, unseen
+from archdial.searching.candidates import at_positions, fronts, likely, mutated, one_apart, unseen
 from archdial.searching.dialling import DialTrainer, Known, thompson
 from archdial.searching.paths import make_paths
 from archdial.searching.state import SearchState
@@ -95,7 +95,7 @@ class Renew(Sample):
     def propose(self, state: SearchState) -> list[Architecture]:
         """Return as many as the first sample had, or all of a larger front; what the old weights did is forgotten."""
         space, sample = state.network.space, state.settings.sample
-        known = [item.architecture for item in front(state.archive, state.cost)]
+        known = [item.architecture for item in fronts(state.archive, state.cost)]
         state.archive.clear()
         named = at_positions(space, state.hypernet, state.dial, state.dial.grid(24))
         neighbours = mutated(space, known, sample, state.generator)
@@ -130,7 +130,7 @@ class Propose(Evaluate):
         count = self.count_of(state)
         positions = state.dial.grid(max(count, 1))
         pool = self._pool(state, positions)
-        return [] if not pool or count < 1 else self.choose(state, pool, positions[:count])
+        return [] if not pool or count < 1 else self.choose(state, pool, spread_out(positions, count))
 
     def count_of(self, state: SearchState) -> int:
         """Return how many architectures one round evaluates."""
@@ -147,7 +147,7 @@ class Propose(Evaluate):
         space = state.network.space
         named = at_positions(space, state.hypernet, state.dial, positions)
         near = likely(space, state.hypernet, state.dial, positions, DRAWS, state.generator)
-        parents = [item.architecture for item in front(state.archive, state.cost)]
+        parents = [item.architecture for item in fronts(state.archive, state.cost)]
         neighbours = mutated(space, parents, DRAWS * len(positions), state.generator)
         return fresh(state, [*named, *near, *neighbours])
 
@@ -172,7 +172,7 @@ class Confirm(Propose):
         named = at_positions(state.network.space, state.hypernet, state.dial, positions)
         own = fresh(state, named)[:count]
         pool = unseen(self._pool(state, positions), own)
-        others = positions[: count - len(own)]
+        others = spread_out(positions, count - len(own))
         if not pool or not len(others):
             return own
         return [*own, *thompson(state.predictor, state.dial, state.cost, pool, others, state.generator)]
@@ -187,6 +187,13 @@ class Confirm(Propose):
 def fresh(state: SearchState, architectures: Iterable[Architecture]) -> list[Architecture]:
     """Return those of `architectures` that run otherwise than what was evaluated and than each other."""
     return unseen(map(state.network.canonical, architectures), state.seen())
+
+
+def spread_out(positions: Tensor, count: int) -> Tensor:
+    """Return at most `count` of positions (p, d), from all over them: a dial may have more than were asked for."""
+    if count >= len(positions):
+        return positions
+    return positions[torch.linspace(0, len(positions) - 1, count).round().long()]
 
 
 def remaining(state: SearchState) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from archdial.cost.expected import ExpectedCost
 from archdial.searching.candidates import unseen
 from archdial.searching.dialling import best_within, thompson
 from archdial.searching.state import SearchState
@@ -33,9 +34,17 @@ class Fill(Propose):
     def choose(self, state: SearchState, pool: list[Architecture], positions: Tensor) -> list[Architecture]:
         """Return the best of `pool` for every other of positions (p, d), and within as many budgets."""
         along = thompson(state.predictor, state.dial, state.cost, pool, positions[::2], state.generator)
-        count, least = len(positions) - len(along), state.cost.lowest
+        chosen, count, devices = along, len(positions) - len(along), len(state.cost.each)
+        for number, cost in enumerate(state.cost.each):
+            share = (number + 1) * count // devices - number * count // devices
+            rest = unseen(pool, chosen)
+            limits = self._limits(cost, share, state.generator)
+            chosen = [*chosen, *best_within(state.predictor, cost, rest, limits, state.generator)]
+        return chosen
+
+    @staticmethod
+    def _limits(cost: ExpectedCost, count: int, generator: torch.Generator) -> list[float]:
         # Drawn within equal parts: another round asks for other budgets.
-        shares = (torch.arange(count) + torch.rand(count, generator=state.generator)) / max(count, 1)
-        limits = (least + shares * (state.cost.highest - least)).tolist()
-        rest = unseen(pool, along)
-        return [*along, *best_within(state.predictor, state.cost, rest, limits, state.generator)]
+        shares = (torch.arange(count) + torch.rand(count, generator=generator)) / max(count, 1)
+        limits: list[float] = (cost.lowest + shares * (cost.highest - cost.lowest)).tolist()
+        return limits

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from archdial.cost.expected import ExpectedCost
 from archdial.searching.candidates import front
 from archdial.searching.state import SearchState
 from archdial.searching.steps.weights import TrainWeights
@@ -23,18 +24,23 @@ class TuneWeights(TrainWeights):
     """
 
     name = "tune"
-    costs: list[float]
-    members: list[Architecture]
+    fronts: list[tuple[ExpectedCost, list[float], list[Architecture]]]
 
     def batches(self, state: SearchState, order: torch.Generator, start: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Return shuffled images for the weights."""
         # Nothing is evaluated while weights are trained: the front is found once an epoch, not at every step.
-        self.members = [item.architecture for item in front(state.archive, state.cost)]
-        self.costs = [state.cost.of(architecture) for architecture in self.members]
+        self.fronts = [_front(state, cost) for cost in state.cost.each]
         return super().batches(state, order, start)
 
     def draw(self, state: SearchState) -> Architecture:
-        """Return the best evaluated architecture within a cost drawn between the least and the most."""
-        least, most = state.cost.lowest, state.cost.highest
-        limit = least + (most - least) * float(torch.rand((), generator=state.generator))
-        return self.members[max(bisect_right(self.costs, limit) - 1, 0)]
+        """Return the best evaluated architecture within a cost drawn between the least and the most of a device."""
+        # One number says both: which device, and how far along its range.
+        device, share = divmod(float(torch.rand((), generator=state.generator)) * len(self.fronts), 1)
+        cost, costs, members = self.fronts[int(device)]
+        limit = cost.lowest + (cost.highest - cost.lowest) * share
+        return members[max(bisect_right(costs, limit) - 1, 0)]
+
+
+def _front(state: SearchState, cost: ExpectedCost) -> tuple[ExpectedCost, list[float], list[Architecture]]:
+    members = [item.architecture for item in front(state.archive, cost)]
+    return cost, [cost.of(architecture) for architecture in members], members

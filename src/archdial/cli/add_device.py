@@ -1,0 +1,51 @@
+"""archdial add-device: one more device for a search that is over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archdial.cli.app import app
+from archdial.cli.options import Json, RunArgument, Seed
+from archdial.cli.search import show_family
+
+if TYPE_CHECKING:
+    from archdial.family import Family
+
+
+@app.command(epilog="Example: archdial add-device runs/digits pi4 pi4.json")
+def add_device(
+    run: RunArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the device.")],
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="File of its cost table.")],
+    retrain: Annotated[
+        bool, typer.Option(help="Train the dial anew, for all devices; else the new one is taken for what it is like.")
+    ] = True,
+    seed: Seed = None,
+    json: Json = False,
+) -> None:
+    """Add a device to a finished run.
+
+    The weights stay; the dial is trained on what was evaluated and on the tables, which takes seconds. Other commands
+    then take the device by --on NAME.
+    """
+    from archdial import redialling
+    from archdial.cost.table import CostTable
+    from archdial.runs import open_family
+    from archdial.storage import save_family
+
+    family = open_family(run)
+    costs = CostTable.load(table, family.space)
+    added = redialling.add_device(family, name, costs, retrain=retrain, seed=seed or 0)
+    # Who asks for no device goes on to be answered for the first.
+    save_family(added.on(_names(added)[0]), run)
+    devices = ", ".join(_names(added))
+    following = f"devices: {devices}; next: archdial pick {run} --on {name} --at …"
+    show_family(added, run, f"the best evaluated, for {name}", following, json)
+
+
+def _names(family: Family) -> list[str]:
+    assert family.devices is not None
+    return list(family.devices.each)

@@ -1,0 +1,67 @@
+"""What tells one device from another for the hypernetwork: the latencies of a few architectures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import torch
+
+from archdial.cost.expected import ExpectedCost
+from archdial.space import Architecture, Space
+
+DRAWN = 8
+"""Random architectures beside one of each option throughout."""
+BEYOND = 0.5
+"""How far outside the range of the devices that were searched a code may lie, as a fraction of it."""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Where the costs of a few architectures lie in a device's range, scaled to [0, 1] over the devices searched.
+
+    Fractions of the range and not milliseconds: a device that is twice as fast throughout wants the same family.
+
+    Attributes:
+        references: (references,) architectures.
+        low: (references,) the least fraction over the devices searched.
+        high: (references,) the largest.
+    """
+
+    references: tuple[Architecture, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    @classmethod
+    def across(cls, space: Space, costs: Sequence[ExpectedCost]) -> Self:
+        """Return the fingerprint that tells the devices of `costs` apart."""
+        generator = torch.Generator().manual_seed(0)
+        options = dict.fromkeys(option for choice in space.choices for option in choice.options)
+        drawn = (space.random(generator) for _ in range(DRAWN))
+        references = tuple(dict.fromkeys([*map(space.uniform, options), *drawn]))
+        fractions = torch.stack([_fractions(references, cost) for cost in costs])
+        return cls(references, tuple(fractions.amin(0).tolist()), tuple(fractions.amax(0).tolist()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fingerprint as a JSON value."""
+        references = [list(architecture.options) for architecture in self.references]
+        return {"references": references, "low": list(self.low), "high": list(self.high)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Return the fingerprint that `to_json` wrote."""
+        references = tuple(Architecture(tuple(options)) for options in value["references"])
+        return cls(references, tuple(value["low"]), tuple(value["high"]))
+
+    def of(self, cost: ExpectedCost) -> tuple[float, ...]:
+        """Return the code (references,) of a device: 0 and 1 are the ends over the devices searched."""
+        low, high = torch.tensor(self.low), torch.tensor(self.high)
+        span = high - low
+        # Where all devices agree a code says nothing.
+        code = torch.where(span > 0, (_fractions(self.references, cost) - low) / span.clamp_min(1e-12), 0.5)
+        return tuple(code.clamp(-BEYOND, 1 + BEYOND).tolist())
+
+
+def _fractions(references: Sequence[Architecture], cost: ExpectedCost) -> torch.Tensor:
+    return cost.fraction(cost.space.one_hots(references))

@@ -1,0 +1,107 @@
+"""Several devices: one dial and one cost of all their tables, and what a family knows of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from archdial.cost.base import Cost
+from archdial.cost.by_device import CostByDevice
+from archdial.cost.expected import ExpectedCost
+from archdial.cost.fingerprint import Fingerprint
+from archdial.cost.table import CostTable
+from archdial.cost.tables import Tables
+from archdial.dial import Dial, make_dial
+from archdial.dial.per_device import PerDevice
+from archdial.errors import UsageError, unknown
+from archdial.hypernet import Hypernetwork
+from archdial.hypernet.bound import Bound
+from archdial.space import Space
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device: its table, its dial with the range found by its costs, and the code the hypernetwork reads."""
+
+    table: CostTable
+    dial: Dial
+    code: tuple[float, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the device as a JSON value."""
+        return {"table": self.table.to_json(), "dial": self.dial.to_json(), "code": list(self.code)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], source: str) -> Self:
+        """Return the device that `to_json` wrote; `source` names it in errors."""
+        table = CostTable.from_json(value["table"], f"the cost table of {source}")
+        return cls(table, make_dial(value["dial"]), tuple(value["code"]))
+
+
+@dataclass(frozen=True)
+class Devices:
+    """The devices of one family.
+
+    Attributes:
+        hypernet: shared by all of them; its last features are a device's code.
+        fingerprint: from a device's costs to its code.
+        each: by name.
+    """
+
+    hypernet: Hypernetwork
+    fingerprint: Fingerprint
+    each: Mapping[str, Device]
+
+    @property
+    def tables(self) -> dict[str, CostTable]:
+        """The tables by name."""
+        return {name: device.table for name, device in self.each.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return fingerprint and devices as a JSON value; the hypernetwork is kept with the weights."""
+        each = {name: device.to_json() for name, device in self.each.items()}
+        return {"fingerprint": self.fingerprint.to_json(), "each": each}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], hypernet: Hypernetwork, source: str) -> Self:
+        """Return the devices that `to_json` wrote; `source` names their file in errors."""
+        each = {name: Device.from_json(one, f"{name!r} in {source}") for name, one in value["each"].items()}
+        return cls(hypernet, Fingerprint.from_json(value["fingerprint"]), each)
+
+    def view(self, name: str) -> dict[str, Any]:
+        """Return what a family is, by field, where it answers for the device of that name.
+
+        Raises:
+            UsageError: there is no such device.
+        """
+        if name not in self.each:
+            raise unknown("device", name, self.each)
+        device = self.each[name]
+        hypernet = Bound(self.hypernet, device.code)
+        return {"device": name, "table": device.table, "dial": device.dial, "hypernet": hypernet, "devices": self}
+
+
+def arranged(space: Space, tables: Tables, dial: Dial, column: str) -> tuple[Dial, Cost]:
+    """Return the dial and the cost of a search for the device, or the devices, of `tables`.
+
+    Raises:
+        UsageError: there is no table, or one is not of `space`.
+    """
+    if isinstance(tables, CostTable):
+        return dial, ExpectedCost(space, tables, column)
+    if not tables:
+        raise UsageError("no cost table: name one device at least")
+    costs = [ExpectedCost(space, table, column) for table in tables.values()]
+    fingerprint = Fingerprint.across(space, costs)
+    return PerDevice.of(dial, [fingerprint.of(cost) for cost in costs]), CostByDevice(costs)
+
+
+def found(tables: Tables, cost: Cost, dial: Dial, hypernet: Hypernetwork) -> dict[str, Any]:
+    """Return what a family is, by field, after a search for `tables`; with several it answers for the first device."""
+    if isinstance(tables, CostTable):
+        return {"table": tables, "dial": dial, "hypernet": hypernet}
+    assert isinstance(dial, PerDevice)
+    parts = zip(tables.items(), dial.dials, dial.codes, strict=True)
+    each = {name: Device(table, own, code) for (name, table), own, code in parts}
+    return Devices(hypernet, Fingerprint.across(hypernet.space, cost.each), each).view(next(iter(each)))
