@@ -1,0 +1,92 @@
+"""Several devices from the command line: search for them, add one, pick for one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .conftest import Searched, call
+
+
+@pytest.fixture(scope="module")
+def tables(searched: Searched, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The run's own table, and one of a device that takes three times as long over convolutions."""
+    place = tmp_path_factory.mktemp("tables")
+    value = json.loads((searched.folder / "table.json").read_text())
+    # Parts and networks are those of this machine: what is left are plain sums.
+    plain = {**value, "parts": {}, "networks": []} | {"fit": None}
+    for term in plain["terms"]:
+        for entry in term["entries"]:
+            entry["parts"] = []
+    slow = json.loads(json.dumps(plain))
+    for term in slow["terms"]:
+        for entry in term["entries"]:
+            entry["latency_ms"] *= 3 if "conv" in "".join(entry["options"]) else 1
+    for name, table in (("laptop", plain), ("board", slow)):
+        (place / f"{name}.json").write_text(json.dumps(table))
+    return {name: place / f"{name}.json" for name in ("laptop", "board")}
+
+
+@pytest.fixture(scope="module")
+def run(searched: Searched, tables: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("several") / "run"
+    given = [part for name, file in tables.items() for part in ("--table", f"{name}={file}")]
+    answer = call("search", searched.recipe, "--out", folder, *given, "--json")
+    assert answer.status == 0, answer.err
+    assert (answer.json["device"], answer.json["devices"]) == ("laptop", ["laptop", "board"])
+    return folder
+
+
+def test_members_are_picked_for_a_device(run: Path) -> None:
+    laptop, board = (call("pick", run, "--params", 10**9, *on, "--json") for on in ((), ("--on", "board")))
+    assert (laptop.json["device"], board.json["device"]) == ("laptop", "board")
+    wrong = call("pick", run, "--params", 10**9, "--on", "toaster")
+    assert wrong.status == 2 and "unknown device 'toaster'" in wrong.sentence and "board" in wrong.sentence
+
+
+def test_a_run_is_evaluated_for_a_device(run: Path) -> None:
+    answer = call("evaluate", run, "--count", 3, "--on", "board", "--json")
+    assert answer.status == 0 and answer.json["on"] == "board"
+    assert {member["device"] for member in answer.json["members"]} == {"board"}
+
+
+def test_a_device_is_added_to_a_run(copied: Path, tables: dict[str, Path]) -> None:
+    before = (copied / "weights.safetensors").stat().st_size
+    answer = call("add-device", copied, "board", tables["board"], "--json")
+    assert answer.status == 0, answer.err
+    assert (answer.json["device"], answer.json["devices"]) == ("board", ["first", "board"])
+    assert call("pick", copied, "--params", 10**9, "--on", "board", "--json").json["device"] == "board"
+    assert call("pick", copied, "--params", 10**9, "--json").json["device"] == "first"
+    assert (copied / "weights.safetensors").stat().st_size >= before
+    # A name that is taken changes nothing.
+    kept = (copied / "family.json").read_bytes()
+    again = call("add-device", copied, "board", tables["board"])
+    assert again.status == 2 and "already" in again.sentence and (copied / "family.json").read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["a.json", "b.json"], "each needs a name"),
+        (["x=a.json", "x=b.json"], "two tables for the device 'x'"),
+        (["=a.json"], "each needs a name"),
+        (["x=nowhere.json"], "nowhere.json"),
+    ],
+)
+def test_tables_that_cannot_be_told_apart(searched: Searched, tmp_path: Path, given: list[str], sentence: str) -> None:
+    options = [part for text in given for part in ("--table", text)]
+    answer = call("search", searched.recipe, "--out", tmp_path / "run", *options)
+    assert answer.status == 2 and sentence in answer.sentence and not (tmp_path / "run").exists()
+
+
+def test_a_recipe_names_tables(searched: Searched, tables: dict[str, Path], tmp_path: Path) -> None:
+    lines = "\n".join(f"  {name}: {file}" for name, file in tables.items())
+    recipe = tmp_path / "several.yaml"
+    recipe.write_text(f"{Path(searched.recipe).read_text()}\ntables:\n{lines}\n")
+    answer = call("search", recipe, "--out", tmp_path / "run", "--json")
+    assert answer.status == 0, answer.err
+    assert answer.json["devices"] == ["laptop", "board"]
+    recipe.write_text(f"{recipe.read_text()}table: one.json\n")
+    assert "table and tables" in call("search", recipe, "--out", tmp_path / "other").sentence
