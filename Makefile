@@ -17,10 +17,11 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+# Not compiled beforehand: of gigabytes of Python little is ever imported.
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet "$(TORCH)"
-	$(VENV)/bin/python -m pip install --quiet --editable ".[dev]"
+	$(VENV)/bin/python -m pip install --quiet --no-compile "$(TORCH)"
+	$(VENV)/bin/python -m pip install --quiet --no-compile --editable ".[dev]"
 	touch $@
 
 clean:
