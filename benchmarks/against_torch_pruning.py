@@ -1,7 +1,7 @@
 """Members of a run over gates against Torch-Pruning, on the same weights, at equal measured latency and fine-tuning.
 
     pip install "torch-pruning>=1.6,<2" --no-deps
-    python benchmarks/against_torch_pruning.py RUN [--fractions 0.7,0.5,0.35] [--batches 1,64] [--epochs 5] [--seed 0]
+    python benchmarks/against_torch_pruning.py RUN [--fractions 0.7,0.5,0.35] [--batches 1,64] [--epochs 5] [--seed 0] [--runtime onnxruntime]
 
 Both begin with the whole network of the run as the run has it. Of archdial the member of best validation accuracy
 within the fraction of the whole network's measured latency is taken from the front; of Torch-Pruning (groups by L2
@@ -42,9 +42,11 @@ def pruned(whole: nn.Module, shape: Shape, classes: int, ratio: float) -> nn.Mod
     return model
 
 
-def milliseconds(modules: list[nn.Module], shape: Shape, batch: int) -> list[float]:
+def milliseconds(modules: list[nn.Module], shape: Shape, batch: int, runtime: str) -> list[float]:
     """Return what a batch takes in each, in the same rounds, on one thread."""
-    found = measure_many([(module, shape) for module in modules], batch_size=batch, threads=1, repeats=12)
+    found = measure_many(
+        [(module, shape) for module in modules], batch_size=batch, threads=1, repeats=12, runtime=runtime
+    )
     return [timing.median_ms for timing in found]
 
 
@@ -62,6 +64,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--runtime", default="onnxruntime")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     family = open_family(options.run)
@@ -72,12 +75,12 @@ def main() -> None:
     ours = [family.network.build(member.architecture) for member in members]
     theirs = [pruned(whole, shape, len(family.classes), ratio) for ratio in RATIOS]
     for batch in map(int, options.batches.split(",")):
-        full, *times = milliseconds([whole, *ours, *theirs], shape, batch)
+        full, *times = milliseconds([whole, *ours, *theirs], shape, batch, options.runtime)
         for fraction in map(float, options.fractions.split(",")):
             limit = fraction * full
             mine = [i for i in range(len(ours)) if times[i] <= limit]
             others = [i for i in range(len(theirs)) if times[len(ours) + i] <= limit]
-            row: dict[str, object] = {"batch": batch, "fraction": fraction}
+            row: dict[str, object] = {"runtime": options.runtime, "batch": batch, "fraction": fraction}
             if mine:
                 best = max(mine, key=lambda i: members[i].accuracy)
                 module = tuned(members[best].build(), family, seen.weights, options.epochs, options.seed)
