@@ -1,7 +1,8 @@
 """Members of a run over gates against Torch-Pruning, on the same weights, at equal measured latency and fine-tuning.
 
     pip install "torch-pruning>=1.6,<2" --no-deps
-    python benchmarks/against_torch_pruning.py RUN [--fractions 0.7,0.5,0.35] [--batches 1,64] [--epochs 5] [--seed 0] [--runtime onnxruntime]
+    python benchmarks/against_torch_pruning.py RUN [--fractions 0.7,0.5,0.35] [--batches 1,64] [--epochs 5] [--seed 0]
+        [--runtime onnxruntime]
 
 Both begin with the whole network of the run as the run has it. Of archdial the member of best validation accuracy
 within the fraction of the whole network's measured latency is taken from the front; of Torch-Pruning (groups by L2
