@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal
 from lightning_fabric import Fabric
 from pydantic import ConfigDict
 
-from archdial.cost.profile import NETWORKS
 from archdial.cost.rounds import REPEATS
 from archdial.cost.runtimes import check_runtime
 from archdial.cost.table import check_column
@@ -41,7 +40,8 @@ class ProfileSettings:
     """How the cost table is measured; latencies are for a batch of `batch_size` on `threads` threads of `device`.
 
     Attributes:
-        networks: whole networks at most, to which is fitted what the sum of the parts leaves out.
+        networks: whole networks at most, to which is fitted what the sum of the parts leaves out; left open 40, for
+            ExecuTorch 16.
         repeats: repetitions of which medians are taken.
     """
 
@@ -49,7 +49,7 @@ class ProfileSettings:
     batch_size: int = 1
     threads: int = 1
     device: str = "cpu"
-    networks: int = NETWORKS
+    networks: int | None = None
     repeats: int = REPEATS
 
     def __post_init__(self) -> None:
@@ -57,7 +57,7 @@ class ProfileSettings:
         for name in ("batch_size", "threads", "repeats"):
             if getattr(self, name) < 1:
                 raise UsageError(f"profile.{name} = {getattr(self, name)}: expected a whole number, at least 1")
-        if self.networks < 0:
+        if self.networks is not None and self.networks < 0:
             raise UsageError(f"profile.networks = {self.networks}: expected a whole number, 0 for none")
 
 

@@ -10,7 +10,7 @@ from archdial.cost import whole
 from archdial.cost.conditions import Conditions
 from archdial.cost.expected import ExpectedCost
 from archdial.cost.fit import Agreement
-from archdial.cost.profile import NETWORKS, warn_noisy
+from archdial.cost.profile import warn_noisy
 from archdial.cost.rounds import REPEATS
 from archdial.cost.table import CostTable
 from archdial.cost.timing import Progress
@@ -66,8 +66,10 @@ class Check:
         }
 
 
-def check(network: Supernet, table: CostTable, count: int = NETWORKS, progress: Progress | None = None) -> Check:
+def check(network: Supernet, table: CostTable, count: int | None = None, progress: Progress | None = None) -> Check:
     """Measure `count` random networks under the conditions of `table`, none of which its fit has seen.
+
+    By default as many as a table of that runtime is fitted to.
 
     Raises:
         UsageError: this machine cannot measure under these conditions, or the space has no further architectures.
@@ -81,6 +83,7 @@ def check(network: Supernet, table: CostTable, count: int = NETWORKS, progress: 
         table.runtime["device"],
     )
     known = {network.space.parse(item.architecture): item.latency_ms for item in table.networks}
+    count = conditions.runtime.networks if count is None else count
     chosen = whole.architectures(network, count, seed=_SEED, without=known)
     if not chosen:
         raise UsageError(f"the space has no architectures beside the {len(known)} that the table was fitted to")

@@ -19,8 +19,6 @@ from archdial.cost.timing import Progress, Timing
 from archdial.errors import NoisyMeasurement
 from archdial.networks.base import Part, Supernet
 
-NETWORKS = 40
-"""Whole networks to which a table is fitted."""
 _SHOWN = 3
 Subject = tuple[nn.Module, tuple[int, ...]]
 
@@ -33,7 +31,7 @@ def profile(
     threads: int = 1,
     repeats: int = timing.REPEATS,
     device: str = "cpu",
-    networks: int = NETWORKS,
+    networks: int | None = None,
     progress: Progress | None = None,
 ) -> CostTable:
     """Return the cost table of `network`: each distinct part is measured once and alone, all in one new process.
@@ -51,7 +49,8 @@ def profile(
         threads: threads that one call may use.
         repeats: repetitions of which the median is taken.
         device: "cpu", "cuda" or "cuda:N".
-        networks: how many whole networks at most; with fewer than 10 nothing is fitted.
+        networks: how many whole networks at most, by default 40, for ExecuTorch 16; with fewer than 10 nothing is
+            fitted.
         progress: called with (steps done, steps in all).
 
     Raises:
@@ -60,7 +59,7 @@ def profile(
     """
     began = time.perf_counter()
     conditions = Conditions.of(runtime, batch_size, threads, repeats, device)
-    plan = Plan.of(network, networks)
+    plan = Plan.of(network, conditions.runtime.networks if networks is None else networks)
     subjects = plan.subjects()
     found = conditions.time(subjects, progress)
     timings = {part.key: timing for part, timing in zip(subjects, found, strict=True)}

@@ -30,6 +30,7 @@ class Runtime(ABC):
         needs: libraries that `convert` and `load` import.
         extra: the extra of archdial that installs these.
         devices: types of device that it can measure.
+        networks: whole networks that a table is fitted to, unless told otherwise.
         effort: about how many repetitions last as long as converting and loading one part, for the bar.
         threads: how many a call may use.
         device: where it runs.
@@ -41,6 +42,7 @@ class Runtime(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    networks: ClassVar[int] = 40
     effort: ClassVar[int] = 0
 
     def __init__(self, threads: int = 1, device: str = "cpu") -> None:

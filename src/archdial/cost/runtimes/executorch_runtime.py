@@ -31,6 +31,8 @@ class ExecuTorch(Runtime):
     library = "executorch"
     needs = (_PYBINDINGS, _EXIR, _XNNPACK)
     extra = "executorch"
+    # Each takes many seconds to be converted.
+    networks = 16
     effort = 2000
 
     def convert(self, module: nn.Module, *examples: Tensor) -> Sent:
