@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from archdial import OperationSimplex, Scalar, UsageError, add_device, redial, search
+from archdial.cost.expected import ExpectedCost
+from archdial.cost.fingerprint import Fingerprint
 from archdial.cost.table import CostEntry, CostTable
 from archdial.family import Family
 from archdial.searching.checkpoint import Place
@@ -186,3 +188,17 @@ def test_a_checkpoint_keeps_the_range_of_each_device(tmp_path: Path) -> None:
     with torch.no_grad():
         ours, theirs = (s.hypernet(s.dial.encode(position)) for s in (state, other))
     assert ours.equal(theirs)
+
+
+def test_a_table_is_renewed(both: Family, tables: dict[str, CostTable]) -> None:
+    slow = priced(tables[POOLS], {}, all_of=2.0)
+    renewed = add_device(both, POOLS, slow, renew=True)
+    assert renewed.tables == {**both.tables, POOLS: slow}  # type: ignore[dict-item]
+
+
+def test_what_measuring_alone_makes_differ_tells_no_device() -> None:
+    network = small_network()
+    table = counted_table(network)
+    costs = [ExpectedCost(network.space, one) for one in (table, priced(table, {"sep_conv_3x3": 1.002}))]
+    fingerprint = Fingerprint.across(network.space, costs)
+    assert set(fingerprint.of(costs[0])) == set(fingerprint.of(costs[1])) == {0.5}

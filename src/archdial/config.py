@@ -101,7 +101,7 @@ class Recipe:
         if self.table is not None and self.tables is not None:
             raise UsageError("table and tables: name the one file, or the files of several devices")
         for device in self.tables or {}:
-            check_name(device, device)
+            check_name(device)
         _check_precision(self.search.precision)
         _check_hypernet(self)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from archdial.cost.expected import ExpectedCost
 from archdial.cost.peak import PeakCost
-from archdial.cost.table import PEAK, CostTable
+from archdial.cost.table import COLUMNS, PEAK, CostTable
 from archdial.cost.tables import Tables
 from archdial.data import Normalize
 from archdial.devices import Devices
@@ -67,8 +67,7 @@ class Family:
     @cached_property
     def costs(self) -> dict[str, ExpectedCost]:
         """What an architecture costs, by column."""
-        columns = ("latency_ms", "parameters", "flops", "size_bytes")
-        return {c: ExpectedCost(self.space, self.table, c) for c in columns if self.table.has(c)}
+        return {c: ExpectedCost(self.space, self.table, c) for c in COLUMNS if self.table.has(c)}
 
     @cached_property
     def peak(self) -> PeakCost | None:

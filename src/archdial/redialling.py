@@ -39,23 +39,27 @@ def redial(family: Family, dial: Dial | None = None, table: CostTable | None = N
     return _retrained(family, tables, dial or family.dial.opened(), seed)
 
 
-def add_device(family: Family, name: str, table: CostTable, *, retrain: bool = True, seed: int = 0) -> Family:
+def add_device(
+    family: Family, name: str, table: CostTable, *, retrain: bool = True, renew: bool = False, seed: int = 0
+) -> Family:
     """Return `family` for one more device, for which it then answers; the weights stay untouched.
 
     Args:
         name: of the device. That of a family that was searched for one device becomes "first".
         table: what the options cost on it.
-        retrain: train the hypernetwork anew, for all devices. Else, of a family for several, it takes the new device
-            for what its costs are most like: at once, and nothing changes for the others.
+        retrain: train the hypernetwork anew, for all devices, whose ranges are found anew too. Else, of a family for
+            several, it takes the new device for what its costs are most like: at once, and nothing changes for the
+            others.
+        renew: take the table for a device that is there already.
 
     Raises:
         UsageError: the name is taken or no name, the table is one of another space, or there are no other devices to
             tell the new one from.
     """
-    check_name(name, name)
+    check_name(name)
     others = {FIRST: family.table} if family.devices is None else family.devices.tables
-    if name in others:
-        raise UsageError(f"there is a device {name!r} already: choose another name, or redial for it")
+    if name in others and not renew:
+        raise UsageError(f"there is a device {name!r} already: choose another name, or ask for its table to be renewed")
     if retrain:
         return _retrained(family, {**others, name: table}, family.dial.opened(), seed).on(name)
     return _recognised(family, name, table).on(name)

@@ -174,13 +174,15 @@ def search(run: Run, *, table: Path | Mapping[str, Path] | None = None, bar: Bar
     whole, seen = load_data(run)
     network = run.recipe.network.make(whole)
     named = run.folder / TABLE if begun else table or _named(run.recipe)
+    if named is None and (run.folder / TABLE).exists():
+        raise UsageError(f"{run.folder} holds a cost table: use it by --table {run.folder / TABLE}, or remove it")
     costs = cost_table(run.recipe, network, bar) if named is None else _loaded(named, network.space)
     if begun and table is not None and _loaded(table, network.space) != costs:
         raise UsageError(f"the run in {run.folder} was begun with another table than {table}: leave out --table")
     recipe = run.recipe
     state = begin(network, seen, costs, recipe.make_dial(), recipe.search, run.seed, run.device)
     if not begun:
-        write_json(run.folder / TABLE, tables_json(costs))
+        _keep_tables(run.folder / TABLE, costs)
         write_json(run.folder / CONFIG, run.to_json())
     Loop(state, run.folder, bar).run(resume=begun)
     family = as_family(state, recipe.to_json())
@@ -213,6 +215,13 @@ def check_conditions(recipe: Recipe) -> None:
     """Raise UsageError unless this machine can measure as the recipe says, before anything is loaded for it."""
     chosen = recipe.profile
     Conditions.of(chosen.runtime, chosen.batch_size, chosen.threads, chosen.repeats, chosen.device)
+
+
+def _keep_tables(file: Path, costs: Tables) -> None:
+    value = tables_json(costs)
+    if file.exists() and read_json(file, "cost table") != value:
+        raise UsageError(f"{file} is another cost table than the search is for: choose another --out, or remove it")
+    write_json(file, value)
 
 
 def _named(recipe: Recipe) -> Path | dict[str, Path] | None:

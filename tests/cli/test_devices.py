@@ -90,3 +90,29 @@ def test_a_recipe_names_tables(searched: Searched, tables: dict[str, Path], tmp_
     assert answer.json["devices"] == ["laptop", "board"]
     recipe.write_text(f"{recipe.read_text()}table: one.json\n")
     assert "table and tables" in call("search", recipe, "--out", tmp_path / "other").sentence
+
+
+def test_a_table_in_the_folder_is_not_lost(searched: Searched, tables: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "table.json").write_bytes(tables["laptop"].read_bytes())
+    without = call("search", searched.recipe, "--out", folder)
+    assert without.status == 2 and "holds a cost table" in without.sentence
+    other = call("search", searched.recipe, "--out", folder, "--table", tables["board"])
+    assert other.status == 2 and "another cost table" in other.sentence
+    assert (folder / "table.json").read_bytes() == tables["laptop"].read_bytes()
+
+
+def test_an_equals_sign_in_a_path_names_no_device(searched: Searched, tables: dict[str, Path], tmp_path: Path) -> None:
+    file = tmp_path / "lr=0.1.json"
+    file.write_bytes(tables["laptop"].read_bytes())
+    answer = call("search", searched.recipe, "--out", tmp_path / "run", "--table", file, "--epochs", 1, "--json")
+    assert answer.status == 0 and answer.json["device"] is None, answer.err
+
+
+@pytest.mark.parametrize("spoiled", [{"laptop": []}, {"": {}}, {}])
+def test_spoiled_tables_are_told(searched: Searched, tmp_path: Path, spoiled: dict[str, object]) -> None:
+    file = tmp_path / "tables.json"
+    file.write_text(json.dumps({"format": "archdial.tables", "version": 1, "tables": spoiled}))
+    answer = call("search", searched.recipe, "--out", tmp_path / "run", "--table", file)
+    assert answer.status == 2 and len(answer.sentence) > 20

@@ -78,3 +78,9 @@ def test_agreement() -> None:
     assert found.mean_error == pytest.approx((0 + 0.05 + 0.5) / 3) and found.kendall == pytest.approx(1 / 3)
     assert found.within == pytest.approx(2 / 3)
     assert Agreement.of([1.0, 1.0], [1.0, 2.0]).kendall == 0.0
+
+
+def test_a_part_that_takes_nothing_is_borne() -> None:
+    seen = networks(20)
+    found = fit(seen, [took(network) for network in seen], {**ALONE, "relu b": 0.0}, KINDS, LAUNCH)
+    assert all(numpy.isfinite(value) and value >= 0 for value in found.parts_ms.values())

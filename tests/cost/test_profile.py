@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from importlib import metadata
 
 import pytest
 import torch
@@ -208,6 +209,34 @@ def test_whole_networks_correct_the_sum(fused, tmp_path):
         assert fitted.of(architecture) == pytest.approx(3.0, rel=0.01)
     assert plain.highest > 5.0 and table.fit.plain.mean_error > 0.3 and table.fit.held_out.mean_error < 0.01
     assert CostTable.load(table.save(tmp_path / "table.json"), network.space) == table
+
+
+def test_a_table_without_its_fit_stays_without_one(fused, tmp_path):
+    plain = profile(Toy(), networks=40).without_fit()
+    assert CostTable.load(plain.save(tmp_path / "table.json"), Toy().space) == plain
+
+
+def test_what_a_device_sends_is_refused_where_the_fit_would_not_see_it(fused):
+    value = profile(Toy(), networks=40).to_json()
+    del value["fit"]
+    assert CostTable.from_json(value).fit is not None
+    for spoiled, message in (
+        (lambda v: v["terms"][0]["entries"][0].update(parts=[]), "names no parts"),
+        (lambda v: v["networks"][3].update(latency_ms=0.0), "network 3 takes no time"),
+        (lambda v: v["networks"][3]["architecture"].update(dict.fromkeys(v["networks"][3]["architecture"], "w")), "w"),
+    ):
+        broken = json.loads(json.dumps(value))
+        spoiled(broken)
+        with pytest.raises(UsageError, match=message):
+            CostTable.from_json(broken).check(Toy().space)
+
+
+def test_a_library_of_another_distribution_is_borne(timed, monkeypatch):
+    def missing(package):
+        raise metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(metadata, "version", missing)
+    assert profile(Toy(), networks=0).runtime["runtime_version"] == "unknown"
 
 
 def test_too_few_networks_are_not_measured(timed):

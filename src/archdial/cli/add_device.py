@@ -23,13 +23,14 @@ def add_device(
     retrain: Annotated[
         bool, typer.Option(help="Train the dial anew, for all devices; else the new one is taken for what it is like.")
     ] = True,
+    renew: Annotated[bool, typer.Option("--renew", help="Take the table for a device that is there already.")] = False,
     seed: Seed = None,
     json: Json = False,
 ) -> None:
     """Add a device to a finished run.
 
-    The weights stay; the dial is trained on what was evaluated and on the tables, which takes seconds. Other commands
-    then take the device by --on NAME.
+    The weights stay; the dial is trained on what was evaluated and on the tables, which takes seconds, and the range of
+    each device is found anew. Other commands then take the device by --on NAME.
     """
     from archdial import redialling
     from archdial.cost.table import CostTable
@@ -38,9 +39,9 @@ def add_device(
 
     family = open_family(run)
     costs = CostTable.load(table, family.space)
-    added = redialling.add_device(family, name, costs, retrain=retrain, seed=seed or 0)
-    # Who asks for no device goes on to be answered for the first.
-    save_family(added.on(_names(added)[0]), run)
+    added = redialling.add_device(family, name, costs, retrain=retrain, renew=renew, seed=seed or 0)
+    # Who asks for no device goes on to be answered for the one of before.
+    save_family(added.on(family.device or redialling.FIRST), run)
     devices = ", ".join(_names(added))
     following = f"devices: {devices}; next: archdial pick {run} --on {name} --at …"
     show_family(added, run, f"the best evaluated, for {name}", following, json)

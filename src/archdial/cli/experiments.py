@@ -8,7 +8,7 @@ import typer
 
 from archdial.cli.app import app
 from archdial.cli.evaluate import header
-from archdial.cli.options import Data, Json, RunArgument, Seed
+from archdial.cli.options import Data, Json, On, RunArgument, Seed
 from archdial.cli.output import show
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def experiments(
     epochs: Annotated[int, typer.Option(min=1, help="Over the validation images for each λ; 100 steps at least.")] = 1,
     data: Data = None,
     seed: Seed = None,
+    on: On = None,
     json: Json = False,
 ) -> None:
     """Repeat the pruning paper's experiments on a run.
@@ -36,20 +37,22 @@ def experiments(
     from archdial.runs import COMPARISON, EXPERIMENTS
 
     with Bar() as bar:
-        value = _write_experiments(run, count, epochs, data, seed or 0, bar)
-        comparison = compare.write_comparison(run, None, None, "test", 24, data, seed or 0, bar)
+        value = _write_experiments(run, count, epochs, data, seed or 0, bar, on)
+        comparison = compare.write_comparison(run, None, None, "test", 24, data, seed or 0, bar, on)
     files = f"figures in {run / EXPERIMENTS} and {run / COMPARISON}; next: archdial report {run}"
     both = {"experiments": value, "comparison": comparison}
     show(both, _table_of(value), compare.table_of(comparison), *_sentences(value), files, as_json=json)
 
 
-def _write_experiments(folder: Any, count: int, epochs: int, source: str | None, seed: int, bar: Any) -> dict[str, Any]:
+def _write_experiments(
+    folder: Any, count: int, epochs: int, source: str | None, seed: int, bar: Any, on: str | None
+) -> dict[str, Any]:
     from archdial.experiments.plateau import alone, fall, penalties, together
     from archdial.experiments.relaxed import mean_difference, pairs
     from archdial.files import write_json
     from archdial.runs import EXPERIMENTS, load_data, open_family, read_run
 
-    family, run = open_family(folder), read_run(folder)
+    family, run = open_family(folder).on(on), read_run(folder)
     _, seen = load_data(run, source, family)
     settings, values = run.recipe.search, penalties(family, count)
     by_itself = alone(family, seen, settings, values, epochs=epochs, seed=seed, bar=bar)

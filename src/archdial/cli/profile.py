@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from archdial.progress import Bar
 
 
+ALWAYS = "what always runs"
+
+
 @app.command(epilog="Example: archdial profile digits --out table.json --runtime onnxruntime --threads 1 --check")
 def profile(
     recipe: RecipeArgument,
@@ -73,7 +76,8 @@ def profile(
         _bundle(recipe, chosen, bundle, pte, json)
         return
     file = _file(out, table, check)
-    check_conditions(chosen)
+    if table is None:
+        check_conditions(chosen)
     network = chosen.network.make(load(chosen.data, channels=chosen.channels))
     with Bar() as bar:
         found = cost_table(chosen, network, bar) if table is None else CostTable.load(table, network.space)
@@ -126,12 +130,14 @@ def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, json: bool) ->
 
 def _file(out: Path | None, table: Path | None, check: bool) -> Path:
     from archdial.errors import UsageError
+    from archdial.runs import check_writable
 
     if (out is None) == (table is None):
         raise UsageError("name the file of a new table by --out, or an existing one by --table to check it")
     if table is not None:
         if not check:
             raise UsageError("--table: an existing table can only be checked, add --check")
+        check_writable(table.absolute().parent)
         return table
     assert out is not None
     _check_file(out)
@@ -150,6 +156,7 @@ def _value(file: Path, network: Supernet, table: CostTable) -> dict[str, Any]:
     costs = {
         column: ExpectedCost(network.space, table, column)
         for column in ("latency_ms", "parameters", "flops", "size_bytes")
+        if table.has(column)
     }
     return {
         "table": str(file),
@@ -198,14 +205,17 @@ def _summary(table: CostTable) -> Table:
     from rich.table import Table
 
     conditions = table.runtime
-    where = f"{conditions['device_name']}, {conditions['runtime']}, batch {conditions['batch_size']}"
+    device = conditions.get("device_name", conditions["device"])
+    where = f"{device}, {conditions['runtime']}, batch {conditions['batch_size']}"
     shown = Table(title=f"mean cost of an option, {where}, threads {conditions['threads']}")
     shown.add_column("option")
     for heading in ("places", "latency ms", "parameters", "FLOPs"):
         shown.add_column(heading, justify="right")
     for name, rows in _by_option(table).items():
-        means = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
-        shown.add_row(name, str(len(rows)), f"{means[0]:.4f}", f"{means[1]:,.0f}", f"{means[2]:,.0f}")
+        # What always runs is one thing, in however many entries.
+        places = 1 if name == ALWAYS else len(rows)
+        means = [sum(column) / places for column in zip(*rows, strict=True)]
+        shown.add_row(name, str(places), f"{means[0]:.4f}", f"{means[1]:,.0f}", f"{means[2]:,.0f}")
     return shown
 
 
@@ -213,6 +223,6 @@ def _by_option(table: CostTable) -> dict[str, list[tuple[float, int, int]]]:
     found: dict[str, list[tuple[float, int, int]]] = {}
     for term in table.priced():
         for entry in term.entries:
-            name = " + ".join(entry.options) or "what always runs"
+            name = " + ".join(entry.options) or ALWAYS
             found.setdefault(name, []).append((entry.latency_ms, entry.parameters, entry.flops))
     return found

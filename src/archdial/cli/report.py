@@ -15,7 +15,7 @@ def report(run: RunArgument, json: Json = False) -> None:
     """Write a page and a picture of the members.
 
     They are report.html, which opens without a network, and front.png, in the folder of the run. What `archdial
-    compare` and `archdial experiments` left there is shown on the page too.
+    compare` and `archdial experiments` left there for the same device is shown on the page too.
     """
     from archdial.errors import UsageError
     from archdial.files import read_json
@@ -36,13 +36,16 @@ def write_report(folder: Path, members_json: dict[str, Any]) -> dict[str, str]:
     from archdial.report.picture import write_front_picture
     from archdial.runs import COMPARISON, EXPERIMENTS, PAGE, PICTURE
 
-    comparison = _read_if_there(folder / COMPARISON, "comparison file")
-    experiments = _read_if_there(folder / EXPERIMENTS, "experiments file")
+    device = members_json.get("on")
+    comparison = _read_if_there(folder / COMPARISON, "comparison file", device)
+    experiments = _read_if_there(folder / EXPERIMENTS, "experiments file", device)
     page = write_page(folder / PAGE, members_json, comparison, experiments)
     return {"page": str(page), "picture": str(write_front_picture(folder / PICTURE, members_json))}
 
 
-def _read_if_there(path: Path, what: str) -> dict[str, Any] | None:
+def _read_if_there(path: Path, what: str, device: str | None) -> dict[str, Any] | None:
+    """Return what `path` holds, unless it is for another of several devices than the members are."""
     from archdial.files import read_json
 
-    return read_json(path, what) if path.exists() else None
+    value = read_json(path, what) if path.exists() else None
+    return None if value is None or value.get("on") != device else value

@@ -54,7 +54,20 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if options.threads < 1 or options.repeats < 1:
         parser.error("--threads and --repeats: expected whole numbers, 1 or more")
+    if not options.out.absolute().parent.is_dir():
+        parser.error(f"--out {options.out}: there is no such folder, make it first")
+    if options.out.exists() and not is_table(options.out):
+        parser.error(f"--out {options.out}: it exists and is no cost table, choose another name")
     return options
+
+
+def is_table(path: Path) -> bool:
+    """Return whether `path` holds a table, which may be measured anew."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(value, dict) and value.get("format") == "archdial.table"
 
 
 def call(here: Path, subject: dict[str, Any], options: argparse.Namespace) -> Call:
@@ -128,15 +141,13 @@ def header(
     manifest: dict[str, Any], options: argparse.Namespace, found: dict[str, Timing], seconds: float
 ) -> dict[str, Any]:
     """Return how the table was measured."""
-    from importlib import metadata
-
     return {
         "device": "cpu",
         "device_name": f"{processor()} ({platform.node() or 'no name'})",
         "cpu": processor(),
         "python": platform.python_version(),
         "runtime": options.runtime,
-        "runtime_version": metadata.version(options.runtime),
+        "runtime_version": version(options.runtime),
         "threads": options.threads,
         "batch_size": manifest["batch_size"],
         "repeats": options.repeats,
@@ -147,6 +158,16 @@ def header(
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),  # noqa: UP017 (Python 3.10)
         "seconds": round(seconds, 3),
     }
+
+
+def version(package: str) -> str:
+    """Return the version of `package`, or "unknown": some builds are distributed under other names."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def processor() -> str:

@@ -17,6 +17,10 @@ BEYOND = 0.5
 """How far outside the range of the devices that were searched a code may lie, as a fraction of it."""
 
 
+TELLING = 0.01
+"""Differences between devices, as fractions of the range, below which a reference is left out."""
+
+
 @dataclass(frozen=True)
 class Fingerprint:
     """Where the costs of a few architectures lie in a device's range, scaled to [0, 1] over the devices searched.
@@ -58,8 +62,8 @@ class Fingerprint:
         """Return the code (references,) of a device: 0 and 1 are the ends over the devices searched."""
         low, high = torch.tensor(self.low), torch.tensor(self.high)
         span = high - low
-        # Where all devices agree a code says nothing.
-        code = torch.where(span > 0, (_fractions(self.references, cost) - low) / span.clamp_min(1e-12), 0.5)
+        # Where all devices agree a code says nothing, and to about a hundredth they agree by measuring alone.
+        code = torch.where(span > TELLING, (_fractions(self.references, cost) - low) / span.clamp_min(1e-12), 0.5)
         return tuple(code.clamp(-BEYOND, 1 + BEYOND).tolist())
 
 

@@ -20,6 +20,8 @@ STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2)
 FOLDS = 5
 WITHIN = 0.1
 _LEAST = 1e-3
+_TINY = 1e-9
+"""Milliseconds: a table that was written elsewhere may have parts that take none."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +143,10 @@ def _solve(
     common = _ridge(numpy.column_stack([half.sum(1) for half in halves]), real, numpy.zeros(2), 0.0)[1:]
     rule = _ridge(features, real, numpy.repeat(common, halves[0].shape[1]), kinds_strength)[1:]
     ruled = parts.features @ rule
+    alone = numpy.maximum(parts.latency, _TINY)
     # In units of what it takes alone, as the smallest part matters least.
-    solution = _ridge(runs * parts.latency, real, ruled / parts.latency, parts_strength)
-    return rule, float(solution[0]), solution[1:] * parts.latency
+    solution = _ridge(runs * alone, real, ruled / alone, parts_strength)
+    return rule, float(solution[0]), solution[1:] * alone
 
 
 def _ridge(features: Array, real: Array, prior: Array, strength: float) -> Array:

@@ -123,8 +123,8 @@ class CostTable:
         return found
 
     def without_fit(self) -> CostTable:
-        """Return the table by which latencies are plain sums."""
-        return replace(self, fit=None)
+        """Return the table by which latencies are plain sums; its networks are left out, as they ask for a fit."""
+        return replace(self, fit=None, networks=())
 
     def to_json(self) -> dict[str, Any]:
         """Return the table as a JSON value."""
@@ -169,10 +169,19 @@ class CostTable:
             )
         for term in self.terms:
             _check_term(term, space, source)
+        for number, network in enumerate(self.networks):
+            _check_network(number, network, space, source)
         priced = {name for term in self.terms for name in term.choices}
         for choice in space.choices:
             if choice.name not in priced:
                 raise UsageError(f"{source} has no entry for choice {choice.name!r}: {reading.REMAKE}")
+
+
+def _check_network(number: int, network: CostNetwork, space: Space, source: str) -> None:
+    try:
+        space.parse(network.architecture)
+    except UsageError as error:
+        raise UsageError(f"the architecture of network {number} in {source}: {error}; {reading.REMAKE}") from None
 
 
 def check_column(name: str) -> None:

@@ -45,7 +45,10 @@ def from_json(value: Mapping[str, Any], source: str) -> CostTable:
     _check_parts(reader, terms, parts)
     table = CostTable(reader.text(value, "space"), reader.runtime(value), terms, parts, None, networks)
     if value.get("fit") is None:
-        return fitted(table)
+        table = fitted(table)
+        if table.fit is not None:
+            _check_named(reader, terms)
+        return table
     _check_named(reader, terms)
     return CostTable(table.space, table.runtime, terms, parts, _fit(reader, value["fit"], parts), networks)
 
@@ -103,8 +106,10 @@ def _network(reader: reading.Reader, value: Mapping[str, Any], terms: Sequence[C
     for choice in dict.fromkeys(name for term in terms for name in term.choices):
         if not isinstance(architecture.get(choice), str):
             raise reader.error(f"the architecture of {where} takes {architecture.get(choice)!r} at {choice!r}")
-    numbers = (reader.number(value, name, where) for name in ("latency_ms", "latency_spread"))
-    return CostNetwork(architecture, *numbers)
+    latency, spread = (reader.number(value, name, where) for name in ("latency_ms", "latency_spread"))
+    if latency == 0:
+        raise reader.error(f"{where} takes no time, expected a latency_ms above 0")
+    return CostNetwork(architecture, latency, spread)
 
 
 def _check_parts(reader: reading.Reader, terms: Sequence[CostTerm], parts: Mapping[str, CostPart]) -> None:

@@ -36,6 +36,10 @@ def load_tables(path: Path, space: Space) -> Tables:
     each = value.get("tables")
     if value.get("version") != VERSION or not isinstance(each, dict) or not each:
         raise UsageError(f"{path} holds no cost tables of version {VERSION}: restore a copy, or profile again")
+    for name, table in each.items():
+        check_name(name)
+        if not isinstance(table, dict):
+            raise UsageError(f"the cost table {name!r} in {path} is {table!r}, expected an object: restore a copy")
     found = {name: CostTable.from_json(table, f"the cost table {name!r} in {path}") for name, table in each.items()}
     for name, table in found.items():
         table.check(space, f"the cost table {name!r} in {path}")
@@ -48,7 +52,7 @@ def named_files(given: Sequence[str]) -> Path | dict[str, Path]:
     Raises:
         UsageError: there are several files and one has no name, or two have the same.
     """
-    if len(given) == 1 and "=" not in given[0]:
+    if len(given) == 1 and ("=" not in given[0] or Path(given[0]).is_file()):
         return Path(given[0])
     files: dict[str, Path] = {}
     for text in given:
@@ -56,11 +60,15 @@ def named_files(given: Sequence[str]) -> Path | dict[str, Path]:
         check_name(name if separator else "", text)
         if name in files:
             raise UsageError(f"two tables for the device {name!r}: give each device a name of its own")
-        files[name] = Path(file)
+        # After `=` no shell expands a home folder.
+        files[name] = Path(file).expanduser()
     return files
 
 
-def check_name(name: str, given: str) -> None:
-    """Raise UsageError unless `name`, of `given`, can name a device."""
-    if not name.strip() or not name.isprintable():
-        raise UsageError(f"table {given!r}: of several devices each needs a name, as pi4=pi4.json")
+def check_name(name: str, given: str | None = None) -> None:
+    """Raise UsageError unless `name`, of the option `given`, can name a device."""
+    if name.strip() and name.isprintable():
+        return
+    if given is None:
+        raise UsageError(f"{name!r} is no name for a device: expected one that can be typed, as pi4")
+    raise UsageError(f"table {given!r}: of several devices each needs a name, as pi4=pi4.json")

@@ -16,7 +16,10 @@ from archdial.errors import UsageError, unknown
 
 @dataclass(frozen=True)
 class Tradeoff:
-    """Task losses (n,) of architectures beside their costs (n,), the latter as fractions of the cost range."""
+    """Task losses (n,) of architectures beside their costs (n,), as fractions of the cost range.
+
+    Of several devices costs are (n, devices).
+    """
 
     losses: Tensor
     costs: Tensor

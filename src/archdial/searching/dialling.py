@@ -29,7 +29,7 @@ LESSON = 512
 """Positions whose objectives are worked out beforehand."""
 
 LIKELY = 8
-"""Likely architectures drawn at each position before the dial settles, for each feature of the dial."""
+"""Likely architectures drawn at each position before the dial settles, for each number of a position."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class DialTrainer:
         space, grid = self.hypernet.space, self.dial.grid(POSITIONS)
         found = [
             *at_positions(space, self.hypernet, self.dial, grid),
-            *likely(space, self.hypernet, self.dial, grid, LIKELY * self.dial.features, generator),
+            *likely(space, self.hypernet, self.dial, grid, LIKELY * grid.shape[1], generator),
         ]
         measured = [space.argmax(weights) for weights in known.weights]
         return known.joined(space, unseen(found, measured), self.predictor)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from archdial import versions
 from archdial.cost.timing import Call, Clock
 from archdial.errors import UsageError
 from archdial.libraries import imported
@@ -67,7 +67,7 @@ class Runtime(ABC):
 
     def version(self) -> str:
         """Return the version of the library that it runs on."""
-        return metadata.version(self.library)
+        return versions.version(self.library)
 
     def laid_out(self, example: Tensor) -> Tensor:
         """Return an image or activation (batch, …) in the layout in which the runtime wants it."""
