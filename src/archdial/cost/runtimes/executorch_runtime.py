@@ -38,7 +38,7 @@ class ExecuTorch(Runtime):
     def convert(self, module: nn.Module, *examples: Tensor) -> Sent:
         """Return the module as a program, and its inputs."""
         plain = tuple(example.detach().contiguous() for example in examples)
-        subject = _Named(scaled(row_major(module)))
+        subject = _Named(_folded(scaled(row_major(module))))
         with quiet(), torch.no_grad():
             return lowered(in_one_layout(torch.export.export(subject, plain, strict=False))), plain
 
@@ -77,6 +77,16 @@ class _Named(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Any:
         return self.module(*inputs)
+
+
+def _folded(module: nn.Module) -> nn.Module:
+    """Return `module` with BatchNorm folded into convolutions, as XNNPACK's passes do it: a quarter less to convert."""
+    from torch.fx.experimental.optimization import fuse
+
+    try:
+        return fuse(module)
+    except Exception:  # What cannot be traced again, for whatever reason, is left to the passes.
+        return module
 
 
 def lowered(program: torch.export.ExportedProgram) -> bytes:
