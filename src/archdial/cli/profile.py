@@ -152,10 +152,11 @@ def _checked(network: Supernet, table: CostTable, bar: Bar) -> Check:
 
 def _value(file: Path, network: Supernet, table: CostTable) -> dict[str, Any]:
     from archdial.cost.expected import ExpectedCost
+    from archdial.cost.table import COLUMNS
 
     costs = {
         column: ExpectedCost(network.space, table, column)
-        for column in ("latency_ms", "parameters", "flops", "size_bytes")
+        for column in COLUMNS
         if table.has(column)
     }
     return {
