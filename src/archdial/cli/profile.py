@@ -154,11 +154,7 @@ def _value(file: Path, network: Supernet, table: CostTable) -> dict[str, Any]:
     from archdial.cost.expected import ExpectedCost
     from archdial.cost.table import COLUMNS
 
-    costs = {
-        column: ExpectedCost(network.space, table, column)
-        for column in COLUMNS
-        if table.has(column)
-    }
+    costs = {column: ExpectedCost(network.space, table, column) for column in COLUMNS if table.has(column)}
     return {
         "table": str(file),
         "space": table.space,
