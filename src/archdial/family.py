@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archdial.cost.expected import ExpectedCost
+from archdial.cost.expected import ExpectedCost, by_column
 from archdial.cost.peak import PeakCost
-from archdial.cost.table import COLUMNS, PEAK, CostTable
+from archdial.cost.table import PEAK, CostTable
 from archdial.cost.tables import Tables
 from archdial.data import Normalize
 from archdial.devices import Devices
@@ -67,7 +67,7 @@ class Family:
     @cached_property
     def costs(self) -> dict[str, ExpectedCost]:
         """What an architecture costs, by column."""
-        return {c: ExpectedCost(self.space, self.table, c) for c in COLUMNS if self.table.has(c)}
+        return by_column(self.space, self.table)
 
     @cached_property
     def peak(self) -> PeakCost | None:
@@ -86,6 +86,11 @@ class Family:
     def tables(self) -> Tables:
         """The table, or those of all devices by name."""
         return self.table if self.devices is None else self.devices.tables
+
+    @property
+    def device_names(self) -> list[str]:
+        """Names of all devices that it can answer for; none where it was searched for one."""
+        return [] if self.devices is None else list(self.devices.each)
 
     @property
     def shared_hypernet(self) -> Hypernetwork:

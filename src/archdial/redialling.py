@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from archdial.cost.base import Cost
 from archdial.cost.expected import ExpectedCost
 from archdial.cost.table import CostTable
 from archdial.cost.tables import Tables, check_name
@@ -18,6 +19,7 @@ from archdial.hypernet import HYPERNETS
 from archdial.relaxation import StraightThrough, Temperature
 from archdial.searching.dialling import DialTrainer, Known
 from archdial.searching.state import hypernet_for
+from archdial.space import Space
 
 FIRST = "first"
 """Name of the device of a search for one, once others join it."""
@@ -70,7 +72,7 @@ def _retrained(family: Family, tables: Tables, dial: Dial, seed: int) -> Family:
     generator = torch.Generator().manual_seed(seed)
     asked, cost = arranged(family.space, tables, dial, family.column)
     known = Known.of(family.network, family.archive)
-    fitted = asked.fitted(family.space.kinds, Tradeoff(known.errors, cost.fraction(known.weights)))
+    fitted = _fitted(asked, cost, known, family.space)
     hypernet = hypernet_for(fitted, family.network, _settings(family, fitted))
     relaxation = StraightThrough(family.space)
     trainer = DialTrainer(fitted, hypernet, family.predictor, cost, relaxation, Temperature(), entropy=1.0)
@@ -82,11 +84,15 @@ def _recognised(family: Family, name: str, table: CostTable) -> Family:
     if family.devices is None:
         raise UsageError("a family that was searched for one device tells no others apart: let it retrain")
     cost = ExpectedCost(family.space, table, family.column)
-    known = Known.of(family.network, family.archive)
-    dial = family.dial.opened().fitted(family.space.kinds, Tradeoff(known.errors, cost.fraction(known.weights)))
+    dial = _fitted(family.dial.opened(), cost, Known.of(family.network, family.archive), family.space)
     device = Device(table, dial, family.devices.fingerprint.of(cost))
     devices = replace(family.devices, each={**family.devices.each, name: device})
     return replace(family, devices=devices)
+
+
+def _fitted(dial: Dial, cost: Cost, known: Known, space: Space) -> Dial:
+    """Return `dial` with what it leaves open found from what is known."""
+    return dial.fitted(space.kinds, Tradeoff(known.errors, cost.fraction(known.weights)))
 
 
 def _settings(family: Family, dial: Dial) -> dict[str, Any]:

@@ -60,6 +60,11 @@ class Space:
         if not names or len(set(names)) != len(names):
             raise UsageError(f"a space needs distinct choices, at least one; got {names}")
 
+    @cached_property
+    def options(self) -> tuple[str, ...]:
+        """Names of the options of all choices, each once, in the order in which they appear."""
+        return tuple(dict.fromkeys(option for choice in self.choices for option in choice.options))
+
     @property
     def shape(self) -> tuple[int, int]:
         """(m, k): the number of choices and the largest number of options."""
@@ -130,8 +135,8 @@ class Space:
 
     def uniform(self, option: str) -> Architecture:
         """Return the architecture that takes `option` at each choice that has it (elsewhere the first option)."""
-        if not any(option in choice.options for choice in self.choices):
-            raise unknown("option", option, dict.fromkeys(o for c in self.choices for o in c.options))
+        if option not in self.options:
+            raise unknown("option", option, self.options)
         return Architecture(tuple(c.options.index(option) if option in c.options else 0 for c in self.choices))
 
     def counts(self, architecture: Architecture) -> dict[str, int]:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from archdial.cli.app import app
 from archdial.cli.options import Json, RunArgument, Seed
 from archdial.cli.search import show_family
-
-if TYPE_CHECKING:
-    from archdial.family import Family
 
 
 @app.command(epilog="Example: archdial add-device runs/digits pi4 pi4.json")
@@ -42,11 +39,6 @@ def add_device(
     added = redialling.add_device(family, name, costs, retrain=retrain, renew=renew, seed=seed or 0)
     # Who asks for no device goes on to be answered for the one of before.
     save_family(added.on(family.device or redialling.FIRST), run)
-    devices = ", ".join(_names(added))
+    devices = ", ".join(added.device_names)
     following = f"devices: {devices}; next: archdial pick {run} --on {name} --at …"
     show_family(added, run, f"the best evaluated, for {name}", following, json)
-
-
-def _names(family: Family) -> list[str]:
-    assert family.devices is not None
-    return list(family.devices.each)

@@ -74,6 +74,7 @@ def measure_members(
 
 def header(kind: str, run: Run, family: Family) -> dict[str, Any]:
     """Return what every file of figures about a run begins with: what it is, and how it came about."""
+    from archdial.cost.expected import ranges
     from archdial.cost.machine import processor
     from archdial.versions import versions
 
@@ -90,7 +91,7 @@ def header(kind: str, run: Run, family: Family) -> dict[str, Any]:
         "on": family.device,
         "dial": family.dial.to_json(),
         "kinds": list(family.space.kinds),
-        "range": {column: [cost.lowest, cost.highest] for column, cost in family.costs.items()},
+        "range": ranges(family.costs),
     }
 
 

@@ -151,16 +151,14 @@ def _checked(network: Supernet, table: CostTable, bar: Bar) -> Check:
 
 
 def _value(file: Path, network: Supernet, table: CostTable) -> dict[str, Any]:
-    from archdial.cost.expected import ExpectedCost
-    from archdial.cost.table import COLUMNS
+    from archdial.cost.expected import by_column, ranges
 
-    costs = {column: ExpectedCost(network.space, table, column) for column in COLUMNS if table.has(column)}
     return {
         "table": str(file),
         "space": table.space,
         "runtime": dict(table.runtime),
         "fit": None if table.fit is None else asdict(table.fit),
-        "range": {column: [cost.lowest, cost.highest] for column, cost in costs.items()},
+        "range": ranges(by_column(network.space, table)),
     }
 
 

@@ -91,6 +91,7 @@ def _again(recipe: str, given: Mapping[str, object]) -> str:
 
 def show_family(family: Family, folder: Path, title: str, following: str, as_json: bool) -> None:
     """Show the members of the front of `family`, which is in the run `folder`."""
+    from archdial.cost.expected import ranges
     from archdial.report.tables import members_table
 
     members = [member.to_json() for member in family.front()]
@@ -98,9 +99,9 @@ def show_family(family: Family, folder: Path, title: str, following: str, as_jso
         "run": str(folder),
         "seed": family.info.get("seed"),
         "device": family.device,
-        "devices": [] if family.devices is None else list(family.devices.each),
+        "devices": family.device_names,
         "dial": family.dial.to_json(),
-        "range": {column: [cost.lowest, cost.highest] for column, cost in family.costs.items()},
+        "range": ranges(family.costs),
         "members": members,
     }
     show(value, members_table(members, title), following, as_json=as_json)

@@ -56,7 +56,7 @@ def parameters(module: nn.Module) -> int:
 def stored_bytes(modules: Iterable[nn.Module]) -> int:
     """Return the bytes of parameters and buffers in `modules`; what several share counts once."""
     tensors = {id(t): t for module in modules for t in (*module.parameters(), *module.buffers())}
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    return sum(tensor.nbytes for tensor in tensors.values())
 
 
 def flops(module: nn.Module, input_shape: tuple[int, ...]) -> int:
@@ -96,19 +96,15 @@ class _Written(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         read = {_memory(tensor): tensor for tensor in _tensors((args, kwargs))}
         fresh = [tensor for tensor in _tensors(result) if _memory(tensor) not in read]
-        self.bytes += sum(map(_bytes, fresh))
+        self.bytes += sum(tensor.nbytes for tensor in fresh)
         working = [tensor for memory, tensor in read.items() if memory not in self._held]
-        self.peak_bytes = max(self.peak_bytes, sum(map(_bytes, (*working, *fresh))))
+        self.peak_bytes = max(self.peak_bytes, sum(tensor.nbytes for tensor in (*working, *fresh)))
         return result
 
 
 def _tensors(value: object) -> list[Tensor]:
     leaves = [leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)]
     return [leaf for leaf in leaves if leaf.is_floating_point()]
-
-
-def _bytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
 
 
 def _memory(tensor: Tensor) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from archdial.cost.base import Cost
 from archdial.cost.extremes import cheapest
-from archdial.cost.table import CostTable, CostTerm, check_column
+from archdial.cost.table import COLUMNS, CostTable, CostTerm, check_column
 from archdial.errors import UsageError
 from archdial.space import Architecture, Space
 
@@ -107,6 +107,16 @@ class ExpectedCost(nn.Module, Cost):
                 f"weights of shape {tuple(weights.shape)}: expected (…, m, k) with m, k = {self.space.shape}"
             )
         return weights.to(self.single.dtype)
+
+
+def by_column(space: Space, table: CostTable) -> dict[str, ExpectedCost]:
+    """Return the cost of each column that `table` has."""
+    return {column: ExpectedCost(space, table, column) for column in COLUMNS if table.has(column)}
+
+
+def ranges(costs: Mapping[str, ExpectedCost]) -> dict[str, list[float]]:
+    """Return the least and the largest cost by column, as results have them."""
+    return {column: [cost.lowest, cost.highest] for column, cost in costs.items()}
 
 
 class _Joint(nn.Module):

@@ -16,8 +16,7 @@ _NOISE = 1e-12  # relative; a smaller gain is rounding, and following it may run
 def starts(space: Space) -> Tensor:
     """Return one-hot weights (s, m, k) to descend from: each option everywhere, and some at random."""
     generator = torch.Generator().manual_seed(0)
-    options = dict.fromkeys(option for choice in space.choices for option in choice.options)
-    uniform = [space.uniform(option) for option in options]
+    uniform = [space.uniform(option) for option in space.options]
     return space.one_hots(uniform + [space.random(generator) for _ in range(_RANDOM_STARTS)]).double()
 
 

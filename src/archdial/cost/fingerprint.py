@@ -41,9 +41,8 @@ class Fingerprint:
     def across(cls, space: Space, costs: Sequence[ExpectedCost]) -> Self:
         """Return the fingerprint that tells the devices of `costs` apart."""
         generator = torch.Generator().manual_seed(0)
-        options = dict.fromkeys(option for choice in space.choices for option in choice.options)
         drawn = (space.random(generator) for _ in range(DRAWN))
-        references = tuple(dict.fromkeys([*map(space.uniform, options), *drawn]))
+        references = tuple(dict.fromkeys([*map(space.uniform, space.options), *drawn]))
         fractions = torch.stack([_fractions(references, cost) for cost in costs])
         return cls(references, tuple(fractions.amin(0).tolist()), tuple(fractions.amax(0).tolist()))
 

@@ -63,9 +63,8 @@ def name(number: int) -> str:
 
 def _preferring(space: Space, generator: torch.Generator) -> Architecture:
     """Draw with weights of the options that are themselves drawn, uniformly from the simplex."""
-    names = list(dict.fromkeys(option for choice in space.choices for option in choice.options))
-    weights = -torch.rand(len(names), generator=generator).clamp_min(1e-12).log()
-    by_name = dict(zip(names, weights.tolist(), strict=True))
+    weights = -torch.rand(len(space.options), generator=generator).clamp_min(1e-12).log()
+    by_name = dict(zip(space.options, weights.tolist(), strict=True))
     options = []
     for choice in space.choices:
         odds = torch.tensor([by_name[option] for option in choice.options])
@@ -74,5 +73,5 @@ def _preferring(space: Space, generator: torch.Generator) -> Architecture:
 
 
 def _affordable(network: Supernet) -> int:
-    size = sum(parameter.numel() * parameter.element_size() for parameter in network.parameters())
+    size = sum(parameter.nbytes for parameter in network.parameters())
     return max(1, _MOST_BYTES // max(1, size))

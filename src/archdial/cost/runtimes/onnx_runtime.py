@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from archdial.cost.runtimes.base import Runtime, keeping
+from archdial.cost.runtimes.base import keeping
+from archdial.cost.runtimes.by_onnx import ByOnnx
 from archdial.cost.timing import Call
 
 if TYPE_CHECKING:
     import numpy
-    from torch import Tensor, nn
 
     from archdial.cost.runtimes.onnx_model import Sent
 
 _ERRORS_ONLY = 3
 
 
-class OnnxRuntime(Runtime):
+class OnnxRuntime(ByOnnx):
     """A session with all of ONNX Runtime's optimisations, inputs and outputs bound beforehand."""
 
     name = "onnxruntime"
-    layout = "channels_first"
     library = "onnxruntime"
     needs = ("onnx", "onnxscript", "onnxruntime")
     extra = "onnxruntime"
     effort = 30
-
-    def convert(self, module: nn.Module, *examples: Tensor) -> Sent:
-        """Return the module as an ONNX model, and its inputs."""
-        from archdial.cost.runtimes.onnx_model import with_inputs
-
-        return with_inputs(module, *examples)
 
     def load(self, converted: Sent) -> Call:
         """Return a run of the model's session; it returns the outputs as ONNX Runtime's values."""

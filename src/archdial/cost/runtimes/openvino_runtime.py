@@ -5,31 +5,24 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from archdial.cost.runtimes.base import Runtime, keeping
+from archdial.cost.runtimes.base import keeping
+from archdial.cost.runtimes.by_onnx import ByOnnx
 from archdial.cost.timing import Call
 
 if TYPE_CHECKING:
     import numpy
-    from torch import Tensor, nn
 
     from archdial.cost.runtimes.onnx_model import Sent
 
 
-class OpenVino(Runtime):
+class OpenVino(ByOnnx):
     """A compiled model for one request at a time, inputs set beforehand."""
 
     name = "openvino"
-    layout = "channels_first"
     library = "openvino"
     needs = ("onnx", "onnxscript", "openvino")
     extra = "openvino"
     effort = 60
-
-    def convert(self, module: nn.Module, *examples: Tensor) -> Sent:
-        """Return the module as an ONNX model, which OpenVINO reads, and its inputs."""
-        from archdial.cost.runtimes.onnx_model import with_inputs
-
-        return with_inputs(module, *examples)
 
     def load(self, converted: Sent) -> Call:
         """Return a run of a request; it returns the request, which holds the outputs."""

@@ -62,8 +62,7 @@ class Sample(Evaluate):
     def propose(self, state: SearchState) -> list[Architecture]:
         """Return the cheapest, the dearest, one of each option throughout, and paths of shared kinds."""
         space = state.network.space
-        options = dict.fromkeys(option for choice in space.choices for option in choice.options)
-        first = [*state.cost.extremes(), *map(space.uniform, options), *self._near_whole(state)]
+        first = [*state.cost.extremes(), *map(space.uniform, space.options), *self._near_whole(state)]
         paths = make_paths("kept" if state.network.pretrained else "shares", space)
         drawn = [paths.draw(state.generator) for _ in range(2 * state.settings.sample)]
         return fresh(state, [*first, *drawn])[: state.settings.sample]
