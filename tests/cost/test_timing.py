@@ -47,6 +47,35 @@ def test_short_calls_are_looped():
     assert timing.median_ms == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize("short", [0.002, 0.0002])
+def test_what_interrupts_a_part_of_a_repetition_does_not_count(short):
+    clock = Clock()
+    runs = 0
+
+    def call():
+        nonlocal runs
+        runs += 1
+        # Every seventh of a repetition's pieces is hit; the first run of each is not counted.
+        clock.now += short * (3 if runs % 7 == 0 else 1)
+
+    (timing,) = time_callables([call], repeats=5, warmup=0, clock=clock)
+    assert timing.median_ms == pytest.approx(1000 * short) and timing.spread == pytest.approx(0)
+
+
+def test_what_is_always_so_counts():
+    clock = Clock()
+    number = 0
+
+    def call():
+        nonlocal number
+        number += 1
+        # Whole repetitions are slow, not parts of them.
+        clock.now += 0.0002 * (2 if number > 63 and (number - 64) // 33 % 2 else 1)
+
+    (timing,) = time_callables([call], repeats=8, warmup=0, retries=0, clock=clock)
+    assert timing.noisy and timing.median_ms == pytest.approx(0.3)
+
+
 def test_a_clock_that_stands_still_ends():
     clock = Clock()
     assert time_callables([lambda: None], repeats=1, clock=clock) == [Timing(0.0, 0.0)]

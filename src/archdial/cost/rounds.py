@@ -29,6 +29,7 @@ COMPANY = 5
 """Of so few calls in a round the pace cannot be told from the calls' own noise."""
 _SHORTEST = 5e-3  # seconds a repetition lasts at least: far above what a clock resolves, and long enough to be warm
 _MOST_LOOPS = 2**16
+_PIECES = 16
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,11 @@ def time_callables(
     """Return what each call takes.
 
     Each round runs every call once, so that a slow phase of the machine hits all of them, and is taken out where there
-    are enough of them to tell. A repetition begins with a run that is not counted, and a short call is
-    looped in it until it lasts about five milliseconds; the loop count comes from the warm-up. Calls whose spread is
-    too wide go through all their rounds again, and the narrowest of their timings counts; one that is still too wide
-    in the end says so by `Timing.noisy`.
+    are enough of them to tell. A repetition begins with a run that is not counted, and a short call is looped in it
+    until it lasts about five milliseconds; the loop count comes from the warm-up. Of the loop the quickest sixteenth
+    counts: what else the machine does comes and goes within milliseconds. Calls whose spread is too wide go through all
+    their rounds again, and the narrowest of their timings counts; one that is still too wide in the end says so by
+    `Timing.noisy`.
 
     Args:
         calls: what to time; by the time that `clock` tells, the work of a call that has returned is done.
@@ -99,7 +101,7 @@ def _rounds(subjects: Sequence[tuple[Call, int]], repeats: int, clock: Clock, te
         for row, (call, loops) in zip(samples, subjects, strict=True):
             # Not counted: it finds caches that the others have emptied.
             call()
-            row[number] = tell(_elapsed(call, loops, clock) / loops)
+            row[number] = tell(_quickest(call, loops, clock))
     return samples
 
 
@@ -117,6 +119,12 @@ def _warm(call: Call, warmup: int, clock: Clock) -> int:
     while loops < _MOST_LOOPS and _elapsed(call, loops, clock) < _SHORTEST:
         loops *= 2
     return loops
+
+
+def _quickest(call: Call, loops: int, clock: Clock) -> float:
+    """Return what a run takes in the quickest of up to 16 equal pieces of a loop, a power of 2."""
+    pieces = min(loops, _PIECES)
+    return min(_elapsed(call, loops // pieces, clock) for _ in range(pieces)) / (loops // pieces)
 
 
 def _elapsed(call: Call, loops: int, clock: Clock) -> float:
