@@ -13,6 +13,9 @@ from torch import Tensor
 
 from archdial.errors import UsageError, unknown
 
+EITHER = "|"
+"""Between names of options of which any will do."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -31,6 +34,8 @@ class Choice:
     def __post_init__(self) -> None:
         if not self.options or len(set(self.options)) != len(self.options):
             raise UsageError(f"choice {self.name!r} has options {self.options}: expected distinct names, at least one")
+        if any(EITHER in option for option in self.options):
+            raise UsageError(f"choice {self.name!r} has options {self.options}: {EITHER!r} may not be in a name")
         if len(self.kinds) != len(self.options):
             raise UsageError(
                 f"choice {self.name!r} has {len(self.options)} options and {len(self.kinds)} kinds: "
@@ -112,11 +117,16 @@ class Space:
         weights[torch.arange(len(self.choices)), torch.tensor(architecture.options)] = 1.0
         return weights
 
-    def places(self, choices: Sequence[str], options: Sequence[str]) -> list[int]:
-        """Return the positions of `options`, one for each of `choices`, in flattened weights (m * k,)."""
+    def places(self, choices: Sequence[str], options: Sequence[str]) -> list[tuple[int, ...]]:
+        """Return the positions of `options`, one for each of `choices`, in flattened weights (m * k,).
+
+        An option may be several, as in "max_pool_3x3|identity"; it then has as many positions.
+        """
         rows = [self.index(name) for name in choices]
-        columns = [self.choices[row].options.index(option) for row, option in zip(rows, options, strict=True)]
-        return [row * self.shape[1] + column for row, column in zip(rows, columns, strict=True)]
+        named = [(row, option.split(EITHER)) for row, option in zip(rows, options, strict=True)]
+        return [
+            tuple(row * self.shape[1] + self.choices[row].options.index(one) for one in any_) for row, any_ in named
+        ]
 
     def one_hots(self, architectures: Iterable[Architecture]) -> Tensor:
         """Return the weights (n, m, k) of n architectures."""

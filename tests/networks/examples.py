@@ -48,7 +48,7 @@ def counted_table(network: Supernet) -> CostTable:
 
     @functools.cache
     def priced(part: Part) -> tuple[float, int, int, int, int, int]:
-        counts = count(part.module, part.input_shape)
+        counts = count(part.module, part.input_shape, part.inputs)
         return 0.01 + counts.flops / 1e5, *dataclasses.astuple(counts)
 
     def entry(options: tuple[str, ...], parts: tuple[Part, ...]) -> CostEntry:

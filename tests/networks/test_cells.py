@@ -7,9 +7,11 @@ from collections import Counter
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, fx, nn
+from torch.nn import functional
 
 from archdial.cost.expected import ExpectedCost
+from archdial.cost.parts import batch
 from archdial.errors import UsageError
 from archdial.networks.base import TermPlan
 from archdial.networks.cells import Cell, CellNetwork, CellPlan, Edge, cells
@@ -65,7 +67,7 @@ def test_reductions_halve_the_image_and_double_the_channels(size: tuple[int, int
 def test_parameters_in_the_choices_as_published() -> None:
     """Borodin (2023), Firsov and Bakhteev (2024): 3 cells of 4 nodes, 16 channels."""
     network = cells(1, 10, cells=3, nodes=4, channels=16, operations=PAPER)
-    plans = {plan.choices: plan for plan in network.terms()}
+    plans = {plan.choices: plan for plan in reversed(network.terms())}
     halving = {("reduction", source) for source in "01"}
     for name in (choice.name for choice in network.space.choices):
         plan, cell, source = plans[(name,)], name.split("/")[0], name[-1]
@@ -197,7 +199,6 @@ def test_any_size_channels_classes_and_depth(plan: dict[str, int], size: tuple[i
         assert logits.shape == (2, plan.get("classes", 5))
         assert logits.isfinite().all()
     # The shapes that a cost table is measured on are those that run.
-    seen: list[tuple[int, ...]] = []
     every = [p for plan in network.terms() for parts in plan.entries.values() for p in parts]
     # Sums and concatenations are no module of the network; their stand-in must give what a cell gives.
     joints = [p for p in every if p.key.startswith("joints")]
@@ -205,13 +206,73 @@ def test_any_size_channels_classes_and_depth(plan: dict[str, int], size: tuple[i
     outputs: list[tuple[int, ...]] = []
     for cell in network.cells:
         cell.register_forward_hook(lambda m, args, output: outputs.append(tuple(output.shape[1:])))
-    parts = {id(p.module): p for p in every if p not in joints}
+    seen: dict[int, tuple[int, ...]] = {}
     for module in network.modules():
-        if id(module) in parts:
-            module.register_forward_pre_hook(lambda m, args: seen.append((id(m), *args[0].shape[1:])))
+        module.register_forward_pre_hook(lambda m, args: seen.update({id(m): tuple(args[0].shape[1:])}))
     network(images, uniform)
-    assert {shape[0]: shape[1:] for shape in seen} == {key: part.input_shape for key, part in parts.items()}
     assert shapes == outputs
+    whole = dict(seen)
+    seen.clear()
+    for part in (p for p in every if p not in joints):
+        part.module(*batch(part, 1))
+    layers = [m for m in network.modules() if next(m.parameters(recurse=False), None) is not None]
+    assert all(seen[id(layer)] == whole[id(layer)] for layer in layers)
+    assert all(whole[layer] == shape for layer, shape in seen.items() if layer in whole)
+
+
+REPEATED = ("max_pool_3x3", "avg_pool_3x3", "identity", "sep_conv_3x3", "dil_conv_3x3")
+
+
+def test_what_edges_from_one_node_share_runs_once_and_is_paid_once() -> None:
+    network = tiny(cells=3, nodes=3, operations=REPEATED)
+    network_terms, table = network.terms(), counted_table(network)
+    modules = {part.key: part.module for plan in network_terms for ps in plan.entries.values() for part in ps}
+
+    def repeats(module: nn.Module) -> Counter[str]:
+        graph = module.graph if isinstance(module, fx.GraphModule) else None
+        names = [type(m).__name__ for m in module.modules()]
+        if graph is not None:
+            names = [type(module.get_submodule(n.target)).__name__ for n in graph.nodes if n.op == "call_module"]
+            names += ["pad" for n in graph.nodes if n.op == "call_function" and "pad" in str(n.target)]
+        names += ["pad"] * names.count("Shift")
+        return Counter(name for name in names if name in ("ReLU", "MaxPool2d", "AvgPool2d", "pad"))
+
+    def paid(architecture: Architecture) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for plan in network_terms:
+            taken = [network.space.describe(architecture)[choice] for choice in plan.choices]
+            for options, parts in plan.entries.items():
+                if all(one in asked.split("|") for one, asked in zip(taken, options, strict=True)):
+                    for part in parts:
+                        found.update(repeats(modules[part.key]))
+        return found
+
+    uniform = [network.space.uniform(option) for option in REPEATED]
+    every = [*uniform, *drawn(network.space, 40)]
+    differences = []
+    for architecture in every:
+        ran, due = repeats(network.build(architecture)), paid(architecture)
+        assert all(ran[name] == due[name] for name in ("MaxPool2d", "AvgPool2d"))
+        differences.append((due["ReLU"] - ran["ReLU"], due["pad"] - ran["pad"]))
+    # Inputs of cells share some too, whatever the architecture: that is for the fit's constant.
+    assert len(set(differences)) == 1
+    pools = [repeats(network.build(a))["MaxPool2d"] for a in uniform]
+    assert pools == [3 * (2 + 3 - 1), 0, 0, 0, 0], "nodes 0 to 3 of three cells, not their nine edges"
+    cost = ExpectedCost(network.space, table, "bytes")
+    once = cost.of(uniform[0])
+    assert once < cost.of(uniform[3])
+
+
+def test_shared_work_costs_what_is_expected_in_between_too() -> None:
+    network = tiny(cells=2, nodes=2, operations=REPEATED)
+    cost = ExpectedCost(network.space, counted_table(network), "latency_ms")
+    generator = torch.Generator().manual_seed(0)
+    chances = torch.rand(network.space.shape, generator=generator, dtype=torch.float64)
+    chances = chances / chances.sum(-1, keepdim=True)
+    drawn_paths = torch.multinomial(chances, 20_000, replacement=True, generator=generator).T
+    costs = cost(functional.one_hot(drawn_paths, len(REPEATED)).double())
+    # Multilinear: the expected cost of independent draws is the cost of their probabilities.
+    assert float(cost(chances)) == pytest.approx(float(costs.mean()), rel=0.005)
 
 
 def test_parts_of_one_key_are_equal_work() -> None:

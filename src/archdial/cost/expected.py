@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from archdial.cost.base import Cost
 from archdial.cost.extremes import cheapest
+from archdial.cost.places import Places, extended
 from archdial.cost.table import COLUMNS, CostTable, CostTerm, check_column
 from archdial.errors import UsageError
 from archdial.space import Architecture, Space
@@ -31,6 +32,7 @@ class ExpectedCost(nn.Module, Cost):
     constant: Tensor
     single: Tensor
     membership: Tensor
+    sets: Tensor
 
     def __init__(self, space: Space, table: CostTable, column: str = "latency_ms") -> None:
         """Take `column` of `table`.
@@ -44,10 +46,13 @@ class ExpectedCost(nn.Module, Cost):
         if not table.has(column):
             raise UsageError(f"the cost table has no {column}: it was made by an older archdial, profile again")
         self.space, self.column = space, column
-        constant, single, joint = _split(space, table.priced() if column == "latency_ms" else table.terms, column)
+        places = Places(space)
+        terms = table.priced() if column == "latency_ms" else table.terms
+        constant, single, joint = _split(space, places, terms, column)
         self.register_buffer("constant", constant, persistent=False)
         self.register_buffer("single", single, persistent=False)
         self.register_buffer("membership", space.membership.double(), persistent=False)
+        self.register_buffer("sets", places.membership(), persistent=False)
         self.joint = nn.ModuleList(joint)
         self._extremes = cheapest(self._total, space), cheapest(lambda weights: -self._total(weights), space)
         self.lowest, self.highest = (self.of(architecture) for architecture in self._extremes)
@@ -69,8 +74,9 @@ class ExpectedCost(nn.Module, Cost):
         """
         exact = self._checked(weights)
         total = torch.einsum("...mk,qmk->...q", exact * self.single, self.membership)
+        flat = extended(exact, self.sets)
         for term in self.joint:
-            total = total + term(exact) @ term.kinds
+            total = total + term(flat) @ term.kinds
         return total.to(weights.dtype)
 
     def of(self, architecture: Architecture) -> float:
@@ -97,8 +103,9 @@ class ExpectedCost(nn.Module, Cost):
     def _total(self, weights: Tensor) -> Tensor:
         exact = self._checked(weights)
         total = self.constant + (exact * self.single).sum((-2, -1))
+        flat = extended(exact, self.sets)
         for term in self.joint:
-            total = total + term(exact).sum(-1)
+            total = total + term(flat).sum(-1)
         return total
 
     def _checked(self, weights: Tensor) -> Tensor:
@@ -120,45 +127,46 @@ def ranges(costs: Mapping[str, ExpectedCost]) -> dict[str, list[float]]:
 
 
 class _Joint(nn.Module):
-    """Entries over the same number of choices: weights (…, m, k) → cost of each of n entries (…, n)."""
+    """Entries over the same number of choices: extended weights → cost of each of n entries (…, n)."""
 
     index: Tensor
     cost: Tensor
     kinds: Tensor
 
     def __init__(self, index: Tensor, cost: Tensor, kinds: Tensor) -> None:
-        """Take flat positions (choices, n), costs (n,) and the one-hot kind (n, kinds) of each entry."""
+        """Take indices of `Places` (choices, n), costs (n,) and the one-hot kind (n, kinds) of each entry."""
         super().__init__()
         self.register_buffer("index", index, persistent=False)
         self.register_buffer("cost", cost, persistent=False)
         self.register_buffer("kinds", kinds, persistent=False)
 
-    def forward(self, weights: Tensor) -> Tensor:
-        flat = weights.flatten(-2)
+    def forward(self, flat: Tensor) -> Tensor:
         result = self.cost
         for position in self.index:
             result = result * flat[..., position]
         return result
 
 
-def _split(space: Space, terms: Sequence[CostTerm], column: str) -> tuple[Tensor, Tensor, list[_Joint]]:
+def _split(space: Space, places: Places, terms: Sequence[CostTerm], column: str) -> tuple[Tensor, Tensor, list[_Joint]]:
     """Return what always runs, the cost of each option (m, k), and the entries over several choices."""
     constant = torch.zeros((), dtype=torch.float64)
     single = torch.zeros(space.shape, dtype=torch.float64)
     joint: dict[int, list[tuple[list[int], float]]] = defaultdict(list)
     for term in terms:
         for entry in term.entries:
-            cost, places = float(getattr(entry, column)), space.places(term.choices, entry.options)
-            if not places:
+            cost, found = float(getattr(entry, column)), space.places(term.choices, entry.options)
+            if not found:
                 constant += cost
-            elif len(places) == 1:
-                single.view(-1)[places[0]] += cost
+            elif len(found) == 1:
+                single.view(-1)[list(found[0])] += cost
             else:
-                joint[len(places)].append((places, cost))
-    return constant, single, [_joint(space, entries) for entries in joint.values()]
+                joint[len(found)].append(([places.index(positions) for positions in found], cost))
+    return constant, single, [_joint(space, places, entries) for entries in joint.values()]
 
 
-def _joint(space: Space, entries: Sequence[tuple[list[int], float]]) -> _Joint:
-    index = torch.tensor([places for places, _ in entries]).T.contiguous()
+def _joint(space: Space, places: Places, entries: Sequence[tuple[list[int], float]]) -> _Joint:
+    index = torch.tensor([found for found, _ in entries]).T.contiguous()
     cost = torch.tensor([cost for _, cost in entries], dtype=torch.float64)
-    return _Joint(index, cost, space.membership.double().flatten(1)[:, index[0]].T.contiguous())
+    # Of a set the kind of its first option.
+    first = [places.positions(int(number))[0] for number in index[0]]
+    return _Joint(index, cost, space.membership.double().flatten(1)[:, first].T.contiguous())

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from archdial.cost.extremes import cheapest
+from archdial.cost.places import Places, extended
 from archdial.cost.table import PEAK, CostTable
 from archdial.errors import UsageError
 from archdial.space import Architecture, Space
@@ -38,17 +39,18 @@ class PeakCost:
         if not table.has(PEAK):
             raise UsageError(f"the cost table has no {PEAK}: it was made by an older archdial, profile again")
         self.space = space
-        self._always = 0.0
+        self._always, known = 0.0, Places(space)
         grouped: dict[int, list[tuple[list[int], float]]] = defaultdict(list)
         for term in table.terms:
             for entry in term.entries:
-                peak, places = float(getattr(entry, PEAK)), space.places(term.choices, entry.options)
-                if places:
-                    grouped[len(places)].append((places, peak))
+                peak, found = float(getattr(entry, PEAK)), space.places(term.choices, entry.options)
+                if found:
+                    grouped[len(found)].append(([known.index(positions) for positions in found], peak))
                 else:
                     self._always = max(self._always, peak)
         self._index = [torch.tensor([places for places, _ in group]).T for group in grouped.values()]
         self._peaks = [torch.tensor([peak for _, peak in group], dtype=torch.float64) for group in grouped.values()]
+        self._sets = known.membership()
         self._largest = max([self._always, 1.0, *(float(peaks.max()) for peaks in self._peaks)])
         self._extremes = cheapest(self._smooth, space), cheapest(lambda weights: -self._smooth(weights), space)
         self.lowest, self.highest = (self.of(architecture) for architecture in self._extremes)
@@ -77,6 +79,6 @@ class PeakCost:
 
     def _entries(self, weights: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield weight (n, entries) and peak (entries,) of the entries over one choice, over two and so on."""
-        flat = weights.double().flatten(-2)
+        flat = extended(weights.double(), self._sets)
         for index, peaks in zip(self._index, self._peaks, strict=True):
             yield torch.stack([flat[:, row] for row in index]).prod(0), peaks

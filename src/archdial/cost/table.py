@@ -12,7 +12,7 @@ from archdial import files
 from archdial.cost import reading
 from archdial.cost.fit import Fit
 from archdial.errors import UsageError, unknown
-from archdial.space import Choice, Space
+from archdial.space import EITHER, Choice, Space
 
 COLUMNS = ("latency_ms", "parameters", "flops", "bytes", "size_bytes")
 """What adds up over the terms."""
@@ -26,7 +26,7 @@ class CostEntry:
     """What runs when the choices of a term take `options`, and its cost.
 
     Attributes:
-        options: names of the options, one for each choice of the term.
+        options: names of the options, one for each choice of the term; several with | between, if any of them will do.
         latency_ms: milliseconds for one batch of the table's batch size; the median over the repetitions.
         latency_spread: interquartile range of the repetitions, divided by their median.
         parameters: number of parameters.
@@ -116,9 +116,9 @@ class CostTable:
         """Return how often each part runs in the network that takes these options."""
         found: Counter[str] = Counter()
         for term in self.terms:
-            options = tuple(architecture[choice] for choice in term.choices)
+            taken = tuple(architecture[choice] for choice in term.choices)
             for entry in term.entries:
-                if entry.options == options:
+                if all(one in asked.split(EITHER) for one, asked in zip(taken, entry.options, strict=True)):
                     found.update(entry.parts)
         return found
 
@@ -194,15 +194,16 @@ def _check_term(term: CostTerm, space: Space, source: str) -> None:
     choices = [_choice(space, name, source) for name in term.choices]
     for entry in term.entries:
         for choice, option in zip(choices, entry.options, strict=True):
-            if option not in choice.options:
-                problem = unknown(f"option of choice {choice.name!r}", option, choice.options)
-                raise UsageError(f"{source} has an entry {choice.name}={option}: {problem}; {reading.REMAKE}")
+            for name in option.split(EITHER):
+                if name not in choice.options:
+                    problem = unknown(f"option of choice {choice.name!r}", name, choice.options)
+                    raise UsageError(f"{source} has an entry {choice.name}={option}: {problem}; {reading.REMAKE}")
     if len(choices) == 1:
         _check_complete(term, choices[0], source)
 
 
 def _check_complete(term: CostTerm, choice: Choice, source: str) -> None:
-    present = {entry.options[0] for entry in term.entries}
+    present = {name for entry in term.entries for name in entry.options[0].split(EITHER)}
     for option in choice.options:
         if option not in present:
             raise UsageError(f"{source} has no entry for {choice.name}={option}: {reading.REMAKE}")

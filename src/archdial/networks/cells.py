@@ -14,6 +14,7 @@ from archdial.errors import UsageError
 from archdial.networks.base import Part, Supernet, TermPlan
 from archdial.networks.operations import FactorizedReduction, check_operations, make_operation
 from archdial.networks.plain import plain_module
+from archdial.networks.sharing import Split, Splits, by_source, shared_plans, split
 from archdial.space import Architecture, Choice, Space
 
 NORMAL, REDUCTION = "normal", "reduction"
@@ -247,17 +248,29 @@ class CellNetwork(Supernet):
         return plain_module(self, self.space.one_hot(architecture))
 
     def terms(self) -> list[TermPlan]:
-        """Return one term a choice, and one without choices for stem, head, the cells' inputs and their joints."""
-        return [TermPlan((), {(): tuple(self._fixed_parts())}), *map(self._term, self.space.choices)]
+        """Return the terms of the cost.
 
-    def _term(self, choice: Choice) -> TermPlan:
-        row = self.space.index(choice.name)
-        entries: dict[tuple[str, ...], tuple[Part, ...]] = {
-            (option,): tuple(self._option_parts(row, option)) for option in choice.options
+        One without choices for stem, head, the cells' inputs and their joints; one a choice for what its edge alone
+        does; and over the edges from one node what they share.
+        """
+        splits = self._splits()
+        always = TermPlan((), {(): tuple(self._fixed_parts())})
+        return [always, *(_own_plan(choice, splits) for choice in self.space.choices), *self._shared_plans(splits)]
+
+    def _splits(self) -> Splits:
+        """Return each option of each choice split, in every cell that has the edge."""
+        found = {
+            (choice.name, option): tuple(self._split_option(row, option))
+            for row, choice in enumerate(self.space.choices)
+            for option in choice.options
         }
-        return TermPlan((choice.name,), entries)
+        return lambda choice, option: found[choice, option]
 
-    def _option_parts(self, row: int, option: str) -> Iterator[Part]:
+    def _shared_plans(self, splits: Splits) -> Iterator[TermPlan]:
+        for edges in by_source(self.space.choices, lambda choice: _node(choice.name)).values():
+            yield from shared_plans(edges, splits)
+
+    def _split_option(self, row: int, option: str) -> Iterator[Split]:
         for place, cell in zip(self._places, self.cells, strict=True):
             rows = self._rows(place)
             if not rows.start <= row < rows.stop:
@@ -270,7 +283,7 @@ class CellNetwork(Supernet):
             source = self.plan.edges[row - rows.start][1]
             stride, size = (2 if place.reduces and source < 2 else 1), place.size_in[1]
             size = place.size_out if source >= 2 else size
-            yield _part(f"{option}/stride{stride}", module, place.channels, size)
+            yield split(option, module, (place.channels, *size), stride)
 
     def _fixed_parts(self) -> Iterator[Part]:
         yield _part("stem", self.stem, self.plan.in_channels, self.plan.image_size)
@@ -293,6 +306,17 @@ class CellNetwork(Supernet):
         plan: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
         plan.pop("kind", None)
         return cls(CellPlan(**plan))
+
+
+def _own_plan(choice: Choice, splits: Splits) -> TermPlan:
+    """Return the term of what the edge of `choice` alone does under each of its options."""
+    own = {o: tuple(one.own for one in splits(choice.name, o) if one.own is not None) for o in choice.options}
+    return TermPlan((choice.name,), {(option,): parts for option, parts in own.items()})
+
+
+def _node(name: str) -> str:
+    """Return kind of cell and source of the edge whose choice is called `name`, as "normal/2<-0"."""
+    return f"{name.split('/')[0]}/{name.split('<-')[1]}"
 
 
 def _part(name: str, module: nn.Module, channels: int, size: tuple[int, int]) -> Part:

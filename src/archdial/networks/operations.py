@@ -71,11 +71,14 @@ class FactorizedReduction(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (n, c, h, w) to (n, channels_out, ⌈h/2⌉, ⌈w/2⌉)."""
         active = self.relu(inputs)
-        # Shifted by one and padded at the far end, so that odd sizes give two halves of one size. Cut off rather than
-        # padded by -1, which not every runtime can.
-        shifted = functional.pad(active[:, :, 1:, 1:], (0, 1, 0, 1))
-        joined = torch.cat((self.even(active), self.odd(shifted)), dim=1)
+        joined = torch.cat((self.even(active), self.odd(self.shifted(active))), dim=1)
         return self.norm(joined)  # type: ignore[no-any-return]
+
+    @staticmethod
+    def shifted(active: Tensor) -> Tensor:
+        """Return (n, c, h, w) moved up and left by one pixel, with zeros at the far end."""
+        # Odd sizes then give two halves of one size. Cut off rather than padded by -1, which not every runtime can.
+        return functional.pad(active[:, :, 1:, 1:], (0, 1, 0, 1))
 
 
 @register_operation("identity")

@@ -7,6 +7,7 @@ import copy
 from torch import Tensor, fx, nn
 
 from archdial.networks.base import Supernet
+from archdial.networks.repeats import merge_repeats
 
 
 class _Path(nn.Module):
@@ -32,8 +33,8 @@ class _Tracer(fx.Tracer):
 def plain_module(network: Supernet, weights: Tensor) -> fx.GraphModule:
     """Return what `network` computes under one-hot `weights` (m, k), as a module of which archdial is no part.
 
-    Parameters and buffers are copies; only the options that run are there. The names of parameters are those of the
-    supernet.
+    Parameters and buffers are copies; only the options that run are there, and what several of them would do to the
+    same tensor is done once. The names of parameters are those of the supernet.
     """
     graph = _Tracer().trace(_Path(network, weights.detach()))
     for node in graph.nodes:
@@ -44,6 +45,7 @@ def plain_module(network: Supernet, weights: Tensor) -> fx.GraphModule:
         if node.op in {"call_module", "get_attr"}:
             node.target = node.target.removeprefix("network.")
     _drop_identities(network, graph)
+    merge_repeats(network, graph)
     # A graph of torch's own: that of a tracer names the tracer, and what is pickled would need archdial to be read.
     plain = fx.Graph()
     plain.output(plain.graph_copy(graph, {}))
