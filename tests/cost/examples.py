@@ -29,8 +29,12 @@ def exact(table: CostTable, space: Space, architecture: Architecture, column: st
     total = 0.0
     for term in table.terms:
         selected = tuple(taken[name] for name in term.choices)
-        total += sum(getattr(entry, column) for entry in term.entries if entry.options == selected)
+        total += sum(getattr(entry, column) for entry in term.entries if selects(entry, selected))
     return total
+
+
+def selects(entry: CostEntry, taken: tuple[str, ...]) -> bool:
+    return all(option in asked.split("|") for option, asked in zip(taken, entry.options, strict=True))
 
 
 @st.composite
@@ -51,6 +55,9 @@ def terms(draw: st.DrawFn, space: Space, names: tuple[str, ...]) -> CostTerm:
     combinations = list(itertools.product(*options))
     if len(names) > 1:
         combinations = [combination for combination in combinations if draw(st.booleans())]
+        # Now and then any of several options of the last choice will do.
+        combinations = [(*c[:-1], draw(st.sampled_from([c[-1], "|".join(options[-1])]))) for c in combinations]
+        combinations = list(dict.fromkeys(combinations))
     costs = st.integers(0, 80).map(lambda eighths: eighths / 8)
     return CostTerm(names, tuple(entry(combination, draw(costs)) for combination in combinations))
 

@@ -12,7 +12,7 @@ from archdial.cost.table import CostTable
 from archdial.errors import UsageError
 from archdial.space import Architecture, Space
 
-from .examples import architectures, tables
+from .examples import architectures, selects, tables
 
 
 def largest(table: CostTable, space: Space, architecture: Architecture) -> float:
@@ -20,7 +20,7 @@ def largest(table: CostTable, space: Space, architecture: Architecture) -> float
     found = [0.0]
     for term in table.terms:
         options = tuple(taken[name] for name in term.choices)
-        found += [float(entry.peak_bytes or 0) for entry in term.entries if entry.options == options]
+        found += [float(entry.peak_bytes or 0) for entry in term.entries if selects(entry, options)]
     return max(found)
 
 
