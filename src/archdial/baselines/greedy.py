@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import heapq
+import itertools
+import math
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -13,6 +15,12 @@ from archdial.cost.expected import ExpectedCost
 from archdial.family import Family
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture, Space
+
+Change = tuple[int, int]
+"""Choice and option."""
+
+Scored = tuple[float, int, int]
+"""Accuracy lost for each millisecond saved, and the change."""
 
 NOTHING = 1e-9
 """Milliseconds that a change saves at least, or it is none."""
@@ -32,24 +40,56 @@ class Greedy(Baseline):
         """Go down until nothing cheaper is left or the budget is used up."""
         cost, network = family.costs[family.column], family.network
         best = judge(network.whole or cost.extremes()[1])
-        queue: list[tuple[float, int, int]] = []
+        queue: list[Scored] = []
         for change in _changes(network.space, cost, best.architecture):
             if not judge.left:
                 return
             heapq.heappush(queue, (self._score(family, judge, best, change), *change))
+        idle = [change for change in _all_changes(network.space) if change not in {(row, o) for _, row, o in queue}]
+        while judge.left:
+            step = self._next(family, judge, best, queue, idle)
+            if step is None:
+                return
+            best = step
+            # What saved nothing may now: it is looked at before all others, without an evaluation.
+            for change in idle:
+                heapq.heappush(queue, (-math.inf, *change))
+            idle.clear()
+
+    def _next(
+        self, family: Family, judge: Judge, best: Evaluated, queue: list[Scored], idle: list[Change]
+    ) -> Evaluated | None:
+        """Return what the best change of `queue` makes of `best`; what saves nothing goes to `idle`."""
+        cost, canonical = family.costs[family.column], family.network.canonical
         while queue and judge.left:
-            _, row, option = heapq.heappop(queue)
-            change = row, option
+            _, *change = heapq.heappop(queue)
+            row, option = change
             if not _saves(cost, best.architecture, changed(best.architecture, row, option)):
+                idle.append((row, option))
                 continue
-            score = self._score(family, judge, best, change)
-            if queue and score > queue[0][0]:
-                heapq.heappush(queue, (score, *change))
+            score = self._score(family, judge, best, (row, option))
+            if not judge.left or (queue and score > queue[0][0]):
+                heapq.heappush(queue, (score, row, option))
                 continue
-            best = judge(network.canonical(changed(best.architecture, row, option)))
+            return judge(canonical(changed(best.architecture, row, option)))
+        return self._level(family, judge, best) if judge.left else None
 
     @staticmethod
-    def _score(family: Family, judge: Judge, best: Evaluated, change: tuple[int, int]) -> float:
+    def _level(family: Family, judge: Judge, best: Evaluated) -> Evaluated | None:
+        """Return the most accurate step towards the cheapest architecture where no single change is cheaper.
+
+        What several choices share costs the same until the last of them lets go of it.
+        """
+        cheapest = family.costs[family.column].extremes()[0]
+        rows = [
+            row for row, (a, b) in enumerate(zip(best.architecture.options, cheapest.options, strict=True)) if a != b
+        ]
+        steps = (family.network.canonical(changed(best.architecture, row, cheapest.options[row])) for row in rows)
+        seen = [judge(step) for step in itertools.islice(steps, judge.left)]
+        return max(seen, key=lambda one: one.accuracy, default=None)
+
+    @staticmethod
+    def _score(family: Family, judge: Judge, best: Evaluated, change: Change) -> float:
         """Return the accuracy that `change` loses for each millisecond that it saves; it may well be negative."""
         cost = family.costs[family.column]
         result = changed(best.architecture, *change)
@@ -62,11 +102,14 @@ def changed(architecture: Architecture, row: int, option: int) -> Architecture:
     return Architecture((*architecture.options[:row], option, *architecture.options[row + 1 :]))
 
 
-def _changes(space: Space, cost: ExpectedCost, architecture: Architecture) -> Iterator[tuple[int, int]]:
-    for row, choice in enumerate(space.choices):
-        for option in range(len(choice.options)):
-            if _saves(cost, architecture, changed(architecture, row, option)):
-                yield row, option
+def _all_changes(space: Space) -> Iterator[Change]:
+    return ((row, option) for row, choice in enumerate(space.choices) for option in range(len(choice.options)))
+
+
+def _changes(space: Space, cost: ExpectedCost, architecture: Architecture) -> Iterator[Change]:
+    for row, option in _all_changes(space):
+        if _saves(cost, architecture, changed(architecture, row, option)):
+            yield row, option
 
 
 def _saves(cost: ExpectedCost, before: Architecture, after: Architecture) -> bool:
