@@ -46,11 +46,13 @@ class Greedy(Baseline):
                 return
             heapq.heappush(queue, (self._score(family, judge, best, change), *change))
         idle = [change for change in _all_changes(network.space) if change not in {(row, o) for _, row, o in queue}]
+        been = {best.architecture}
         while judge.left:
             step = self._next(family, judge, best, queue, idle)
-            if step is None:
+            if step is None or step.architecture in been:
                 return
             best = step
+            been.add(best.architecture)
             # What saved nothing may now: it is looked at before all others, without an evaluation.
             for change in idle:
                 heapq.heappush(queue, (-math.inf, *change))
@@ -81,9 +83,8 @@ class Greedy(Baseline):
         What several choices share costs the same until the last of them lets go of it.
         """
         cheapest = family.costs[family.column].extremes()[0]
-        rows = [
-            row for row, (a, b) in enumerate(zip(best.architecture.options, cheapest.options, strict=True)) if a != b
-        ]
+        pairs = zip(best.architecture.options, cheapest.options, strict=True)
+        rows = [row for row, (here, there) in enumerate(pairs) if here != there]
         steps = (family.network.canonical(changed(best.architecture, row, cheapest.options[row])) for row in rows)
         seen = [judge(step) for step in itertools.islice(steps, judge.left)]
         return max(seen, key=lambda one: one.accuracy, default=None)
