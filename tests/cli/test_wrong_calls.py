@@ -73,6 +73,8 @@ def test_wrong_options_of_profile(
         (["--out", "new.json", "--table", "old.json", "--check"], "or an existing one by --table"),
         (["--table", "old.json"], "add --check"),
         (["--table", "old.json", "--check"], "old.json"),
+        (["--table", "old.json", "--check", "--threads", "2"], "--threads: only for a new table, --table has its own"),
+        (["--out", "new.json", "--pte"], "--pte: only for a --bundle"),
     ],
 )
 def test_a_table_is_made_or_checked(searched: Searched, options: list[str], part: str) -> None:

@@ -76,6 +76,8 @@ def profile(
         _bundle(recipe, chosen, bundle, pte, json)
         return
     file = _file(out, table, check)
+    conditions = {"--runtime": runtime, "--threads": threads, "--batch-size": batch_size, "--device": device}
+    _check_effect({"--pte": pte}, conditions if table is not None else {})
     if table is None:
         check_conditions(chosen)
     network = chosen.network.make(load(chosen.data, channels=chosen.channels))
@@ -102,6 +104,16 @@ def _only_bundle(others: dict[str, object]) -> None:
         raise UsageError(
             f"--bundle measures nothing here: leave out {', '.join(given)}; measure.py has its own options"
         )
+
+
+def _check_effect(of_bundles: dict[str, object], of_new_tables: dict[str, object]) -> None:
+    """Raise UsageError where an option is given that would change nothing."""
+    from archdial.errors import UsageError
+
+    for options, what in ((of_bundles, "a --bundle"), (of_new_tables, "a new table, --table has its own")):
+        given = [name for name, value in options.items() if value]
+        if given:
+            raise UsageError(f"{', '.join(given)}: only for {what}; leave it out")
 
 
 def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, json: bool) -> None:
