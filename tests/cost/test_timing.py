@@ -1,8 +1,10 @@
 """Timing against a clock that is moved by hand."""
 
+import numpy
 import pytest
 import torch
 
+from archdial.cost.rounds import levelled
 from archdial.cost.timing import Timing, summary, threads, time_callables
 from archdial.errors import UsageError
 
@@ -127,6 +129,16 @@ def test_a_slow_phase_that_hits_all_calls_is_taken_out():
     timings = time_callables(calls, repeats=8, warmup=0, clock=clock)
     assert [timing.median_ms for timing in timings] == pytest.approx([10.0 * n for n in range(1, 8)])
     assert [timing.spread for timing in timings] == pytest.approx([0.0] * 7)
+
+
+@pytest.mark.parametrize("last", range(18, 26))
+@pytest.mark.parametrize("within", [0, 3, 4, 5, 7])
+def test_a_phase_that_ends_within_a_round_is_the_same_for_all(last, within):
+    rounds, calls = 30, 8
+    slow = [[1.5 if (number, call) < (last, within) else 1.0 for number in range(rounds)] for call in range(calls)]
+    durations = numpy.array(slow) * numpy.arange(1, calls + 1)[:, None] * 0.01
+    ratios = numpy.median(levelled(durations), axis=1) / numpy.arange(1, calls + 1)
+    assert ratios == pytest.approx(ratios[0])
 
 
 def test_what_is_a_calls_own_noise_stays():

@@ -156,8 +156,9 @@ def levelled(samples: Samples) -> Samples:
     """Return durations (calls, rounds) as they would be at the pace of the quiet rounds.
 
     The pace of a round for one call is the median, over the other calls, of their duration in it to their median over
-    all rounds. Rounds are quiet in which it is at most its lower quartile. With fewer than COMPANY others nothing is
-    changed.
+    all rounds. The quiet pace is the lower quartile of that of all calls, one for all of them: where a phase ends within
+    a round, quartiles of their own would lie in the phase for some and outside of it for others. With fewer than COMPANY
+    others nothing is changed.
     """
     if len(samples) <= COMPANY:
         return samples
@@ -167,7 +168,7 @@ def levelled(samples: Samples) -> Samples:
     relative = samples / middle
     rows = range(len(samples))
     pace = numpy.stack([numpy.median(numpy.delete(relative, row, axis=0), axis=0) for row in rows])
-    return samples / (pace / numpy.percentile(pace, 25, axis=1, keepdims=True))
+    return samples / (pace / numpy.percentile(numpy.median(relative, axis=0), 25))
 
 
 def pace_of(samples: Samples, known: Samples) -> Samples:
