@@ -40,7 +40,7 @@ class ProfileSettings:
     """How the cost table is measured; latencies are for a batch of `batch_size` on `threads` threads of `device`.
 
     Attributes:
-        networks: whole networks at most, to which is fitted what the sum of the parts leaves out; left open 40, for
+        networks: whole networks at most, to which is fitted what the sum of the parts leaves out; left open 32, for
             ExecuTorch 16.
         repeats: repetitions of which medians are taken.
     """

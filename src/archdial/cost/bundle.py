@@ -38,7 +38,7 @@ def write_bundle(
         network: left as it was.
         folder: must not exist; it appears when all is written.
         batch_size: inputs a batch.
-        networks: how many whole networks at most, by default 40, with `pte` 16; with fewer than 10 nothing is fitted.
+        networks: how many whole networks at most, by default 32, with `pte` 16; with fewer than 10 nothing is fitted.
         pte: whether each is written for ExecuTorch with XNNPACK too.
         progress: called with (files done, files in all).
 

@@ -49,7 +49,7 @@ def profile(
         threads: threads that one call may use.
         repeats: repetitions of which the median is taken.
         device: "cpu", "cuda" or "cuda:N".
-        networks: how many whole networks at most, by default 40, for ExecuTorch 16; with fewer than 10 nothing is
+        networks: how many whole networks at most, by default 32, for ExecuTorch 16; with fewer than 10 nothing is
             fitted.
         progress: called with (steps done, steps in all).
 

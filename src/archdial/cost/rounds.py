@@ -156,9 +156,9 @@ def levelled(samples: Samples) -> Samples:
     """Return durations (calls, rounds) as they would be at the pace of the quiet rounds.
 
     The pace of a round for one call is the median, over the other calls, of their duration in it to their median over
-    all rounds. The quiet pace is the lower quartile of that of all calls, one for all of them: where a phase ends within
-    a round, quartiles of their own would lie in the phase for some and outside of it for others. With fewer than COMPANY
-    others nothing is changed.
+    all rounds. The quiet pace is the lower quartile of that of all calls, one for all of them: where a phase ends
+    within a round, quartiles of their own would lie in the phase for some and outside of it for others. With fewer than
+    COMPANY others nothing is changed.
     """
     if len(samples) <= COMPANY:
         return samples

@@ -42,7 +42,7 @@ class Runtime(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
-    networks: ClassVar[int] = 40
+    networks: ClassVar[int] = 32
     effort: ClassVar[int] = 0
 
     def __init__(self, threads: int = 1, device: str = "cpu") -> None:
