@@ -76,7 +76,12 @@ def profile(
         _bundle(recipe, chosen, bundle, pte, json)
         return
     file = _file(out, table, check)
-    conditions = {"--runtime": runtime, "--threads": threads, "--batch-size": batch_size, "--device": device}
+    conditions: dict[str, object] = {
+        "--runtime": runtime,
+        "--threads": threads,
+        "--batch-size": batch_size,
+        "--device": device,
+    }
     _check_effect({"--pte": pte}, conditions if table is not None else {})
     if table is None:
         check_conditions(chosen)
