@@ -103,7 +103,9 @@ def test_a_budget_dial_keeps_its_budgets() -> None:
     fractions = COST.fraction(SPACE.one_hots(train(dial, imitation=True))).tolist()
     budgets = dial.grid(12).flatten().tolist()
     assert all(fraction <= budget + 0.1 for fraction, budget in zip(fractions, budgets, strict=True))
-    assert fractions[0] > 0.8
+    # With all that there is to spend it is the best that is known, which costs nearly as much.
+    best = float(COST.fraction(KNOWN.weights[KNOWN.errors.argmin()]))
+    assert fractions[0] == pytest.approx(best) and best > 0.75
 
 
 def test_a_simplex_dial_takes_few_of_the_kind_that_it_penalises() -> None:
