@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from archdial.cost import isolation
+from archdial.cost import isolation, whole
 from archdial.cost.checking import check
 from archdial.cost.expected import ExpectedCost
 from archdial.cost.fit import FEWEST
@@ -209,6 +209,15 @@ def test_whole_networks_correct_the_sum(fused, tmp_path):
         assert fitted.of(architecture) == pytest.approx(3.0, rel=0.01)
     assert plain.highest > 5.0 and table.fit.plain.mean_error > 0.3 and table.fit.held_out.mean_error < 0.01
     assert CostTable.load(table.save(tmp_path / "table.json"), network.space) == table
+
+
+def test_networks_for_a_fit_begin_with_the_ends_and_are_distinct():
+    network = tiny(cells=2)
+    found = whole.to_fit(network, 20)
+    assert found[:4] == [network.space.uniform(option) for option in network.space.options]
+    assert len(set(found)) == len(found) == 20
+    few = whole.to_fit(network, 12)
+    assert few[:3] == found[:3] and len(set(few)) == 12, "a quarter of them at most"
 
 
 def test_a_table_without_its_fit_stays_without_one(fused, tmp_path):

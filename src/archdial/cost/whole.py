@@ -43,8 +43,15 @@ def architectures(
 
 
 def to_fit(network: Supernet, count: int) -> list[Architecture]:
-    """Return `count` architectures of which networks are to be measured for a fit; none, where it cannot be made."""
-    found = architectures(network, count, seed=_SEED)
+    """Return `count` architectures of which networks are to be measured for a fit; none, where it cannot be made.
+
+    Each option throughout comes first, at most for a quarter of them: the ends of the range of costs are there, where
+    nothing that is drawn comes near.
+    """
+    ends = dict.fromkeys(network.canonical(network.space.uniform(option)) for option in network.space.options)
+    count = min(count, _affordable(network))
+    first = list(ends)[: count // 4]
+    found = [*first, *architectures(network, count - len(first), seed=_SEED, without=first)]
     return found if len(found) >= FEWEST else []
 
 
