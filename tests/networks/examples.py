@@ -12,7 +12,7 @@ from torch import Tensor
 from archdial.cost.counting import count
 from archdial.cost.table import CostEntry, CostTable, CostTerm
 from archdial.data import Images
-from archdial.networks.base import Part, Supernet
+from archdial.networks.base import Part, Supernet, TermPlan
 from archdial.networks.cells import CellNetwork, cells
 from archdial.space import Architecture, Space
 
@@ -58,9 +58,13 @@ def counted_table(network: Supernet) -> CostTable:
         peak = max((priced(part)[-1] for part in parts), default=0)
         return CostEntry(options, float(latency), 0.0, int(parameters), int(flops), int(written), int(size), peak)
 
-    terms = tuple(
-        CostTerm(p.choices, tuple(entry(o, parts) for o, parts in p.entries.items())) for p in network.terms()
-    )
+    def term(plan: TermPlan) -> CostTerm:
+        # A table wants a term over one choice complete; profile fills it in likewise.
+        options = network.space.choices[network.space.index(plan.choices[0])].options if len(plan.choices) == 1 else ()
+        entries = {(option,): plan.entries.get((option,), ()) for option in options} | dict(plan.entries)
+        return CostTerm(plan.choices, tuple(entry(o, parts) for o, parts in entries.items()))
+
+    terms = tuple(map(term, network.terms()))
     runtime = {"device": "cpu", "runtime": "eager", "threads": 1, "batch_size": 1}
     return CostTable(network.space.fingerprint, runtime, terms)
 

@@ -41,11 +41,14 @@ class Greedy(Baseline):
         cost, network = family.costs[family.column], family.network
         best = judge(network.whole or cost.extremes()[1])
         queue: list[Scored] = []
-        for change in _changes(network.space, cost, best.architecture):
+        idle: list[Change] = []
+        for change in _changes(network.space):
+            if not _saves(cost, best.architecture, changed(best.architecture, *change)):
+                idle.append(change)
+                continue
             if not judge.left:
                 return
             heapq.heappush(queue, (self._score(family, judge, best, change), *change))
-        idle = [change for change in _all_changes(network.space) if change not in {(row, o) for _, row, o in queue}]
         been = {best.architecture}
         while judge.left:
             step = self._next(family, judge, best, queue, idle)
@@ -64,8 +67,7 @@ class Greedy(Baseline):
         """Return what the best change of `queue` makes of `best`; what saves nothing goes to `idle`."""
         cost, canonical = family.costs[family.column], family.network.canonical
         while queue and judge.left:
-            _, *change = heapq.heappop(queue)
-            row, option = change
+            _, row, option = heapq.heappop(queue)
             if not _saves(cost, best.architecture, changed(best.architecture, row, option)):
                 idle.append((row, option))
                 continue
@@ -103,14 +105,8 @@ def changed(architecture: Architecture, row: int, option: int) -> Architecture:
     return Architecture((*architecture.options[:row], option, *architecture.options[row + 1 :]))
 
 
-def _all_changes(space: Space) -> Iterator[Change]:
+def _changes(space: Space) -> Iterator[Change]:
     return ((row, option) for row, choice in enumerate(space.choices) for option in range(len(choice.options)))
-
-
-def _changes(space: Space, cost: ExpectedCost, architecture: Architecture) -> Iterator[Change]:
-    for row, option in _all_changes(space):
-        if _saves(cost, architecture, changed(architecture, row, option)):
-            yield row, option
 
 
 def _saves(cost: ExpectedCost, before: Architecture, after: Architecture) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,25 +65,31 @@ def profile(
     PyTorch the script in a bundle writes such a table.
     """
     from archdial.config import load_recipe
+
+    chosen = load_recipe(recipe).changed(data=data, weights=weights)
+    chosen = chosen.profiled(runtime=runtime, threads=threads, batch_size=batch_size, device=device)
+    if bundle is not None:
+        others = {"--out": out, "--table": table, "--check": check, "--runtime": runtime, "--threads": threads}
+        _refuse(others, "--bundle measures nothing here: leave out {}; measure.py has its own options")
+        _bundle(recipe, chosen, bundle, pte, json)
+        return
+    file = _file(out, table, check)
+    _refuse({"--pte": pte}, "{}: only for a --bundle; leave it out")
+    if table is not None:
+        given = {"--runtime": runtime, "--threads": threads, "--batch-size": batch_size, "--device": device}
+        _refuse(given, "{}: only for a new table, --table has its own; leave it out")
+    _measure(recipe, chosen, out, table, file, check, json)
+
+
+def _measure(
+    recipe: str, chosen: Recipe, out: Path | None, table: Path | None, file: Path, check: bool, json: bool
+) -> None:
+    """Make a table, or take the one that is to be checked, and show what it says."""
     from archdial.cost.table import CostTable
     from archdial.data import load
     from archdial.progress import Bar
     from archdial.runs import check_conditions, cost_table
 
-    chosen = load_recipe(recipe).changed(data=data, weights=weights)
-    chosen = chosen.profiled(runtime=runtime, threads=threads, batch_size=batch_size, device=device)
-    if bundle is not None:
-        _only_bundle({"--out": out, "--table": table, "--check": check, "--runtime": runtime, "--threads": threads})
-        _bundle(recipe, chosen, bundle, pte, json)
-        return
-    file = _file(out, table, check)
-    conditions: dict[str, object] = {
-        "--runtime": runtime,
-        "--threads": threads,
-        "--batch-size": batch_size,
-        "--device": device,
-    }
-    _check_effect({"--pte": pte}, conditions if table is not None else {})
     if table is None:
         check_conditions(chosen)
     network = chosen.network.make(load(chosen.data, channels=chosen.channels))
@@ -101,24 +108,13 @@ def profile(
     show(value, *people, following, as_json=json)
 
 
-def _only_bundle(others: dict[str, object]) -> None:
+def _refuse(options: Mapping[str, object], problem: str) -> None:
+    """Raise UsageError with the names of the options that were given, in place of {} in `problem`, if any was."""
     from archdial.errors import UsageError
 
-    given = [name for name, value in others.items() if value]
+    given = [name for name, value in options.items() if value]
     if given:
-        raise UsageError(
-            f"--bundle measures nothing here: leave out {', '.join(given)}; measure.py has its own options"
-        )
-
-
-def _check_effect(of_bundles: dict[str, object], of_new_tables: dict[str, object]) -> None:
-    """Raise UsageError where an option is given that would change nothing."""
-    from archdial.errors import UsageError
-
-    for options, what in ((of_bundles, "a --bundle"), (of_new_tables, "a new table, --table has its own")):
-        given = [name for name, value in options.items() if value]
-        if given:
-            raise UsageError(f"{', '.join(given)}: only for {what}; leave it out")
+        raise UsageError(problem.format(", ".join(given)))
 
 
 def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, json: bool) -> None:

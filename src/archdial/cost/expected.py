@@ -151,7 +151,7 @@ def _split(space: Space, places: Places, terms: Sequence[CostTerm], column: str)
     """Return what always runs, the cost of each option (m, k), and the entries over several choices."""
     constant = torch.zeros((), dtype=torch.float64)
     single = torch.zeros(space.shape, dtype=torch.float64)
-    joint: dict[int, list[tuple[list[int], float]]] = defaultdict(list)
+    joint: dict[int, list[tuple[list[tuple[int, ...]], float]]] = defaultdict(list)
     for term in terms:
         for entry in term.entries:
             cost, found = float(getattr(entry, column)), space.places(term.choices, entry.options)
@@ -160,13 +160,13 @@ def _split(space: Space, places: Places, terms: Sequence[CostTerm], column: str)
             elif len(found) == 1:
                 single.view(-1)[list(found[0])] += cost
             else:
-                joint[len(found)].append(([places.index(positions) for positions in found], cost))
+                joint[len(found)].append((found, cost))
     return constant, single, [_joint(space, places, entries) for entries in joint.values()]
 
 
-def _joint(space: Space, places: Places, entries: Sequence[tuple[list[int], float]]) -> _Joint:
-    index = torch.tensor([found for found, _ in entries]).T.contiguous()
+def _joint(space: Space, places: Places, entries: Sequence[tuple[list[tuple[int, ...]], float]]) -> _Joint:
+    index = torch.tensor([list(map(places.index, found)) for found, _ in entries]).T.contiguous()
     cost = torch.tensor([cost for _, cost in entries], dtype=torch.float64)
     # Of a set the kind of its first option.
-    first = [places.positions(int(number))[0] for number in index[0]]
+    first = [found[0][0] for found, _ in entries]
     return _Joint(index, cost, space.membership.double().flatten(1)[:, first].T.contiguous())

@@ -45,7 +45,7 @@ class PeakCost:
             for entry in term.entries:
                 peak, found = float(getattr(entry, PEAK)), space.places(term.choices, entry.options)
                 if found:
-                    grouped[len(found)].append(([known.index(positions) for positions in found], peak))
+                    grouped[len(found)].append((list(map(known.index, found)), peak))
                 else:
                     self._always = max(self._always, peak)
         self._index = [torch.tensor([places for places, _ in group]).T for group in grouped.values()]

@@ -25,10 +25,6 @@ class Places:
             return positions[0]
         return self._size + self._sets.setdefault(positions, len(self._sets))
 
-    def positions(self, index: int) -> tuple[int, ...]:
-        """Return the flat positions that `index` was given for."""
-        return (index,) if index < self._size else list(self._sets)[index - self._size]
-
     def membership(self) -> Tensor:
         """Return (m * k, sets): 1 where the option is in the set, in double precision."""
         result = torch.zeros(self._size, len(self._sets), dtype=torch.float64)

@@ -259,12 +259,11 @@ class CellNetwork(Supernet):
 
     def _splits(self) -> Splits:
         """Return each option of each choice split, in every cell that has the edge."""
-        found = {
+        return {
             (choice.name, option): tuple(self._split_option(row, option))
             for row, choice in enumerate(self.space.choices)
             for option in choice.options
         }
-        return lambda choice, option: found[choice, option]
 
     def _shared_plans(self, splits: Splits) -> Iterator[TermPlan]:
         for edges in by_source(self.space.choices, lambda choice: _node(choice.name)).values():
@@ -310,7 +309,7 @@ class CellNetwork(Supernet):
 
 def _own_plan(choice: Choice, splits: Splits) -> TermPlan:
     """Return the term of what the edge of `choice` alone does under each of its options."""
-    own = {o: tuple(one.own for one in splits(choice.name, o) if one.own is not None) for o in choice.options}
+    own = {o: tuple(one.own for one in splits[choice.name, o] if one.own is not None) for o in choice.options}
     return TermPlan((choice.name,), {(option,): parts for option, parts in own.items()})
 
 

@@ -41,8 +41,8 @@ class Split:
         return any(one.name == name for one in self.shared)
 
 
-Splits = Callable[[str, str], Sequence[Split]]
-"""From a choice and one of its options to the splits, one for each cell that has the edge."""
+Splits = Mapping[tuple[str, str], Sequence[Split]]
+"""By choice and one of its options: the splits, one for each cell that has the edge."""
 
 
 def split(option: str, module: nn.Module, shape: Shape, stride: int) -> Split:
@@ -75,9 +75,6 @@ def shared_plans(edges: Sequence[Choice], splits: Splits) -> Iterator[TermPlan]:
         for option in choice.options:
             for others, parts in _due(choice.name, option, edges[:number], splits):
                 entries[option, *others] = entries.get((option, *others), ()) + parts
-        if entries and not number:
-            # A table wants a term over one choice complete.
-            entries = {(option,): entries.get((option,), ()) for option in choice.options}
         if entries:
             yield TermPlan((choice.name, *(earlier.name for earlier in edges[:number])), entries)
 
@@ -86,7 +83,7 @@ def _due(
     choice: str, option: str, before: Sequence[Choice], splits: Splits
 ) -> Iterator[tuple[tuple[str, ...], tuple[Part, ...]]]:
     """Yield which options the edges `before` must have taken for `option` to pay, and the parts that it then pays."""
-    found = splits(choice, option)
+    found = splits[choice, option]
     for number, shared in enumerate(found[0].shared if found else ()):
         others = tuple(_without(earlier, shared.name, splits) for earlier in before)
         if all(others):
@@ -95,7 +92,7 @@ def _due(
 
 def _without(choice: Choice, name: str, splits: Splits) -> str:
     """Return the options of `choice` that do not share what is called `name`, with | between; empty if all do."""
-    return EITHER.join(o for o in choice.options if not any(one.shares(name) for one in splits(choice.name, o)))
+    return EITHER.join(o for o in choice.options if not any(one.shares(name) for one in splits[choice.name, o]))
 
 
 class Shift(nn.Module):
