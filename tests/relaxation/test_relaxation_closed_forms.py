@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from archdial.errors import UsageError
-from archdial.relaxation import GumbelSoftmax, Softmax, StraightThrough, make_relaxation
+from archdial.relaxation import GumbelSoftmax, ReinMax, Relaxation, Softmax, StraightThrough, make_relaxation
 from archdial.relaxation.gumbel_softmax import gumbel_like
 from archdial.space import Choice, Space
 
@@ -27,7 +27,7 @@ def test_softmax_is_its_formula_and_draws_nothing() -> None:
     torch.testing.assert_close(weights[1, :2], (LOGITS[1, :2] / 0.5).softmax(-1))
 
 
-@pytest.mark.parametrize("name", ["gumbel_softmax", "straight_through"])
+@pytest.mark.parametrize("name", ["gumbel_softmax", "straight_through", "reinmax"])
 @pytest.mark.parametrize("temperature", [0.1, 1.0])
 def test_the_largest_weight_falls_as_softmax_says(name: str, temperature: float) -> None:
     draws = 20_000
@@ -63,3 +63,33 @@ def test_straight_through_is_hard_forward_and_gumbel_backward() -> None:
 def test_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(UsageError, match="unknown relaxation 'gumbel': did you mean 'gumbel_softmax'"):
         make_relaxation("gumbel", SPACE)
+
+
+def bias(variant: type[Relaxation], power: int) -> float:
+    """How far the mean gradient of (Σ w_j c_j)^power is from that of its expectation, relatively."""
+    space = Space((Choice("a", ("x", "y", "z"), ("k",) * 3),))
+    values, start = torch.tensor([0.9, -0.4, 0.3]), torch.tensor([[0.8, -0.5, 0.1]])
+    exact = start.clone().requires_grad_()
+    (exact.softmax(-1) * values**power).sum().backward()
+    logits = start.expand(200_000, -1, -1).clone().requires_grad_()
+    ((variant(space).sample(logits, 1.0, seeded()) * values).sum(-1) ** power).sum().backward()
+    assert exact.grad is not None and logits.grad is not None
+    return float((logits.grad.mean(0) - exact.grad).norm() / exact.grad.norm())
+
+
+def test_reinmax_is_right_to_second_order_and_straight_through_to_first() -> None:
+    # The noise of the mean is below 0.01.
+    assert bias(ReinMax, 1) < 0.02 and bias(ReinMax, 2) < 0.02
+    assert bias(StraightThrough, 2) > 0.1
+
+
+def test_reinmax_is_its_algorithm() -> None:
+    logits = LOGITS[0].clone().requires_grad_()
+    space = Space((Choice("a", ("x", "y", "z"), ("k",) * 3),))
+    weights = ReinMax(space).sample(logits[None], 0.7, seeded())
+    factor = torch.tensor([0.3, -1.0, 2.0])
+    (weights * factor).sum().backward()
+    zero = logits.detach().softmax(-1)
+    one = (weights[0].detach() + (logits.detach() / 0.7).softmax(-1)) / 2
+    jacobian = [torch.diag(p) - torch.outer(p, p) for p in (zero, one)]
+    torch.testing.assert_close(logits.grad, (2 * jacobian[1] - 0.5 * jacobian[0]) @ factor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from archdial.errors import unknown
 from archdial.relaxation.base import Relaxation
 from archdial.relaxation.gumbel_softmax import GumbelSoftmax
+from archdial.relaxation.reinmax import ReinMax
 from archdial.relaxation.softmax import Softmax
 from archdial.relaxation.straight_through import StraightThrough
 from archdial.relaxation.temperature import Temperature
@@ -13,6 +14,7 @@ from archdial.space import Space
 __all__ = [
     "RELAXATIONS",
     "GumbelSoftmax",
+    "ReinMax",
     "Relaxation",
     "Softmax",
     "StraightThrough",
@@ -22,7 +24,7 @@ __all__ = [
 
 # Sigmoid, Dirichlet and two paths get a sibling file each and a place in this row.
 RELAXATIONS: dict[str, type[Relaxation]] = {
-    variant.name: variant for variant in (Softmax, GumbelSoftmax, StraightThrough)
+    variant.name: variant for variant in (Softmax, GumbelSoftmax, StraightThrough, ReinMax)
 }
 
 
