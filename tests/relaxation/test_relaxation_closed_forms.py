@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from archdial.errors import UsageError
-from archdial.relaxation import GumbelSoftmax, ReinMax, Relaxation, Softmax, StraightThrough, make_relaxation
+from archdial.relaxation import Dirichlet, GumbelSoftmax, ReinMax, Relaxation, Softmax, StraightThrough, make_relaxation
 from archdial.relaxation.gumbel_softmax import gumbel_like
 from archdial.space import Choice, Space
 
@@ -93,3 +93,24 @@ def test_reinmax_is_its_algorithm() -> None:
     one = (weights[0].detach() + (logits.detach() / 0.7).softmax(-1)) / 2
     jacobian = [torch.diag(p) - torch.outer(p, p) for p in (zero, one)]
     torch.testing.assert_close(logits.grad, (2 * jacobian[1] - 0.5 * jacobian[0]) @ factor)
+
+
+@pytest.mark.parametrize("temperature", [0.2, 1.0])
+def test_dirichlet_has_the_moments_of_its_formula(temperature: float) -> None:
+    weights = Dirichlet(SPACE).sample(LOGITS.expand(100_000, -1, -1), temperature, seeded())
+    beta = torch.nn.functional.elu(LOGITS[0]) + 1 + 1e-3
+    mean, total = beta / beta.sum(), temperature * beta.sum()
+    torch.testing.assert_close(weights[:, 0].mean(0), mean, atol=0.01, rtol=0)
+    torch.testing.assert_close(weights[:, 0].var(0), mean * (1 - mean) / (total + 1), atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0])
+def test_the_gradient_of_dirichlet_is_that_of_its_mean(temperature: float) -> None:
+    values = torch.tensor([0.9, -0.4, 0.3])
+    exact = LOGITS[0].clone().requires_grad_()
+    beta = torch.nn.functional.elu(exact) + 1 + 1e-3
+    (beta / beta.sum() * values).sum().backward()
+    logits = LOGITS.expand(200_000, -1, -1).clone().requires_grad_()
+    (Dirichlet(SPACE).sample(logits, temperature, seeded())[:, 0] * values).sum().backward()
+    assert exact.grad is not None and logits.grad is not None
+    torch.testing.assert_close(logits.grad[:, 0].mean(0), exact.grad, atol=0.01, rtol=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archdial.errors import unknown
 from archdial.relaxation.base import Relaxation
+from archdial.relaxation.dirichlet import Dirichlet
 from archdial.relaxation.gumbel_softmax import GumbelSoftmax
 from archdial.relaxation.reinmax import ReinMax
 from archdial.relaxation.softmax import Softmax
@@ -13,6 +14,7 @@ from archdial.space import Space
 
 __all__ = [
     "RELAXATIONS",
+    "Dirichlet",
     "GumbelSoftmax",
     "ReinMax",
     "Relaxation",
@@ -22,9 +24,9 @@ __all__ = [
     "make_relaxation",
 ]
 
-# Sigmoid, Dirichlet and two paths get a sibling file each and a place in this row.
+# Sigmoid and two paths get a sibling file each and a place in this row.
 RELAXATIONS: dict[str, type[Relaxation]] = {
-    variant.name: variant for variant in (Softmax, GumbelSoftmax, StraightThrough, ReinMax)
+    variant.name: variant for variant in (Softmax, GumbelSoftmax, StraightThrough, ReinMax, Dirichlet)
 }
 
 
