@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from archdial.errors import UsageError
-from archdial.relaxation import Dirichlet, GumbelSoftmax, ReinMax, Relaxation, Softmax, StraightThrough, make_relaxation
+from archdial.relaxation import (
+    Dirichlet,
+    GumbelSoftmax,
+    ReinMax,
+    Relaxation,
+    Sigmoid,
+    Softmax,
+    StraightThrough,
+    make_relaxation,
+)
 from archdial.relaxation.gumbel_softmax import gumbel_like
 from archdial.space import Choice, Space
 
@@ -114,3 +123,19 @@ def test_the_gradient_of_dirichlet_is_that_of_its_mean(temperature: float) -> No
     (Dirichlet(SPACE).sample(logits, temperature, seeded())[:, 0] * values).sum().backward()
     assert exact.grad is not None and logits.grad is not None
     torch.testing.assert_close(logits.grad[:, 0].mean(0), exact.grad, atol=0.01, rtol=0)
+
+
+def test_sigmoid_and_its_zero_one_loss_are_their_formulas() -> None:
+    relaxation = Sigmoid(SPACE)
+    weights = relaxation.sample(LOGITS, 0.5, seeded())
+    torch.testing.assert_close(weights[0], (LOGITS[0] / 0.5).sigmoid())
+    present = LOGITS[SPACE.mask].sigmoid()
+    assert float(relaxation.regulariser(LOGITS)) == pytest.approx(-10 * float((present - 0.5).square().mean()))
+    # Descended alone it sends each weight to the end that it is nearer to.
+    logits = LOGITS.clone().requires_grad_()
+    for _ in range(200):
+        (gradient,) = torch.autograd.grad(relaxation.regulariser(logits), logits)
+        logits = (logits - 5 * gradient).detach().requires_grad_()
+    ends = (LOGITS > 0).float()[SPACE.mask]
+    start = LOGITS[SPACE.mask] != 0
+    torch.testing.assert_close(logits.sigmoid()[SPACE.mask][start], ends[start], atol=0.05, rtol=0)

@@ -7,6 +7,7 @@ from archdial.relaxation.base import Relaxation
 from archdial.relaxation.dirichlet import Dirichlet
 from archdial.relaxation.gumbel_softmax import GumbelSoftmax
 from archdial.relaxation.reinmax import ReinMax
+from archdial.relaxation.sigmoid import Sigmoid
 from archdial.relaxation.softmax import Softmax
 from archdial.relaxation.straight_through import StraightThrough
 from archdial.relaxation.temperature import Temperature
@@ -18,15 +19,16 @@ __all__ = [
     "GumbelSoftmax",
     "ReinMax",
     "Relaxation",
+    "Sigmoid",
     "Softmax",
     "StraightThrough",
     "Temperature",
     "make_relaxation",
 ]
 
-# Sigmoid and two paths get a sibling file each and a place in this row.
+# Two paths get a sibling file and a place in this row.
 RELAXATIONS: dict[str, type[Relaxation]] = {
-    variant.name: variant for variant in (Softmax, GumbelSoftmax, StraightThrough, ReinMax, Dirichlet)
+    variant.name: variant for variant in (Softmax, GumbelSoftmax, StraightThrough, ReinMax, Dirichlet, Sigmoid)
 }
 
 

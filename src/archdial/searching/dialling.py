@@ -159,7 +159,7 @@ class DialTrainer:
         weights = self.relaxation.sample(logits, self.temperature(progress), generator)
         loss = objective(self.predictor(weights), self.dial, lesson.positions, weights, self.cost)
         # Divided by its spread at the position, or the cheap end, where the penalty is large, would drown the other.
-        result = (loss / lesson.spread).mean()
+        result = (loss / lesson.spread + self.relaxation.regulariser(logits)).mean()
         if self.entropy and progress < 0.5:
             result = result - self.entropy * (1 - 2 * progress) * entropy(logits)
         return result

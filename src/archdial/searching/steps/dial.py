@@ -76,5 +76,6 @@ def dial_loss(
     loss = objective(task, state.dial, position, weights[None], state.cost).mean()
     if known is not None:
         loss = loss / spread(known.objectives(state.dial, position, state.cost)).squeeze()
+    loss = loss + state.relaxation.regulariser(logits)
     early = 0.0 if state.network.pretrained else max(0.0, 1 - 2 * progress)
     return loss - state.settings.entropy * early * entropy(logits)

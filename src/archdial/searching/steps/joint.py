@@ -22,6 +22,7 @@ class TrainJointly(TrainWeights):
         position, logits, weights = draw(state, progress)
         task = task_loss(state, batch, weights)
         loss = objective(task.cpu(), state.dial, position, weights[None], state.cost).mean()
+        loss = loss + state.relaxation.regulariser(logits)
         loss = loss - state.settings.entropy * max(0.0, 1 - 2 * progress) * entropy(logits)
         state.hypernet_optimizer.zero_grad()
         descend(state, loss)
