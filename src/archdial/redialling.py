@@ -92,7 +92,7 @@ def _recognised(family: Family, name: str, table: CostTable) -> Family:
 
 def _fitted(dial: Dial, cost: Cost, known: Known, space: Space) -> Dial:
     """Return `dial` with what it leaves open found from what is known."""
-    return dial.fitted(space.kinds, Tradeoff(known.errors, cost.fraction(known.weights)))
+    return dial.fitted(space.kinds, Tradeoff.among(known.errors, known.weights, cost))
 
 
 def _settings(family: Family, dial: Dial) -> dict[str, Any]:

@@ -130,6 +130,9 @@ def test_cheapest_costs_nothing_and_dearest_the_most(dial: Dial) -> None:
 def test_gradients_of_the_penalty_are_finite_and_right(dial: Dial) -> None:
     positions, weights = dial.sample(6, seeded()).double(), soft(6).requires_grad_()
     table = cost(JOINT)
+    if dial.constrained:
+        assert not dial.penalty(positions, weights, table).requires_grad, "projection moves it, and nothing else"
+        return
     assert torch.autograd.gradcheck(lambda w: dial.penalty(positions, w, table), weights, eps=1e-6, atol=1e-5)
 
 
@@ -178,8 +181,22 @@ def test_fitting_finds_what_was_left_open(dial: Dial, open_dial: Dial) -> None:
 
 def test_an_opened_dial_is_fitted_to_other_costs(dial: Dial) -> None:
     assert dial.opened().fitted(SPACE.kinds, TRADE) == dial
-    other = Tradeoff(10 * TRADE.losses, TRADE.costs)
+    other = Tradeoff(TRADE.losses**3, TRADE.costs)
     assert dial.opened().fitted(SPACE.kinds, other) != dial
+
+
+def test_the_objective_rises_with_task_loss_and_penalty(dial: Dial) -> None:
+    task, penalty = torch.tensor([0.2, 0.4, 0.4]), torch.tensor([0.5, 0.5, 0.7])
+    joined = dial.join(task, penalty)
+    assert joined.shape == (3,) and joined.diff().min() > 0
+    assert dial.join(task, torch.zeros(3)).argsort(stable=True).tolist() == [0, 1, 2]
+
+
+def test_excess_is_one_number_a_row_and_positive_only_with_constraints(dial: Dial) -> None:
+    positions, weights = dial.sample(50, seeded()), soft(50)
+    excess = dial.excess(positions, weights, cost())
+    assert excess.shape == (50,)
+    assert bool((excess > 0).any()) == dial.constrained
 
 
 WRONG: list[Callable[[Tensor], list[float]]] = [

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from archdial.cost.expected import ExpectedCost
 from archdial.cost.table import CostEntry, CostTable, CostTerm
-from archdial.dial import Budget, OperationSimplex, Scalar
+from archdial.dial import Budget, Constraint, LogPower, OperationSimplex, Power, Scalar, Tradeoff
 from archdial.errors import UsageError
 from archdial.searching.objective import objective
 from archdial.space import Architecture, Choice, Space
@@ -225,3 +225,32 @@ def test_a_balanced_penalty_grows_faster_than_the_share() -> None:
         torch.testing.assert_close(penalty, torch.tensor([2.0 * share**2]))
     (gradient,) = torch.autograd.grad(dial.penalty(corner, weights * 0, prices).sum(), weights)
     assert bool(torch.isfinite(gradient).all())
+
+
+def test_power_and_its_logarithm_are_their_formulas() -> None:
+    # 2 + 7 is the least; one convolution and three pools cost 6 + 7.
+    weights, position, task = weights_of(1, 2, 2, 2), torch.tensor([[2.0]]), torch.tensor([0.3])
+    ratio = 13 / 9
+    for dial, factor in ((Power(), ratio), (LogPower(), 1 + math.log(ratio))):
+        value = objective(task, dial, position, weights, cost())
+        assert value.exp().tolist() == pytest.approx([0.3 * factor**2])
+
+
+@pytest.mark.parametrize("kind", [Power, LogPower])
+def test_the_range_of_an_exponent_ends_where_nothing_changes_any_more(kind: type[Power]) -> None:
+    weights = SPACE.one_hots(EVERY)
+    # Loss falls with the number of convolutions, the dearest, by ever less.
+    losses = torch.tensor([0.1 + 0.8 / (1 + a.options.count(1)) ** 1.5 for a in EVERY])
+    dial = kind().fitted(SPACE.kinds, Tradeoff.among(losses, weights, cost()))
+    best = [int(objective(losses, dial, p.expand(len(EVERY), -1), weights, cost()).argmin()) for p in dial.grid(50)]
+    spent = [cost().of(EVERY[number]) for number in best]
+    assert spent == sorted(spent, reverse=True)
+    assert (spent[0], spent[-1]) == (19.0, 9.0) and len(set(spent)) >= 3
+
+
+def test_the_constraint_is_the_budget_where_architectures_are_compared() -> None:
+    weights, position = weights_of(1, 2, 2, 2), torch.tensor([[0.3]])
+    for strength in (5.0, 40.0):
+        expected = Budget(strength).penalty(position, weights, cost())
+        assert Constraint(strength).penalty(position, weights, cost()).tolist() == expected.tolist()
+    assert Constraint().excess(position, weights, cost()).tolist() == pytest.approx([0.1])

@@ -14,6 +14,7 @@ from archdial.relaxation import (
     Sigmoid,
     Softmax,
     StraightThrough,
+    TwoPaths,
     make_relaxation,
 )
 from archdial.relaxation.gumbel_softmax import gumbel_like
@@ -139,3 +140,33 @@ def test_sigmoid_and_its_zero_one_loss_are_their_formulas() -> None:
     ends = (LOGITS > 0).float()[SPACE.mask]
     start = LOGITS[SPACE.mask] != 0
     torch.testing.assert_close(logits.sigmoid()[SPACE.mask][start], ends[start], atol=0.05, rtol=0)
+
+
+def test_two_paths_run_and_one_is_heard() -> None:
+    weights = TwoPaths(SPACE).sample(LOGITS.expand(2000, -1, -1), 1.0, seeded())
+    assert ((weights != 0).sum(-1) == SPACE.mask.sum(-1).clamp_max(2)).all()
+    assert ((weights == 1).sum(-1) == 1).all()
+    assert weights.sum(-1).eq(1).all(), "what is not heard changes no sum"
+
+
+def test_the_gradient_of_two_paths_is_that_of_their_mean_where_there_are_two() -> None:
+    space = Space((Choice("a", ("x", "y"), ("k",) * 2),))
+    values, start = torch.tensor([0.9, -0.4]), torch.tensor([[0.8, -0.5]])
+    exact = start.clone().requires_grad_()
+    (exact.softmax(-1) * values).sum().backward()
+    logits = start.expand(100, -1, -1).clone().requires_grad_()
+    (TwoPaths(space).sample(logits, 1.0, seeded()) * values).sum().backward()
+    assert exact.grad is not None and logits.grad is not None
+    # No noise at all: both are seen, whichever is heard.
+    torch.testing.assert_close(logits.grad, exact.grad.expand(100, -1, -1))
+
+
+def test_pairs_of_paths_are_drawn_as_without_replacement() -> None:
+    space = Space((Choice("a", ("x", "y", "z"), ("k",) * 3),))
+    logits = torch.tensor([[1.0, 0.0, -1.0]])
+    weights = TwoPaths(space).sample(logits.expand(50_000, -1, -1), 1.0, seeded())
+    p = logits[0].softmax(-1)
+    for left in range(3):
+        i, j = (k for k in range(3) if k != left)
+        chance = p[i] * p[j] / (1 - p[i]) + p[j] * p[i] / (1 - p[j])
+        assert float((weights[:, 0, left] == 0).float().mean()) == pytest.approx(float(chance), abs=0.01)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from archdial.cost.expected import ExpectedCost
-from archdial.dial import Budget, Dial, OperationSimplex, Scalar, Tradeoff
+from archdial.dial import Budget, Constraint, Dial, LogPower, OperationSimplex, Power, Scalar, Tradeoff
 from archdial.hypernet import make_hypernet
 from archdial.metrics import spearman
 from archdial.relaxation import Temperature, make_relaxation
@@ -106,6 +106,28 @@ def test_a_budget_dial_keeps_its_budgets() -> None:
     # With all that there is to spend it is the best that is known, which costs nearly as much.
     best = float(COST.fraction(KNOWN.weights[KNOWN.errors.argmin()]))
     assert fractions[0] == pytest.approx(best) and best > 0.75
+
+
+def test_a_constraint_keeps_its_budgets_by_projection_alone() -> None:
+    dial = Constraint().fitted(SPACE.kinds, TRADE)
+    found = train(dial)
+    fractions = COST.fraction(SPACE.one_hots(found)).tolist()
+    budgets = dial.grid(12).flatten().tolist()
+    # The expected cost keeps the budget; the likeliest option of a choice that is torn may cost more than it.
+    assert all(fraction <= budget + 0.2 for fraction, budget in zip(fractions, budgets, strict=True))
+    assert spearman(budgets, fractions) > 0.9
+    assert fractions[0] > 0.8 and fractions[-1] < 0.1
+
+
+@pytest.mark.parametrize("kind", [Power, LogPower])
+def test_an_exponent_turns_from_the_best_to_the_cheapest(kind: type[Scalar]) -> None:
+    dial = kind().fitted(SPACE.kinds, Tradeoff.among(ERRORS, SPACE.one_hots(EVERY), COST))
+    # In logarithms what is dear is cheap to make dearer: the way from cheap to dear is uphill, and imitation leads there.
+    found = train(dial, imitation=True, entropy=0.0)
+    fractions = COST.fraction(SPACE.one_hots(found)).tolist()
+    assert fractions[0] > 0.7 and fractions[-1] == 0
+    assert spearman(list(range(12)), fractions) < -0.9
+    assert sum(gaps(dial, found)) / 12 < 0.2
 
 
 def test_a_simplex_dial_takes_few_of_the_kind_that_it_penalises() -> None:

@@ -9,7 +9,9 @@ import torch
 
 from archdial import Budget, OperationSimplex, Scalar
 from archdial.cost.table import CostTable
+from archdial.dial import Constraint, Dial, LogPower, Power
 from archdial.errors import RunError, UsageError
+from archdial.relaxation import RELAXATIONS
 from archdial.run import search
 from archdial.searching.loop import Loop
 from archdial.searching.settings import SearchSettings
@@ -22,7 +24,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> CostTable:
     return table_in(tmp_path_factory.mktemp("table"))
 
 
-@pytest.mark.parametrize("method", ["predictor", "two_stage", "single_level"])
+@pytest.mark.parametrize("method", ["predictor", "two_stage", "single_level", "bilevel"])
 @pytest.mark.parametrize("dial", [Scalar(), OperationSimplex(), Budget()], ids=lambda dial: dial.kind)
 def test_each_method_with_each_dial_gives_a_family(method: str, dial: Scalar, table: CostTable) -> None:
     family = search(small_network(), small_data(), table, dial, small_settings(method), seed=1)
@@ -30,6 +32,50 @@ def test_each_method_with_each_dial_gives_a_family(method: str, dial: Scalar, ta
     assert member.build()(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
     assert family.dial.settings() != dial.settings(), "the range of the dial was found"
     assert 0 < len(family.archive) <= 14
+
+
+@pytest.mark.parametrize("method", ["predictor", "bilevel"])
+@pytest.mark.parametrize("dial", [Power(), LogPower(), Constraint()], ids=lambda dial: dial.kind)
+def test_the_objectives_of_other_papers_give_families(method: str, dial: Dial, table: CostTable) -> None:
+    family = search(small_network(), small_data(), table, dial, small_settings(method), seed=1)
+    assert family.dial.settings() != dial.settings()
+    member = family.at(family.dial.value(family.dial.grid(3)[1]))
+    assert member.build()(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("relaxation", RELAXATIONS)
+def test_each_relaxation_trains_weights_and_dial(relaxation: str, table: CostTable) -> None:
+    settings = replace(small_settings("single_level"), relaxation=relaxation, epochs=2)
+    state = begin(small_network(), small_data(), table, Scalar(), settings, 0)
+    before = [p.detach().clone() for p in state.hypernet.parameters()]
+    Loop(state).run()
+    assert not all(a.equal(b) for a, b in zip(before, state.hypernet.parameters(), strict=True))
+
+
+def test_second_order_and_smoothing_change_what_is_found(table: CostTable) -> None:
+    def found(**changes: object) -> torch.Tensor:
+        settings = replace(small_settings("bilevel"), relaxation="softmax", epochs=2, **changes)
+        state = Loop(begin(small_network(), small_data(), table, Scalar(), settings, 0)).run()
+        return torch.cat([p.detach().flatten() for p in state.hypernet.parameters()])
+
+    plain = found()
+    assert plain.equal(found())
+    assert not plain.equal(found(second_order=True))
+    assert not plain.equal(found(smoothing=0.3))
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "message"),
+    [
+        ("single_level", {"second_order": True}, "second_order is for method bilevel, not single_level"),
+        ("predictor", {"smoothing": 0.3}, "smoothing = 0.3: expected 0 to 1, and 0 but for"),
+        ("bilevel", {"smoothing": -1.0}, "smoothing = -1.0: expected 0 to 1"),
+        ("bilevel", {"warmup_epochs": 0}, "warmup_epochs = 0: expected 1"),
+    ],
+)
+def test_settings_of_another_method_are_refused(method: str, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        replace(small_settings(method), **changes)
 
 
 def test_frozen_weights_stay_as_they_are_while_the_dial_is_trained(table: CostTable) -> None:

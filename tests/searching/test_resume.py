@@ -43,7 +43,7 @@ def assert_same_family(a: Path, b: Path) -> None:
         assert tensor.equal(theirs[name]), name
 
 
-@pytest.mark.parametrize("method", ["predictor", "two_stage", "single_level"])
+@pytest.mark.parametrize("method", ["predictor", "two_stage", "single_level", "bilevel"])
 def test_killed_run_resumes_to_the_bit(tmp_path: Path, method: str) -> None:
     finish(tmp_path / "whole", method)
     broken = tmp_path / "broken"

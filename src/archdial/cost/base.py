@@ -20,6 +20,11 @@ class Cost(ABC):
     def each(self) -> tuple[ExpectedCost, ...]:
         """The cost on each device."""
 
+    @property
+    @abstractmethod
+    def ratio(self) -> Tensor:
+        """The dearest architecture's cost over the cheapest one's: () on one device, else (devices,)."""
+
     @abstractmethod
     def extremes(self) -> tuple[Architecture, ...]:
         """Return the cheapest and the dearest architecture, of each device."""

@@ -23,6 +23,11 @@ class CostByDevice(Cost):
         """The cost on each device."""
         return self._each
 
+    @property
+    def ratio(self) -> Tensor:
+        """The dearest architecture's cost over the cheapest one's on each device, (devices,)."""
+        return torch.stack([cost.ratio for cost in self.each])
+
     def extremes(self) -> tuple[Architecture, ...]:
         """Return the cheapest and the dearest architecture of each device, each once."""
         return tuple(dict.fromkeys(end for cost in self.each for end in cost.extremes()))

@@ -62,6 +62,12 @@ class ExpectedCost(nn.Module, Cost):
         """Itself, the cost on the one device."""
         return (self,)
 
+    @property
+    def ratio(self) -> Tensor:
+        """The highest cost over the lowest, (), at least 1; what costs nothing at all counts as a thousandth."""
+        least = max(self.lowest, self.highest / 1000)
+        return torch.tensor(self.highest / least if least > 0 else 1.0)
+
     def forward(self, weights: Tensor) -> Tensor:
         """Return the expected cost (…) of `weights` (…, m, k)."""
         return self._total(weights).to(weights.dtype)

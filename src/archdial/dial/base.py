@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import torch
@@ -19,10 +19,24 @@ class Tradeoff:
     """Task losses (n,) of architectures beside their costs (n,), as fractions of the cost range.
 
     Of several devices costs are (n, devices).
+
+    Attributes:
+        ratio: the highest cost over the lowest, () or (devices,); where it is not told, ten.
     """
 
     losses: Tensor
     costs: Tensor
+    ratio: Tensor = field(default_factory=lambda: torch.tensor(10.0))
+
+    @classmethod
+    def among(cls, losses: Tensor, weights: Tensor, cost: Cost) -> Tradeoff:
+        """Return the trade-off among architectures of one-hot `weights` (n, m, k) with these `losses` (n,)."""
+        return cls(losses, cost.fraction(weights), cost.ratio)
+
+    def on(self, number: int) -> Tradeoff:
+        """Return the trade-off on the device of that number, of several."""
+        ratio = self.ratio[number] if self.ratio.ndim else self.ratio
+        return Tradeoff(self.losses, self.costs[:, number], ratio)
 
 
 class Dial(ABC):
@@ -32,6 +46,11 @@ class Dial(ABC):
     """
 
     kind: ClassVar[str]
+
+    @property
+    def constrained(self) -> bool:
+        """Whether it is `excess` that moves the hypernetwork towards cheap ones, and no gradient of the penalty."""
+        return False
 
     @property
     @abstractmethod
@@ -61,6 +80,14 @@ class Dial(ABC):
     @abstractmethod
     def penalty(self, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
         """Return the penalty (n,) at positions (n, d) of option weights (n, m, k)."""
+
+    def join(self, task: Tensor, penalty: Tensor) -> Tensor:
+        """Return the objective (n,) of task loss (n,) or () and penalty (n,): by default their sum."""
+        return task + penalty
+
+    def excess(self, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
+        """Return by how much (n,) option weights (n, m, k) break what positions (n, d) allow: by default they do not."""
+        return weights.new_zeros(len(positions))
 
     @abstractmethod
     def check(self, position: Tensor) -> None:

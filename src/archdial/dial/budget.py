@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -36,15 +36,15 @@ class Budget(Dial):
         """One: the budget."""
         return 1
 
-    def fitted(self, kinds: tuple[str, ...], trade: Tradeoff | None = None) -> Budget:
+    def fitted(self, kinds: tuple[str, ...], trade: Tradeoff | None = None) -> Self:
         """Return the dial with its strength found from `trade`: no saving of loss is worth exceeding the budget."""
         if trade is None or self.strength is not None:
             return self
         return replace(self, strength=2 * penalty_range(trade)[1])
 
-    def opened(self) -> Budget:
+    def opened(self) -> Self:
         """Return the dial with its strength left open."""
-        return Budget()
+        return replace(self, strength=None)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Return budgets (count, 1), uniform in [0, 1]."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -42,7 +42,7 @@ class PerDevice(Dial):
 
     def fitted(self, kinds: tuple[str, ...], trade: Tradeoff | None = None) -> Self:
         """Return the dial with what each device's leaves open found; costs of `trade` are (n, devices)."""
-        trades = [trade and Tradeoff(trade.losses, trade.costs[:, number]) for number in range(len(self.dials))]
+        trades = [trade and trade.on(number) for number in range(len(self.dials))]
         return replace(self, dials=tuple(d.fitted(kinds, t) for d, t in zip(self.dials, trades, strict=True)))
 
     def opened(self) -> Self:
@@ -72,12 +72,34 @@ class PerDevice(Dial):
 
     def penalty(self, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
         """Return each row's penalty (n,) by its own device's dial and cost."""
+        return self._by_device(positions, weights, cost, lambda dial, *row: dial.penalty(*row))
+
+    def join(self, task: Tensor, penalty: Tensor) -> Tensor:
+        """Return the objective as the dials have it, which are of one kind."""
+        return self.dials[0].join(task, penalty)
+
+    @property
+    def constrained(self) -> bool:
+        """Whether the dials are."""
+        return self.dials[0].constrained
+
+    def excess(self, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
+        """Return each row's excess (n,) by its own device's dial and cost."""
+        return self._by_device(positions, weights, cost, lambda dial, *row: dial.excess(*row))
+
+    def _by_device(
+        self,
+        positions: Tensor,
+        weights: Tensor,
+        cost: Cost,
+        value: Callable[[Dial, Tensor, Tensor, Cost], Tensor],
+    ) -> Tensor:
         device = self._device(positions)
         parts = []
         for number, (dial, own) in enumerate(zip(self.dials, cost.each, strict=True)):
             rows = (device == number).nonzero().squeeze(1)
             if len(rows):
-                part = dial.penalty(positions[rows, :-1], weights[rows], own)
+                part = value(dial, positions[rows, :-1], weights[rows], own)
                 parts.append(part.new_zeros(len(positions)).index_put((rows,), part))
         return torch.stack(parts).sum(0)
 

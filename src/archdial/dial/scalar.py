@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -43,20 +43,23 @@ class Scalar(Dial):
         """One: where log λ lies in its range."""
         return 1
 
-    def fitted(self, kinds: tuple[str, ...], trade: Tradeoff | None = None) -> Scalar:
+    def fitted(self, kinds: tuple[str, ...], trade: Tradeoff | None = None) -> Self:
         """Return the dial with the ends of its range that were left open found from `trade`."""
         if trade is None or (self.low is not None and self.high is not None):
             return self
-        low, high = penalty_range(trade)
+        low, high = self._found(trade)
         # An end that was given stays; the one that is found keeps a decade's distance.
         if self.high is not None:
             return replace(self, low=min(low, self.high / 10))
         low = low if self.low is None else self.low
         return replace(self, low=low, high=max(high, low * 10))
 
-    def opened(self) -> Scalar:
+    def _found(self, trade: Tradeoff) -> tuple[float, float]:
+        return penalty_range(trade)
+
+    def opened(self) -> Self:
         """Return the dial with both ends of its range left open."""
-        return Scalar()
+        return replace(self, low=None, high=None)
 
     @property
     def _ends(self) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from archdial.relaxation.sigmoid import Sigmoid
 from archdial.relaxation.softmax import Softmax
 from archdial.relaxation.straight_through import StraightThrough
 from archdial.relaxation.temperature import Temperature
+from archdial.relaxation.two_paths import TwoPaths
 from archdial.space import Space
 
 __all__ = [
@@ -23,12 +24,13 @@ __all__ = [
     "Softmax",
     "StraightThrough",
     "Temperature",
+    "TwoPaths",
     "make_relaxation",
 ]
 
-# Two paths get a sibling file and a place in this row.
 RELAXATIONS: dict[str, type[Relaxation]] = {
-    variant.name: variant for variant in (Softmax, GumbelSoftmax, StraightThrough, ReinMax, Dirichlet, Sigmoid)
+    variant.name: variant
+    for variant in (Softmax, GumbelSoftmax, StraightThrough, ReinMax, TwoPaths, Dirichlet, Sigmoid)
 }
 
 

@@ -19,6 +19,7 @@ from archdial.searching.candidates import at_positions, likely, unseen
 from archdial.searching.evaluation import Evaluated, errors
 from archdial.searching.objective import entropy, objective
 from archdial.searching.predictor import AccuracyPredictor
+from archdial.searching.projection import project
 from archdial.searching.settings import STEPS
 from archdial.space import Architecture, Space
 
@@ -121,10 +122,12 @@ class DialTrainer:
             progress = step / self.steps
             for group in optimizer.param_groups:
                 group["lr"] = rate * (1 - 0.9 * progress)
-            loss = self._loss(known, lesson.drawn(POSITIONS, generator), progress, generator)
+            drawn = lesson.drawn(POSITIONS, generator)
+            loss = self._loss(known, drawn, progress, generator)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            project(self.dial, self.hypernet, self.cost, drawn.positions)
             losses.append(loss.detach())
         return float(torch.stack(losses[-max(self.steps // 10, 1) :]).mean())
 

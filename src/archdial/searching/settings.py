@@ -12,7 +12,7 @@ from archdial.searching.paths import PATHS
 STEPS = 500
 """Of a fit of the hypernetwork, on 64 positions each: enough for it to settle; seconds."""
 
-Method = Literal["predictor", "two_stage", "single_level"]
+Method = Literal["predictor", "two_stage", "single_level", "bilevel"]
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,13 @@ class SearchSettings:
 
     Attributes:
         method: predictor (weights first, then dial and accuracy predictor in turn), two_stage (weights first, then the
-            dial on validation images), single_level (both at once, the papers' simplex method).
+            dial on validation images), single_level (both at once, the papers' simplex method), bilevel
+            (in turn, a batch each: weights on their images, dial on validation images; DARTS and DARTS-CC).
         epochs: epochs over the images for the weights.
-        warmup_epochs: of these, how many come before the dial joins in; single_level only.
+        warmup_epochs: of these, how many come before the dial joins in; single_level and bilevel only.
+        second_order: the dial's step looks through one step of the weights, at about four times the time; bilevel only.
+        smoothing: radius of the random smoothing of option weights that the weights are trained under, which it grows
+            to (SDARTS: 0.3); all options then run; single_level and bilevel only.
         dial_epochs: epochs over the validation images for the dial; two_stage only.
         dial_steps: of each fit of the hypernetwork to predictor and cost table.
         batch_size: images a step.
@@ -52,6 +56,8 @@ class SearchSettings:
     method: Method = "predictor"
     epochs: int = 20
     warmup_epochs: int = 2
+    second_order: bool = False
+    smoothing: float = 0.0
     dial_epochs: int = 2
     dial_steps: int = STEPS
     batch_size: int = 64
@@ -106,7 +112,14 @@ class SearchSettings:
                 f"search.turns = {self.turns}: expected 0 to epochs − 1 = {self.epochs - 1}, a turn is an epoch at "
                 "least, and one epoch comes first"
             )
-        if self.method == "single_level" and not 0 < self.warmup_epochs < self.epochs:
+        together = self.method in ("single_level", "bilevel")
+        if self.second_order and self.method != "bilevel":
+            raise UsageError(f"search.second_order is for method bilevel, not {self.method}: leave it out")
+        if not 0 <= self.smoothing <= 1 or (self.smoothing and not together):
+            raise UsageError(
+                f"search.smoothing = {self.smoothing}: expected 0 to 1, and 0 but for methods single_level and bilevel"
+            )
+        if together and not 0 < self.warmup_epochs < self.epochs:
             raise UsageError(
                 f"search.warmup_epochs = {self.warmup_epochs}: expected 1 to epochs − 1 = {self.epochs - 1}, "
                 "the range of the dial is found in between"

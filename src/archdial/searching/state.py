@@ -112,8 +112,8 @@ class SearchState:
         """
         seen = errors_of if errors else losses_of
         losses = seen(self.archive, self.network.whole)
-        costs = self.cost.fraction(self.network.space.one_hots(self.seen()))
-        self.dial = self.asked.fitted(self.network.space.kinds, Tradeoff(losses, costs))
+        weights = self.network.space.one_hots(self.seen())
+        self.dial = self.asked.fitted(self.network.space.kinds, Tradeoff.among(losses, weights, self.cost))
 
 
 def fold(seed: int, *numbers: int) -> torch.Generator:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from archdial.data import batches
 from archdial.searching.dialling import Known, spread
 from archdial.searching.objective import entropy, objective
+from archdial.searching.projection import project
 from archdial.searching.state import SearchState
 from archdial.searching.steps.base import Figures, Step
 
@@ -34,20 +35,32 @@ class TrainDial(Step):
 
     def __call__(self, state: SearchState, batch: tuple[Tensor, Tensor], progress: float) -> Figures:
         """Train the hypernetwork on one batch at one drawn dial position."""
-        state.network.train()
-        state.network.requires_grad_(False)
-        try:
-            position, logits, weights = draw(state, progress)
-            pixels, labels = batch
-            outputs = state.forward(state.images(pixels), weights.to(state.fabric.device))
-            task = functional.cross_entropy(outputs, labels.to(state.fabric.device)).cpu()
-            loss = dial_loss(state, self.known, task, position, logits, weights, progress)
-            state.hypernet_optimizer.zero_grad()
-            loss.backward()
-            state.hypernet_optimizer.step()
-        finally:
-            state.network.requires_grad_(True)
+        position, logits, weights = draw(state, progress)
+        task = validation_loss(state, batch, weights)
+        loss = dial_loss(state, self.known, task, position, logits, weights, progress)
+        state.hypernet_optimizer.zero_grad()
+        loss.backward()
+        state.hypernet_optimizer.step()
+        project(state.dial, state.hypernet, state.cost, position)
         return {"loss": float(loss.detach()), "task": float(task.detach())}
+
+
+def validation_loss(
+    state: SearchState, batch: tuple[Tensor, Tensor], weights: Tensor, *, frozen: bool = True
+) -> Tensor:
+    """Return the cross-entropy () on the CPU of a batch of validation images under option weights (m, k).
+
+    Args:
+        frozen: no gradient is wanted for the supernet's own weights.
+    """
+    pixels, labels = batch
+    state.network.train()
+    state.network.requires_grad_(not frozen)
+    try:
+        outputs = state.forward(state.images(pixels), weights.to(state.fabric.device))
+        return functional.cross_entropy(outputs, labels.to(state.fabric.device)).cpu()
+    finally:
+        state.network.requires_grad_(True)
 
 
 def draw(state: SearchState, progress: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from archdial.searching.objective import entropy, objective
+from archdial.searching.projection import project
+from archdial.searching.smoothing import smoothed
 from archdial.searching.state import SearchState
 from archdial.searching.steps.base import Figures
-from archdial.searching.steps.dial import draw
+from archdial.searching.steps.dial import dial_loss, draw
 from archdial.searching.steps.weights import TrainWeights, descend, set_rate, task_loss
 
 
@@ -20,13 +21,14 @@ class TrainJointly(TrainWeights):
         """Train both on one batch at one drawn dial position."""
         set_rate(state, 1 - self.fraction * (1 - progress))
         position, logits, weights = draw(state, progress)
-        task = task_loss(state, batch, weights)
-        loss = objective(task.cpu(), state.dial, position, weights[None], state.cost).mean()
-        loss = loss + state.relaxation.regulariser(logits)
-        loss = loss - state.settings.entropy * max(0.0, 1 - 2 * progress) * entropy(logits)
+        radius = state.settings.smoothing * progress
+        around = smoothed(weights, state.network.space.mask, radius, state.generator)
+        task = task_loss(state, batch, around)
+        loss = dial_loss(state, None, task.cpu(), position, logits, weights, progress)
         state.hypernet_optimizer.zero_grad()
         descend(state, loss)
         state.hypernet_optimizer.step()
+        project(state.dial, state.hypernet, state.cost, position)
         return {"loss": float(loss.detach()), "task": float(task.detach())}
 
     def close(self, state: SearchState, progress: float) -> Figures:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from archdial.errors import UsageError
 from archdial.searching.state import SearchState
 from archdial.searching.steps.base import Step
+from archdial.searching.steps.bilevel import TrainBilevel
 from archdial.searching.steps.dial import TrainDial
 from archdial.searching.steps.evaluate import Confirm, Members, Propose, Renew, Sample
 from archdial.searching.steps.fill import Fill
@@ -74,23 +75,32 @@ def _two_stage(state: SearchState) -> list[Phase]:
     ]
 
 
-def _single_level(state: SearchState) -> list[Phase]:
-    if state.frozen:
-        raise UsageError("single_level trains weights and dial together: with given weights use predictor or two_stage")
-    first, joint = state.settings.warmup_epochs, state.settings.epochs - state.settings.warmup_epochs
-    share = first / state.settings.epochs
-    return [
-        Phase(TrainWeights(state, share), first),
-        Phase(Sample(errors=False), 1),
-        Phase(TrainJointly(state, 1 - share), joint),
-        Phase(Members(), 1),
-    ]
+def _together(step: type[TrainJointly | TrainBilevel]) -> Callable[[SearchState], list[Phase]]:
+    """Return the plan of a method that trains weights and dial in one kind of step, once the weights are warm."""
+
+    def plan(state: SearchState) -> list[Phase]:
+        method = state.settings.method
+        if state.frozen:
+            raise UsageError(
+                f"{method} trains weights and dial together: with given weights use predictor or two_stage"
+            )
+        first, both = state.settings.warmup_epochs, state.settings.epochs - state.settings.warmup_epochs
+        share = first / state.settings.epochs
+        return [
+            Phase(TrainWeights(state, share), first),
+            Phase(Sample(errors=False), 1),
+            Phase(step(state, 1 - share), both),
+            Phase(Members(), 1),
+        ]
+
+    return plan
 
 
 PLANS: dict[str, Callable[[SearchState], list[Phase]]] = {
     "predictor": _predictor,
     "two_stage": _two_stage,
-    "single_level": _single_level,
+    "single_level": _together(TrainJointly),
+    "bilevel": _together(TrainBilevel),
 }
 
 

@@ -1,0 +1,38 @@
+"""The dial of RC-DARTS: a budget that is kept by projection, and not by the gradient of a penalty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from archdial.cost.base import Cost
+from archdial.dial.base import register_dial
+from archdial.dial.budget import Budget
+
+
+@register_dial
+@dataclass(frozen=True)
+class Constraint(Budget):
+    """min task, subject to E cost(γ) ≤ z, cost and z as fractions of the cost range; z ~ U(0, 1).
+
+    Jin et al. (2019, RC-DARTS, eq. 5 and algorithm 1): a step along the task loss alone, then a projection back into
+    what the budget allows. Where architectures are compared, as by a predictor's proposals, what exceeds the budget
+    counts as on the budget dial.
+    """
+
+    kind: ClassVar[str] = "constraint"
+
+    @property
+    def constrained(self) -> bool:
+        """It is."""
+        return True
+
+    def penalty(self, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
+        """Return that of the budget dial, without a gradient."""
+        return super().penalty(positions, weights, cost).detach()
+
+    def excess(self, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
+        """Return cost − z (n,)."""
+        return cost.fraction(weights) - positions.squeeze(1)

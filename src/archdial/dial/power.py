@@ -1,0 +1,28 @@
+"""The dial of MnasNet: a power of the cost multiplies the task loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from archdial.dial.base import register_dial
+from archdial.dial.multiplicative import Multiplicative
+
+
+@register_dial
+@dataclass(frozen=True)
+class Power(Multiplicative):
+    """task · (T(γ) / T₀)^λ, T₀ the cheapest architecture's cost; log λ ~ U(log low, log high).
+
+    Tan et al. (2019, MnasNet, eq. 2) maximise accuracy · (T / T₀)^w with w < 0, T₀ a target; as a factor of the whole
+    objective the target changes nothing that is found. At λ = 1 half the cost makes up for twice the loss.
+    Ends of the range are found unless given.
+    """
+
+    kind: ClassVar[str] = "power"
+
+    def log_base(self, ratio: Tensor) -> Tensor:
+        """Return log r."""
+        return ratio.log()

@@ -1,0 +1,45 @@
+"""Projection of a hypernetwork onto what a dial's positions allow."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from archdial.cost.base import Cost
+from archdial.dial import Dial
+from archdial.hypernet import Hypernetwork
+
+STEPS = 20
+TOLERANCE = 1e-3
+"""What exceeds a budget by less, as a fraction of the cost range, keeps it."""
+
+
+def project(dial: Dial, hypernet: Hypernetwork, cost: Cost, positions: Tensor) -> None:
+    """Move `hypernet` until the expected cost of its options keeps the budget at each of positions (n, d).
+
+    As RC-DARTS (Jin et al. 2019, algorithm 1) descends the excess until there is none; the step is Polyak's,
+    excess / ‖gradient‖², the shortest way to the budget where the excess is linear, taken for the position that breaks
+    its budget most. A dial that knows no excess changes nothing.
+    """
+    if not dial.constrained:
+        return
+    parameters = [parameter for parameter in hypernet.parameters() if parameter.requires_grad]
+    codes = dial.encode(positions)
+    for _ in range(STEPS):
+        weights = torch.softmax(hypernet(codes), -1)
+        worst = dial.excess(positions, weights, cost).max()
+        excess = float(worst.detach())
+        if excess <= TOLERANCE:
+            return
+        gradients = torch.autograd.grad(worst, parameters, allow_unused=True)
+        _descend(parameters, gradients, excess)
+
+
+def _descend(parameters: list[Tensor], gradients: tuple[Tensor | None, ...], excess: float) -> None:
+    norm = sum(float(gradient.square().sum()) for gradient in gradients if gradient is not None)
+    if norm == 0:
+        return
+    with torch.no_grad():
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            if gradient is not None:
+                parameter -= excess / norm * gradient
