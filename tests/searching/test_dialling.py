@@ -122,7 +122,7 @@ def test_a_constraint_keeps_its_budgets_by_projection_alone() -> None:
 @pytest.mark.parametrize("kind", [Power, LogPower])
 def test_an_exponent_turns_from_the_best_to_the_cheapest(kind: type[Scalar]) -> None:
     dial = kind().fitted(SPACE.kinds, Tradeoff.among(ERRORS, SPACE.one_hots(EVERY), COST))
-    # In logarithms what is dear is cheap to make dearer: the way from cheap to dear is uphill, and imitation leads there.
+    # In logarithms the first step up is the dearest: nothing leads from cheap to dear but imitation.
     found = train(dial, imitation=True, entropy=0.0)
     fractions = COST.fraction(SPACE.one_hots(found)).tolist()
     assert fractions[0] > 0.7 and fractions[-1] == 0

@@ -18,8 +18,8 @@ LEAST_LOSS = 1e-3
 class Multiplicative(Scalar):
     """task · base(r)^λ, r ≥ 1 the cost over the least that an architecture has.
 
-    What is descended is its logarithm, log task + λ · log base(r): at each λ the best is the same, no power grows beyond
-    what a number can hold, and the range is found as that of the additive dial.
+    What is descended is its logarithm, log task + λ · log base(r): at each λ the best is the same, no power grows
+    beyond what a number can hold, and the range is found as that of the additive dial.
     """
 
     @abstractmethod

@@ -10,7 +10,7 @@ from archdial.dial import Dial
 
 
 def objective(task: Tensor, dial: Dial, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
-    """Return task loss (n,) or () joined with the penalty (n,) at positions (n, d) under option weights (n, m, k), shape (n,).
+    """Return task loss (n,) or () joined with the penalty at positions (n, d) under option weights (n, m, k), (n,).
 
     E_z E_γ [ L(w, γ) + penalty(z, γ) ], the objective of all the papers; the mean over n is left to the caller.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -35,7 +37,7 @@ def project(dial: Dial, hypernet: Hypernetwork, cost: Cost, positions: Tensor) -
         _descend(parameters, gradients, excess)
 
 
-def _descend(parameters: list[Tensor], gradients: tuple[Tensor | None, ...], excess: float) -> None:
+def _descend(parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], excess: float) -> None:
     norm = sum(float(gradient.square().sum()) for gradient in gradients if gradient is not None)
     if norm == 0:
         return

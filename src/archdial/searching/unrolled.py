@@ -16,7 +16,7 @@ STEP = 0.01
 def unrolled(
     training: Loss, validation: Loss, parameters: Sequence[Tensor], weights: Tensor, rate: float
 ) -> tuple[Tensor, Tensor]:
-    """Return the validation loss () after a step of `parameters` w down the training loss, and its gradient in `weights` γ.
+    """Return the validation loss () after a step of `parameters` w down the training loss, and its gradient in γ.
 
     Liu et al. (2019, DARTS, eq. 7 and 8), with w' = w − ξ ∇_w L_train(w, γ) and w± = w ± ε ∇_w' L_val(w', γ):
 
