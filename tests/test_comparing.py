@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from archdial.baselines import BASELINES
 from archdial.comparing import FAMILY, Found, compared, full_architecture, search_baselines
 from archdial.searching.evaluation import Evaluated, statistics_of
 
+from .baselines.test_baselines import QUICK
 from .conftest import Toy
 from .networks.examples import textures
 
@@ -17,14 +17,14 @@ def found(toy: Toy, budget: int = 12) -> list[Found]:
     return search_baselines(
         toy.family,
         lambda a: Evaluated(a, Toy.accuracy(a), 0.0),  # type: ignore[arg-type]
-        BASELINES,
+        QUICK,
         budget=budget,
     )
 
 
 def test_each_method_has_its_front_by_validation(toy: Toy) -> None:
     methods = found(toy)
-    assert [method.name for method in methods] == [FAMILY, *BASELINES]
+    assert [method.name for method in methods] == [FAMILY, *QUICK]
     assert methods[0].evaluations == len(toy.family.archive)
     assert all(method.evaluations <= 12 for method in methods[1:])
     cost = toy.family.costs["latency_ms"]

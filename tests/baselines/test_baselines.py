@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from archdial.baselines import BASELINES, Baseline, Greedy, Judge, Random
+from archdial.baselines import BASELINES, Baseline, Greedy, Judge, Knapsack, Nsga2, Random, Single
+from archdial.metrics import hypervolume
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture
 
@@ -13,7 +14,7 @@ from ..conftest import Toy
 
 
 def judge(budget: int) -> Judge:
-    return Judge(lambda a: Evaluated(a, Toy.accuracy(a), 0.0), budget)
+    return Judge(lambda a: Evaluated(a, Toy.accuracy(a), 1 - Toy.accuracy(a)), budget)
 
 
 def seen(toy: Toy, baseline: Baseline, budget: int, seed: int = 0) -> list[Evaluated]:
@@ -22,7 +23,10 @@ def seen(toy: Toy, baseline: Baseline, budget: int, seed: int = 0) -> list[Evalu
     return list(asked.seen.values())
 
 
-@pytest.mark.parametrize("baseline", BASELINES.values(), ids=list(BASELINES))
+QUICK = {**BASELINES, "single": Single(searches=2, dial_steps=40)}
+
+
+@pytest.mark.parametrize("baseline", QUICK.values(), ids=list(QUICK))
 @pytest.mark.parametrize("budget", [1, 3, 40])
 def test_a_baseline_keeps_to_its_budget(toy: Toy, baseline: Baseline, budget: int) -> None:
     found = seen(toy, baseline, budget)
@@ -83,3 +87,38 @@ def test_the_first_step_is_the_best_of_all_single_changes(toy: Toy) -> None:
     # What follows is one change away from the first step.
     after = found[1 + len(cheaper)]
     assert sum(a != b for a, b in zip(after.options, best.options, strict=True)) == 1
+
+
+def volume(toy: Toy, found: list[Evaluated]) -> float:
+    cost = toy.family.costs["latency_ms"]
+    costs = [cost.of(item.architecture) for item in found]
+    return hypervolume(costs, [item.accuracy for item in found], reference_cost=cost.highest)
+
+
+@pytest.mark.parametrize("name", ["nsga2", "knapsack", "single"])
+def test_a_search_follows_its_seed_and_finds_a_front(toy: Toy, name: str) -> None:
+    found = seen(toy, QUICK[name], 60)
+    assert found == seen(toy, QUICK[name], 60)
+    every = [Evaluated(a, Toy.accuracy(a), 0.0) for a in toy.every]
+    assert volume(toy, found) > 0.9 * volume(toy, every)
+
+
+def test_nsga2_goes_on_where_generations_repeat_themselves(toy: Toy) -> None:
+    found = seen(toy, Nsga2(), 300)
+    assert 200 < len(found) <= 300
+
+
+def test_a_knapsack_is_the_optimum_where_losses_add_up(toy: Toy) -> None:
+    """Of a law that is additive the knapsack knows all once it has seen each single change."""
+    family, cost = toy.family, toy.family.costs["latency_ms"]
+    asked = judge(100)
+    Knapsack().search(family, asked, torch.Generator().manual_seed(0))
+    changes = sum(len(choice.options) - 1 for choice in family.space.choices)
+    for item in list(asked.seen.values())[1 + changes :]:
+        assert item.accuracy >= toy.best(latency_ms=cost.of(item.architecture)) - 1e-6
+
+
+def test_one_search_a_lambda_leaves_the_family_alone(toy: Toy) -> None:
+    before = {name: value.clone() for name, value in toy.family.network.state_dict().items()}
+    seen(toy, QUICK["single"], 20)
+    assert all(value.equal(before[name]) for name, value in toy.family.network.state_dict().items())

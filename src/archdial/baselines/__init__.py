@@ -2,8 +2,13 @@
 
 from archdial.baselines.base import Baseline, Judge
 from archdial.baselines.greedy import Greedy
+from archdial.baselines.knapsack import Knapsack
+from archdial.baselines.nsga2 import Nsga2
 from archdial.baselines.random import Drawn, Random
+from archdial.baselines.single import Single
 
-__all__ = ["BASELINES", "Baseline", "Drawn", "Greedy", "Judge", "Random"]
+__all__ = ["BASELINES", "Baseline", "Drawn", "Greedy", "Judge", "Knapsack", "Nsga2", "Random", "Single"]
 
-BASELINES: dict[str, Baseline] = {"random": Random(), "drawn": Drawn(), "greedy": Greedy()}
+BASELINES: dict[str, Baseline] = {
+    baseline.name: baseline for baseline in (Random(), Drawn(), Greedy(), Knapsack(), Nsga2(), Single())
+}

@@ -52,10 +52,12 @@ class Baseline(ABC):
     Attributes:
         chooses: whether accuracy on validation images decides which of what it saw are its members; else all are, and
             at a budget it has the slowest of them within it.
+        needs: a library that the extra `baselines` brings; empty if none.
     """
 
     name: ClassVar[str]
     chooses: ClassVar[bool] = True
+    needs: ClassVar[str] = ""
 
     @abstractmethod
     def search(self, family: Family, judge: Judge, generator: torch.Generator) -> None:

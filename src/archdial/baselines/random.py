@@ -29,7 +29,7 @@ class Random(Baseline):
 
     def search(self, family: Family, judge: Judge, generator: torch.Generator) -> None:
         """Draw distinct architectures until the budget is used up."""
-        for architecture in _draws(family, TRIES * judge.left, generator):
+        for architecture in draws(family, TRIES * judge.left, generator):
             if not judge.left:
                 return
             judge(architecture)
@@ -46,13 +46,14 @@ class Drawn(Baseline):
 
     def search(self, family: Family, judge: Judge, generator: torch.Generator) -> None:
         """Draw 24 distinct architectures, or as many as the budget has."""
-        for architecture in _draws(family, TRIES * MEMBERS, generator):
+        for architecture in draws(family, TRIES * MEMBERS, generator):
             if not judge.left or len(judge.seen) == MEMBERS:
                 return
             judge(architecture)
 
 
-def _draws(family: Family, count: int, generator: torch.Generator) -> Iterator[Architecture]:
+def draws(family: Family, count: int, generator: torch.Generator) -> Iterator[Architecture]:
+    """Yield `count` architectures, each with its own share of what is kept or of the kinds."""
     network = family.network
     paths = make_paths("kept" if network.pretrained else "shares", network.space)
     return (network.canonical(paths.draw(generator)) for _ in range(count))

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from archdial.progress import Bar
 
 Baselines = Annotated[
-    str | None, typer.Option(help="Names with commas between: random, drawn, greedy.", show_default="all of them")
+    str | None,
+    typer.Option(
+        help="Names with commas between: random, drawn, greedy, knapsack, nsga2, single.",
+        show_default="all whose libraries are installed",
+    ),
 ]
 Evaluations = Annotated[
     int | None,
@@ -97,11 +101,13 @@ def _comparison_json(comparison: Comparison, pretrained: bool) -> dict[str, Any]
 
 
 def _chosen(names: str | None) -> dict[str, Any]:
+    from importlib.util import find_spec
+
     from archdial.baselines import BASELINES
     from archdial.errors import unknown
 
     if names is None:
-        return dict(BASELINES)
+        return {name: one for name, one in BASELINES.items() if not one.needs or find_spec(one.needs)}
     asked = [name.strip() for name in names.split(",")]
     for name in asked:
         if name not in BASELINES:

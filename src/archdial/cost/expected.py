@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,7 @@ class ExpectedCost(nn.Module, Cost):
         if not table.has(column):
             raise UsageError(f"the cost table has no {column}: it was made by an older archdial, profile again")
         self.space, self.column = space, column
-        places = Places(space)
+        places = self._places = Places(space)
         terms = table.priced() if column == "latency_ms" else table.terms
         constant, single, joint = _split(space, places, terms, column)
         self.register_buffer("constant", constant, persistent=False)
@@ -105,6 +106,15 @@ class ExpectedCost(nn.Module, Cost):
         span = self.highest - self.lowest
         excess = self._total(weights) - self.lowest
         return (excess / span if span > 0 else 0.0 * excess).to(weights.dtype)
+
+    def products(self) -> list[tuple[list[tuple[int, ...]], float]]:
+        """Return the entries over several choices: of each choice the flat places, any of which will do, and the cost."""
+        found = []
+        for term in self.joint:
+            index, cost = cast(_Joint, term).index, cast(_Joint, term).cost
+            factors = ([self._places.positions(number) for number in column] for column in index.T.tolist())
+            found += list(zip(factors, cost.tolist(), strict=True))
+        return found
 
     def _total(self, weights: Tensor) -> Tensor:
         exact = self._checked(weights)

@@ -86,7 +86,7 @@ class Dial(ABC):
         return task + penalty
 
     def excess(self, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
-        """Return by how much (n,) option weights (n, m, k) exceed what positions (n, d) allow: by default not at all."""
+        """Return by how much (n,) option weights (n, m, k) exceed what positions (n, d) allow: by default 0."""
         return weights.new_zeros(len(positions))
 
     @abstractmethod

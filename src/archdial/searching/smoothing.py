@@ -10,8 +10,8 @@ def smoothed(weights: Tensor, mask: Tensor, radius: float, generator: torch.Gene
     """Return option weights (m, k) plus δ ~ U(−radius, radius), where `mask` (m, k) says that an option is.
 
     SDARTS-RS (Chen and Hsieh 2020, eq. 4): min over w of E_δ L(w, γ + δ). Up to second order that adds radius² / 6
-    times the trace of the loss's Hessian in γ, which drives weights to where discretisation loses little. As all options
-    get a weight all of them run, whatever the relaxation.
+    times the trace of the loss's Hessian in γ, which drives weights to where discretisation loses little. As all
+    options get a weight all of them run, whatever the relaxation.
     """
     if radius == 0:
         return weights

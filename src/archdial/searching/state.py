@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,7 @@ class SearchState:
         frozen: the weights are those of an earlier search or came with the network, and stay.
         archive: what was evaluated, in that order.
         pending: what the epoch in hand still is to evaluate, from its first batch on.
+        judge: who evaluates architectures, if not its own evaluator.
     """
 
     network: Supernet
@@ -65,6 +66,7 @@ class SearchState:
     frozen: bool = False
     archive: list[Evaluated] = field(default_factory=list)
     pending: list[Architecture] = field(default_factory=list)
+    judge: Callable[[Architecture], Evaluated] | None = None
     _evaluator: Evaluator | None = None
 
     def images(self, pixels: Tensor, *, training: bool = False) -> Tensor:
@@ -96,7 +98,7 @@ class SearchState:
 
     def evaluate(self, architecture: Architecture) -> Evaluated:
         """Evaluate `architecture` with inherited weights and put it into the archive."""
-        result = self.evaluator(architecture)
+        result = (self.judge or self.evaluator)(architecture)
         self.archive.append(result)
         return result
 
