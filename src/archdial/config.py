@@ -18,7 +18,7 @@ from archdial.cost.tables import check_name
 from archdial.dial import DIALS, Dial, make_dial
 from archdial.errors import UsageError, unknown
 from archdial.hypernet import make_hypernet
-from archdial.network_settings import CellSettings, GateSettings, settings_type
+from archdial.network_settings import CellSettings, NetworkSettings, settings_type
 from archdial.recipe_file import read_yaml, recipe_names, recipe_text, validated
 from archdial.searching.settings import SearchSettings
 from archdial.training import TrainSettings
@@ -86,7 +86,7 @@ class Recipe:
     about: str = ""
     weights: int | float = 0.5
     limit: int | None = None
-    network: CellSettings | GateSettings = field(default_factory=CellSettings)
+    network: NetworkSettings = field(default_factory=CellSettings)
     dial: dict[str, Any] = field(default_factory=lambda: {"kind": "scalar"})
     search: SearchSettings = field(default_factory=SearchSettings)
     table: str | None = None

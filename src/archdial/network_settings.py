@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import ConfigDict
@@ -19,11 +19,34 @@ from archdial.networks.cells import CellNetwork, CellPlan
 from archdial.networks.gated import gates
 from archdial.networks.gated.choices import DROPPED, OPTIONS
 from archdial.networks.gated.source import load_weights, make_model
+from archdial.networks.nas_bench_201 import NAMES, NasBench201, Plan
 from archdial.space import Choice, Space
 
 
+class FromScratch:
+    """What networks have in common whose weights the search trains."""
+
+    @property
+    def stored_weights(self) -> Path | None:
+        """None: they begin with weights of their own."""
+        return None
+
+    def check_ready(self) -> None:
+        """Do nothing: a search can begin."""
+
+    def with_weights(self, path: Path | None) -> Self:
+        """Return the settings themselves.
+
+        Raises:
+            UsageError: weights are given.
+        """
+        if path is not None:
+            raise UsageError(f"--weights {path}: this recipe searches cells, whose weights the search trains")
+        return self
+
+
 @dataclass(frozen=True)
-class CellSettings:
+class CellSettings(FromScratch):
     """Cells, without what the data decide: image size, image channels, classes; see `CellPlan`."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -56,23 +79,37 @@ class CellSettings:
         """Return the network for images and classes of `data`."""
         return CellNetwork(self.plan(data.input_shape, len(data.classes)))
 
-    @property
-    def stored_weights(self) -> Path | None:
-        """None: cells begin with weights of their own."""
-        return None
-
-    def check_ready(self) -> None:
-        """Do nothing: a search can begin."""
-
-    def with_weights(self, path: Path | None) -> CellSettings:
-        """Return the settings themselves; cells begin with weights of their own."""
-        if path is not None:
-            raise UsageError(f"--weights {path}: this recipe searches cells, whose weights the search trains")
-        return self
-
     def example_space(self) -> Space:
         """Return the space, which does not depend on the data."""
         return self.plan((1, 28, 28), 10).space()
+
+
+@dataclass(frozen=True)
+class BenchSettings(FromScratch):
+    """The cells of NAS-Bench-201, without what the data decide; see `nas_bench_201.Plan`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    kind: Literal["nas_bench_201"] = "nas_bench_201"
+    cells: int = 5
+    channels: int = 16
+    operations: tuple[str, ...] = NAMES
+
+    def __post_init__(self) -> None:
+        self.plan((3, 32, 32), 10)
+
+    def plan(self, input_shape: tuple[int, int, int], classes: int) -> Plan:
+        """Return the plan for images of `input_shape` (channels, height, width)."""
+        in_channels, height, width = input_shape
+        return Plan(in_channels, classes, self.cells, self.channels, self.operations, (height, width))
+
+    def make(self, data: DataSet) -> Supernet:
+        """Return the network for images and classes of `data`."""
+        return NasBench201(self.plan(data.input_shape, len(data.classes)))
+
+    def example_space(self) -> Space:
+        """Return the space, which does not depend on the data."""
+        return self.plan((3, 32, 32), 10).space()
 
 
 @dataclass(frozen=True)
@@ -142,12 +179,12 @@ class GateSettings:
         return Space((Choice("gate", OPTIONS, ("operation", DROPPED)),))
 
 
-NetworkSettings = CellSettings | GateSettings
+NetworkSettings = CellSettings | BenchSettings | GateSettings
 
-KINDS: dict[str, type[CellSettings] | type[GateSettings]] = {"cells": CellSettings, "gates": GateSettings}
+KINDS: dict[str, type[NetworkSettings]] = {"cells": CellSettings, "nas_bench_201": BenchSettings, "gates": GateSettings}
 
 
-def settings_type(value: Mapping[str, Any]) -> type[CellSettings] | type[GateSettings]:
+def settings_type(value: Mapping[str, Any]) -> type[NetworkSettings]:
     """Return the dataclass for the `network` section of a recipe.
 
     Raises:

@@ -25,6 +25,7 @@ from archdial.member import Member
 from archdial.networks.base import Supernet
 from archdial.networks.cells import CellNetwork
 from archdial.networks.gated import GatedNetwork
+from archdial.networks.nas_bench_201 import NasBench201
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture
@@ -33,6 +34,7 @@ FORMAT, MEMBER_FORMAT, VERSION = "archdial.family", "archdial.member", 1
 FAMILY, ARCHITECTURE, WEIGHTS = "family.json", "architecture.json", "weights.safetensors"
 NETWORKS: dict[str, Callable[..., Supernet]] = {
     CellNetwork.kind: CellNetwork.from_json,
+    NasBench201.kind: NasBench201.from_json,
     GatedNetwork.kind: GatedNetwork.from_json,
 }
 

@@ -231,7 +231,7 @@ class CellNetwork(Supernet):
 
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return logits (n, classes) of images (n, c, h, w) under option weights (m, k)."""
-        taken = _taken(weights)
+        taken = taken_options(weights)
         # A single input channel has no layout of its own: without this the whole network would run in the slower one.
         older = newer = self.stem(inputs).contiguous(memory_format=torch.channels_last)
         for place, cell in zip(self._places, self.cells, strict=True):
@@ -322,7 +322,8 @@ def _part(name: str, module: nn.Module, channels: int, size: tuple[int, int]) ->
     return Part(f"{name}/{channels}x{size[0]}x{size[1]}", module, (channels, *size))
 
 
-def _taken(weights: Tensor) -> Taken:
+def taken_options(weights: Tensor) -> Taken:
+    """Return for each choice of option weights (m, k) the options whose weight is not exactly zero."""
     values = weights.detach().tolist()
     plain = not weights.requires_grad
     return [

@@ -87,6 +87,29 @@ def identity(channels: int, stride: int) -> nn.Module:
     return nn.Identity() if stride == 1 else FactorizedReduction(channels, channels)
 
 
+@register_operation("skip_connect")
+def skip_connect(channels: int, stride: int) -> nn.Module:
+    """Return what NAS-Bench-201 calls the identity."""
+    return identity(channels, stride)
+
+
+def _convolution(channels: int, kernel: int, stride: int) -> nn.Module:
+    convolution = nn.Conv2d(channels, channels, kernel, stride, padding=kernel // 2, bias=False)
+    return nn.Sequential(nn.ReLU(), convolution, nn.BatchNorm2d(channels))
+
+
+@register_operation("nor_conv_1x1")
+def nor_conv_1x1(channels: int, stride: int) -> nn.Module:
+    """Return an activation, a 1×1 convolution and a normalisation, as NAS-Bench-201 has it."""
+    return _convolution(channels, 1, stride)
+
+
+@register_operation("nor_conv_3x3")
+def nor_conv_3x3(channels: int, stride: int) -> nn.Module:
+    """Return an activation, a 3×3 convolution and a normalisation, as NAS-Bench-201 has it."""
+    return _convolution(channels, 3, stride)
+
+
 @register_operation("max_pool_3x3")
 def max_pool_3x3(channels: int, stride: int) -> nn.Module:
     """Return 3×3 max pooling."""

@@ -1,0 +1,206 @@
+"""The cells and the skeleton of NAS-Bench-201 (Dong and Yang 2020), whose true accuracies are tabulated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from archdial.errors import UsageError
+from archdial.networks.base import Part, Supernet, TermPlan
+from archdial.networks.cells import Edge, taken_options
+from archdial.networks.operations import check_operations
+from archdial.networks.plain import plain_module
+from archdial.space import Architecture, Choice, Space
+
+NAMES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+STAGES = 3
+EDGES = tuple((node, source) for node in range(1, 4) for source in range(node))
+"""(node, source) of each edge of a cell: node 0 is the input, node 3 the output."""
+
+_EDGE = re.compile(r"([a-z0-9_]+)~(\d)")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a network of the benchmark is made of; it trained with 5 cells a stage and 16 channels.
+
+    Attributes:
+        cells: equal cells in each of the three stages.
+        channels: of the first stage; each further one has twice as many, on half the height and width.
+        image_size: (height, width) of an image, in pixels.
+    """
+
+    in_channels: int = 3
+    classes: int = 10
+    cells: int = 5
+    channels: int = 16
+    operations: tuple[str, ...] = NAMES
+    image_size: tuple[int, int] = (32, 32)
+
+    def __post_init__(self) -> None:
+        check_operations(self.operations)
+        for name, value in asdict(self).items():
+            least = min(value) if name == "image_size" else value
+            if name != "operations" and least < 1:
+                raise UsageError(f"{name} = {value}: expected whole numbers, at least 1")
+
+    def space(self) -> Space:
+        """Return the six choices of the one cell that all places share."""
+        choices = (Choice(f"{node}<-{source}", self.operations, self.operations) for node, source in EDGES)
+        return Space(tuple(choices))
+
+    @property
+    def stages(self) -> list[tuple[int, tuple[int, int]]]:
+        """Channels, and height and width, of each stage."""
+        sizes = [self.image_size]
+        for _ in range(STAGES - 1):
+            height, width = sizes[-1]
+            sizes.append((-(-height // 2), -(-width // 2)))
+        return [(self.channels * 2**stage, size) for stage, size in enumerate(sizes)]
+
+
+class BenchCell(nn.Module):
+    """Four nodes, each the sum of its edges from all before it."""
+
+    def __init__(self, operations: tuple[str, ...], channels: int) -> None:
+        super().__init__()
+        self.edges = nn.ModuleList(Edge(operations, channels, 1) for _ in EDGES)
+
+    def forward(self, inputs: Tensor, taken: list[list[tuple[int, Tensor | None]]]) -> Tensor:
+        """Map (n, c, h, w) to the same shape."""
+        states = [inputs]
+        rows = iter(zip(self.edges, taken, strict=True))
+        for _ in range(1, 4):
+            outputs = [edge(state, row) for state, (edge, row) in zip(states, rows, strict=False)]
+            fed = [output for output in outputs if output is not None]
+            # A node that nothing feeds is zero, as the benchmark has it.
+            states.append(sum(fed[1:], fed[0]) if fed else torch.zeros_like(inputs))
+        return states[-1]
+
+
+class Halving(nn.Module):
+    """The residual block between stages: half the height and width, twice the channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        wide = 2 * channels
+        self.first = nn.Sequential(
+            nn.ReLU(), nn.Conv2d(channels, wide, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(wide)
+        )
+        self.second = nn.Sequential(nn.ReLU(), nn.Conv2d(wide, wide, 3, padding=1, bias=False), nn.BatchNorm2d(wide))
+        # Rounded up, as the convolutions round.
+        self.shortcut = nn.Sequential(
+            nn.AvgPool2d(2, stride=2, ceil_mode=True, count_include_pad=False), nn.Conv2d(channels, wide, 1, bias=False)
+        )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Map (n, c, h, w) to (n, 2 c, ⌈h/2⌉, ⌈w/2⌉)."""
+        return cast(Tensor, self.shortcut(inputs) + self.second(self.first(inputs)))
+
+
+class NasBench201(Supernet):
+    """Stem, three stages of equal cells with a residual block between them, head; all cells share six choices."""
+
+    kind = "nas_bench_201"
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan, self.space = plan, plan.space()
+        first, last = plan.channels, plan.stages[-1][0]
+        self.stem = nn.Sequential(nn.Conv2d(plan.in_channels, first, 3, padding=1, bias=False), nn.BatchNorm2d(first))
+        self.cells = nn.ModuleList(
+            BenchCell(plan.operations, channels) for channels, _ in plan.stages for _ in range(plan.cells)
+        )
+        self.halvings = nn.ModuleList(Halving(channels) for channels, _ in plan.stages[:-1])
+        self.head = nn.Sequential(
+            nn.BatchNorm2d(last), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, plan.classes)
+        )
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one image."""
+        return self.plan.in_channels, *self.plan.image_size
+
+    def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return logits (n, classes) of images (n, c, h, w) under option weights (6, k)."""
+        taken = taken_options(weights)
+        state = self.stem(inputs).contiguous(memory_format=torch.channels_last)
+        for number, cell in enumerate(self.cells):
+            stage, place = divmod(number, self.plan.cells)
+            if stage and not place:
+                state = self.halvings[stage - 1](state)
+            state = cell(state, taken)
+        return cast(Tensor, self.head(state))
+
+    def build(self, architecture: Architecture) -> nn.Module:
+        """Return `architecture` as a plain module of `torch.nn` parts, weights copied."""
+        return plain_module(self, self.space.one_hot(architecture))
+
+    def terms(self) -> list[TermPlan]:
+        """Return one term a choice, and one without choices for stem, halvings and head."""
+        return [TermPlan((), {(): tuple(self._fixed_parts())}), *map(self._term, range(len(EDGES)))]
+
+    def _term(self, row: int) -> TermPlan:
+        choice = self.space.choices[row]
+        return TermPlan((choice.name,), {(o,): tuple(self._option_parts(row, o)) for o in choice.options})
+
+    def _option_parts(self, row: int, option: str) -> Iterator[Part]:
+        for number, cell in enumerate(self.cells):
+            channels, size = self.plan.stages[number // self.plan.cells]
+            module = dict(cast(Edge, cast(BenchCell, cell).edges[row]).options.items()).get(option)
+            if module is not None and not isinstance(module, nn.Identity):
+                yield _part(option, module, channels, size)
+
+    def _fixed_parts(self) -> Iterator[Part]:
+        stages = self.plan.stages
+        yield _part("stem", self.stem, self.plan.in_channels, self.plan.image_size)
+        for halving, (channels, size) in zip(self.halvings, stages, strict=False):
+            yield _part("halve", halving, channels, size)
+        yield _part("head", self.head, *stages[-1])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan, from which `from_json` makes an equal network."""
+        return {"kind": self.kind, **asdict(self.plan)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> NasBench201:
+        """Return a network with new weights by the plan that `to_json` wrote."""
+        plan: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
+        plan.pop("kind", None)
+        return cls(Plan(**plan))
+
+
+def _part(name: str, module: nn.Module, channels: int, size: tuple[int, int]) -> Part:
+    return Part(f"{name}/{channels}x{size[0]}x{size[1]}", module, (channels, *size))
+
+
+def name_of(space: Space, architecture: Architecture) -> str:
+    """Return an architecture as the benchmark writes it: |op~0|+|op~0|op~1|+|op~0|op~1|op~2|."""
+    names = iter(
+        f"{choice.options[option]}~{source}"
+        for choice, option, (_, source) in zip(space.choices, architecture.options, EDGES, strict=True)
+    )
+    return "+".join("|" + "|".join(next(names) for _ in range(node)) + "|" for node in range(1, 4))
+
+
+def architecture_of(space: Space, name: str) -> Architecture:
+    """Return the architecture that the benchmark writes as `name`.
+
+    Raises:
+        UsageError: it is none of its names, or has an operation that the space lacks.
+    """
+    found = _EDGE.findall(name)
+    if [source for _, source in found] != [str(source) for _, source in EDGES]:
+        raise UsageError(f"{name!r}: expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, a name of NAS-Bench-201")
+    options = []
+    for (operation, _), choice in zip(found, space.choices, strict=True):
+        if operation not in choice.options:
+            raise UsageError(f"operation {operation!r} in {name!r}: expected one of {', '.join(choice.options)}")
+        options.append(choice.options.index(operation))
+    return Architecture(tuple(options))
