@@ -8,8 +8,11 @@ import pytest
 import torch
 
 from archdial.cost.counting import flops
+from archdial.cost.expected import ExpectedCost
 from archdial.errors import UsageError
 from archdial.networks.nas_bench_201 import NAMES, NasBench201, Plan, architecture_of, name_of
+
+from .examples import counted_table
 
 SMALL = Plan(in_channels=1, classes=4, cells=1, channels=4, image_size=(9, 9))
 
@@ -71,13 +74,14 @@ def test_json_makes_an_equal_network() -> None:
     assert again.plan == network.plan and again.state_dict().keys() == network.state_dict().keys()
 
 
-def test_options_have_terms_and_all_are_priced() -> None:
+def test_costs_are_those_of_built_members() -> None:
     network = NasBench201(SMALL)
-    fixed, *terms = network.terms()
-    assert not fixed.choices and [term.choices for term in terms] == [(c.name,) for c in network.space.choices]
-    for term, option in itertools.product(terms, NAMES):
-        free = option in ("none", "skip_connect")
-        assert len(term.entries[(option,)]) == (0 if free else 3)
+    cost = {column: ExpectedCost(network.space, counted_table(network), column) for column in ("parameters", "flops")}
+    generator = torch.Generator().manual_seed(1)
+    for architecture in [network.space.random(generator) for _ in range(12)]:
+        built = network.build(architecture)
+        assert cost["parameters"].of(architecture) == sum(p.numel() for p in built.parameters())
+        assert cost["flops"].of(architecture) == flops(built, network.input_shape)
 
 
 @pytest.mark.parametrize("wrong", [{"cells": 0}, {"image_size": (0, 3)}, {"operations": ("conv",)}])

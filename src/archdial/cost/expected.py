@@ -108,7 +108,7 @@ class ExpectedCost(nn.Module, Cost):
         return (excess / span if span > 0 else 0.0 * excess).to(weights.dtype)
 
     def products(self) -> list[tuple[list[tuple[int, ...]], float]]:
-        """Return the entries over several choices: of each choice the flat places, any of which will do, and the cost."""
+        """Return the entries over several choices: the flat places of each, any of which will do, and the cost."""
         found = []
         for term in self.joint:
             index, cost = cast(_Joint, term).index, cast(_Joint, term).cost

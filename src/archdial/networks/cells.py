@@ -14,7 +14,7 @@ from archdial.errors import UsageError
 from archdial.networks.base import Part, Supernet, TermPlan
 from archdial.networks.operations import FactorizedReduction, check_operations, make_operation
 from archdial.networks.plain import plain_module
-from archdial.networks.sharing import Split, Splits, by_source, shared_plans, split
+from archdial.networks.sharing import Split, Splits, by_source, own_plan, shared_plans, split
 from archdial.space import Architecture, Choice, Space
 
 NORMAL, REDUCTION = "normal", "reduction"
@@ -255,7 +255,7 @@ class CellNetwork(Supernet):
         """
         splits = self._splits()
         always = TermPlan((), {(): tuple(self._fixed_parts())})
-        return [always, *(_own_plan(choice, splits) for choice in self.space.choices), *self._shared_plans(splits)]
+        return [always, *(own_plan(choice, splits) for choice in self.space.choices), *self._shared_plans(splits)]
 
     def _splits(self) -> Splits:
         """Return each option of each choice split, in every cell that has the edge."""
@@ -305,12 +305,6 @@ class CellNetwork(Supernet):
         plan: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
         plan.pop("kind", None)
         return cls(CellPlan(**plan))
-
-
-def _own_plan(choice: Choice, splits: Splits) -> TermPlan:
-    """Return the term of what the edge of `choice` alone does under each of its options."""
-    own = {o: tuple(one.own for one in splits[choice.name, o] if one.own is not None) for o in choice.options}
-    return TermPlan((choice.name,), {(option,): parts for option, parts in own.items()})
 
 
 def _node(name: str) -> str:

@@ -15,6 +15,7 @@ from archdial.networks.base import Part, Supernet, TermPlan
 from archdial.networks.cells import Edge, taken_options
 from archdial.networks.operations import check_operations
 from archdial.networks.plain import plain_module
+from archdial.networks.sharing import Split, Splits, by_source, own_plan, shared_plans, split
 from archdial.space import Architecture, Choice, Space
 
 NAMES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -143,19 +144,29 @@ class NasBench201(Supernet):
         return plain_module(self, self.space.one_hot(architecture))
 
     def terms(self) -> list[TermPlan]:
-        """Return one term a choice, and one without choices for stem, halvings and head."""
-        return [TermPlan((), {(): tuple(self._fixed_parts())}), *map(self._term, range(len(EDGES)))]
+        """Return the terms: what always runs, what each edge alone does, and what edges from one node share."""
+        splits = self._splits()
+        plans = [
+            TermPlan((), {(): tuple(self._fixed_parts())}),
+            *(own_plan(choice, splits) for choice in self.space.choices),
+        ]
+        for edges in by_source(self.space.choices, lambda choice: choice.name.split("<-")[1]).values():
+            plans += shared_plans(edges, splits)
+        return plans
 
-    def _term(self, row: int) -> TermPlan:
-        choice = self.space.choices[row]
-        return TermPlan((choice.name,), {(o,): tuple(self._option_parts(row, o)) for o in choice.options})
+    def _splits(self) -> Splits:
+        return {
+            (choice.name, option): tuple(self._split(row, option))
+            for row, choice in enumerate(self.space.choices)
+            for option in choice.options
+        }
 
-    def _option_parts(self, row: int, option: str) -> Iterator[Part]:
+    def _split(self, row: int, option: str) -> Iterator[Split]:
         for number, cell in enumerate(self.cells):
             channels, size = self.plan.stages[number // self.plan.cells]
             module = dict(cast(Edge, cast(BenchCell, cell).edges[row]).options.items()).get(option)
             if module is not None and not isinstance(module, nn.Identity):
-                yield _part(option, module, channels, size)
+                yield split(option, module, (channels, *size), 1)
 
     def _fixed_parts(self) -> Iterator[Part]:
         stages = self.plan.stages

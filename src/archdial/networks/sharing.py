@@ -65,6 +65,12 @@ def split(option: str, module: nn.Module, shape: Shape, stride: int) -> Split:
     return Split((first,), Part(f"{option}/{place}", nn.Sequential(*layers[count:]), tuple(inner)))
 
 
+def own_plan(choice: Choice, splits: Splits) -> TermPlan:
+    """Return the term of what the edge of `choice` alone does under each of its options."""
+    own = {o: tuple(one.own for one in splits[choice.name, o] if one.own is not None) for o in choice.options}
+    return TermPlan((choice.name,), {(option,): parts for option, parts in own.items()})
+
+
 def shared_plans(edges: Sequence[Choice], splits: Splits) -> Iterator[TermPlan]:
     """Yield the terms of what `edges`, choices of edges from one node in their order, share.
 
