@@ -54,6 +54,12 @@ def test_members_are_measured_and_the_area_is_relative_to_the_whole(toy: Toy) ->
             )
         value = curve.to_json()
         assert len(value["members"]) == len(curve.members) and value["area"] == curve.area
+        assert 0 <= value["hypervolume"] <= 1
+        # Whatever is chosen within a budget, the front is at least as good at it.
+        accuracies = [point["accuracy"] for point in value["accuracy_within"]]
+        assert [point["share"] for point in value["accuracy_within"]] == [0.25, 0.5, 0.75]
+        assert all(accuracy in {0.0, *(m.accuracy for m in curve.members)} for accuracy in accuracies)
+        assert (value["seconds"] is None) == (curve.found.name == FAMILY)
     after = dict(toy.family.network.named_buffers())
     assert before and all(torch.equal(buffer, after[name]) for name, buffer in before.items())
 

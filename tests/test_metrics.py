@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archdial.errors import UsageError
-from archdial.metrics import area_under_curve, hypervolume, kendall_tau, pareto_front, spearman
+from archdial.metrics import accuracy_within, area_under_curve, hypervolume, kendall_tau, pareto_front, spearman
 
 # A coarse grid, so that ties are frequent.
 POINTS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=12)
@@ -138,3 +138,10 @@ def test_malformed_points_are_refused() -> None:
         hypervolume([math.nan], [0.5], reference_cost=1.0)
     with pytest.raises(UsageError, match="nan or infinite"):
         hypervolume([1.0], [0.5], reference_cost=math.inf)
+
+
+def test_accuracy_within_is_that_of_the_point_chosen() -> None:
+    costs, accuracies, validation = [1.0, 2.0, 3.0], [0.5, 0.7, 0.6], [0.6, 0.5, 0.9]
+    assert [accuracy_within(costs, accuracies, limit) for limit in (0.5, 1.0, 2.5, 9.0)] == [0.0, 0.5, 0.7, 0.7]
+    chosen = [accuracy_within(costs, accuracies, limit, chosen_by=validation) for limit in (1.0, 2.5, 9.0)]
+    assert chosen == [0.5, 0.5, 0.6]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,13 +14,16 @@ from archdial.data import Images
 from archdial.family import Family
 from archdial.measure import latencies, with_accuracy
 from archdial.member import Member
-from archdial.metrics import area_under_curve, pareto_front
+from archdial.metrics import accuracy_within, area_under_curve, hypervolume, pareto_front
 from archdial.progress import Bar, NoBar
 from archdial.searching.evaluation import Evaluated, Evaluator, restore, statistics_of
 from archdial.space import Architecture
 
 FAMILY = "hypernetwork"
 """What the family itself is called in a comparison."""
+
+SHARES = (0.25, 0.5, 0.75)
+"""Of the full network's latency: the budgets at which the accuracy of each method is told."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,14 @@ class Found:
     Attributes:
         evaluations: how many architectures it had evaluated for that.
         chosen: by accuracy on validation images; else `front` is all that it saw, cheapest first.
+        seconds: that it took; None where that was not seen, as of the search of the family itself.
     """
 
     name: str
     evaluations: int
     front: tuple[Evaluated, ...]
     chosen: bool = True
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,17 @@ class Curve:
     Attributes:
         validation: accuracies (n,) by which the best within a budget is chosen.
         area: mean of the chosen accuracy over budgets from 0 to the latency of the full network.
+        hypervolume: of (latency, accuracy), reference point the latency of the full network and accuracy 0, as a share
+            of that box.
+        within: the chosen accuracy by budget, as a share of the latency of the full network.
     """
 
     found: Found
     members: tuple[Member, ...]
     validation: tuple[float, ...]
     area: float
+    hypervolume: float
+    within: Mapping[float, float]
 
     def to_json(self) -> dict[str, Any]:
         """Return the curve as an object of comparison.json."""
@@ -58,6 +69,9 @@ class Curve:
             "evaluations": self.found.evaluations,
             "chosen_by": "validation_accuracy" if self.found.chosen else "latency_ms",
             "area": self.area,
+            "hypervolume": self.hypervolume,
+            "accuracy_within": [{"share": share, "accuracy": value} for share, value in self.within.items()],
+            "seconds": self.found.seconds,
             "members": [
                 {**member.to_json(), "validation_accuracy": accuracy}
                 for member, accuracy in zip(self.members, self.validation, strict=True)
@@ -86,11 +100,11 @@ def search_baselines(
     bar, before = bar or NoBar(), statistics_of(family.network)
     results = [Found(FAMILY, len(family.archive), _front(family, family.archive))]
     for name, baseline in baselines.items():
-        judge = Judge(evaluator, budget, bar.part(name, budget).advance)
+        judge, began = Judge(evaluator, budget, bar.part(name, budget).advance), time.perf_counter()
         baseline.search(family, judge, torch.Generator().manual_seed(seed))
-        seen = list(judge.seen.values())
+        seen, seconds = list(judge.seen.values()), time.perf_counter() - began
         members = _front(family, seen) if baseline.chooses else _by_cost(family, seen)
-        results.append(Found(name, len(seen), members, baseline.chooses))
+        results.append(Found(name, len(seen), members, baseline.chooses, seconds))
     restore(family.network, before)
     return results
 
@@ -132,7 +146,9 @@ def _curve(found: Found, members: tuple[Member, ...], validation: tuple[float, .
     costs, accuracies = [m.latency_ms for m in members], [m.accuracy for m in members]
     chosen_by = validation if found.chosen else costs
     area = area_under_curve(costs, accuracies, full_cost=full_ms, chosen_by=chosen_by)
-    return Curve(found, members, validation, area)
+    volume = hypervolume(costs, accuracies, reference_cost=full_ms) / full_ms
+    within = {s: accuracy_within(costs, accuracies, s * full_ms, chosen_by=chosen_by) for s in SHARES}
+    return Curve(found, members, validation, area, volume, within)
 
 
 def _front(family: Family, seen: Sequence[Evaluated]) -> tuple[Evaluated, ...]:

@@ -73,6 +73,24 @@ def area_under_curve(costs: Values, accuracies: Values, *, full_cost: float, cho
     return float(np.diff(edges) @ accuracy[front])
 
 
+def accuracy_within(costs: Values, accuracies: Values, limit: float, *, chosen_by: Values | None = None) -> float:
+    """Return the accuracy of the point chosen among those that cost at most `limit`; 0 where there is none.
+
+    Args:
+        costs: (n,) in any one unit.
+        accuracies: (n,).
+        limit: in the same unit as the costs.
+        chosen_by: (n,) what the point is chosen by, the largest, if not by its accuracy.
+
+    Raises:
+        UsageError: the lengths differ, or a value is not finite.
+    """
+    cost, accuracy = _pair(costs, accuracies)
+    _, rank = _pair(costs, accuracies if chosen_by is None else chosen_by)
+    within = np.flatnonzero(cost <= limit)
+    return float(accuracy[within[np.argmax(rank[within])]]) if within.size else 0.0
+
+
 def spearman(x: Values, y: Values) -> float:
     """Return Spearman's rank correlation of two (n,) samples, ties at their mean rank; nan if one is flat.
 

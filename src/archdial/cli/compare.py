@@ -46,8 +46,8 @@ def compare(
     """Compare a run with baselines.
 
     Each baseline finds members of the same supernet by evaluations on validation images, as the search did; their
-    accuracy is then taken on the split, their latency measured. The area under each curve is relative to the latency of
-    the whole network.
+    accuracy is then taken on the split, their latency measured. Areas, hypervolumes and budgets are relative to the
+    latency of the whole network, which with accuracy 0 is the reference point.
     """
     from archdial.progress import Bar
     from archdial.runs import COMPARISON
@@ -96,6 +96,7 @@ def _comparison_json(comparison: Comparison, pretrained: bool) -> dict[str, Any]
     name = "the untouched network" if pretrained else "the dearest network"
     return {
         "full": {"name": name, **full.to_json()},
+        "reference": {"latency_ms": full.latency_ms, "accuracy": 0.0},
         "methods": [curve.to_json() for curve in comparison.curves],
     }
 
@@ -123,10 +124,14 @@ def table_of(value: dict[str, Any]) -> Table:
     title = f"{full['name']}: {100 * full['accuracy']:.2f} % at {full['latency_ms']:.3g} ms, {value['accuracy_split']}"
     table = Table(title=title)
     table.add_column("method")
-    for heading in ("evaluations", "members", "area under the curve", "best accuracy %"):
+    shares = [point["share"] for point in methods[0]["accuracy_within"]]
+    budgets = [f"% within {share:g}" for share in shares]
+    for heading in ("evaluations", "seconds", "area under the curve", "hypervolume", *budgets, "best accuracy %"):
         table.add_column(heading, justify="right")
     for method in methods:
         best = max(method["members"], key=lambda member: member["validation_accuracy"])
-        row = (str(method["evaluations"]), str(len(method["members"])), f"{method['area']:.3f}")
-        table.add_row(method["name"], *row, f"{100 * best['accuracy']:.2f}")
+        seconds = "–" if method["seconds"] is None else f"{method['seconds']:.0f}"
+        row = (str(method["evaluations"]), seconds, f"{method['area']:.3f}", f"{method['hypervolume']:.3f}")
+        within = (f"{100 * point['accuracy']:.2f}" for point in method["accuracy_within"])
+        table.add_row(method["name"], *row, *within, f"{100 * best['accuracy']:.2f}")
     return table
