@@ -25,18 +25,19 @@ FIRST = "first"
 """Name of the device of a search for one, once others join it."""
 
 
-def redial(family: Family, dial: Dial | None = None, table: CostTable | None = None, *, seed: int = 0) -> Family:
+def redial(family: Family, dial: Dial | None = None, table: Tables | None = None, *, seed: int = 0) -> Family:
     """Return `family` with its hypernetwork trained anew on predictor and cost table; the weights stay untouched.
 
     Args:
         dial: another dial; by default the same one, its range or strength found anew.
-        table: what the options cost on another device, instead of the one that the family answers for.
+        table: what the options cost on another device, instead of the one that the family answers for; or the tables
+            of several devices by name, instead of all that it has.
 
     Raises:
         UsageError: the table is one of another space.
     """
     tables: Tables = table or family.table
-    if family.devices is not None:
+    if family.devices is not None and (table is None or isinstance(table, CostTable)):
         tables = family.devices.tables | ({} if table is None else {str(family.device): table})
     return _retrained(family, tables, dial or family.dial.opened(), seed)
 
@@ -77,7 +78,8 @@ def _retrained(family: Family, tables: Tables, dial: Dial, seed: int) -> Family:
     relaxation = StraightThrough(family.space)
     trainer = DialTrainer(fitted, hypernet, family.predictor, cost, relaxation, Temperature(), entropy=1.0)
     trainer.settle(known, generator, unseen_too=True)
-    return replace(family, **found(tables, cost, fitted, hypernet)).on(family.device)
+    result = replace(family, **found(tables, cost, fitted, hypernet))
+    return result.on(family.device) if family.device in (result.devices.each if result.devices else ()) else result
 
 
 def _recognised(family: Family, name: str, table: CostTable) -> Family:
