@@ -71,6 +71,17 @@ def test_each_device_has_a_dial_of_its_own(full_toy: Toy, both: Family) -> None:
     assert ours != [member.architecture for member in both.on(POOLS).along(12)]
 
 
+def test_redial_takes_the_tables_of_several_devices_at_once(full_toy: Toy, tables: dict[str, CostTable]) -> None:
+    family = redial(full_toy.family, table=tables)
+    assert family.devices is not None and list(family.devices.each) == [CONVOLVES, POOLS]
+    assert family.device == CONVOLVES
+    for device in tables:
+        assert regret(full_toy, family, device) < 0.02
+    # Others in their place: none of the old ones is left.
+    others = redial(family, table={BOTH: full_toy.family.table})
+    assert others.devices is not None and list(others.devices.each) == [BOTH]
+
+
 def test_within_asks_by_the_milliseconds_of_the_device(both: Family, tables: dict[str, CostTable]) -> None:
     costs = both.on(POOLS).costs["latency_ms"]
     limit = (costs.lowest + costs.highest) / 2
