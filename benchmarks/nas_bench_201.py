@@ -52,7 +52,9 @@ class Truth:
 
     def volume(self, device: str, architectures: Sequence[Architecture]) -> float:
         """Return the hypervolume of `architectures` on `device`, as a share of that of all there are."""
-        return self._volume(device, [self.index[a] for a in architectures]) / self._volume(device, range(len(self.index)))
+        return self._volume(device, [self.index[a] for a in architectures]) / self._volume(
+            device, range(len(self.index))
+        )
 
     def _volume(self, device: str, rows: Sequence[int] | range) -> float:
         costs, accuracies = (_scaled(values)[list(rows)] for values in (self.latency[device], self.accuracy))
@@ -80,7 +82,10 @@ def table(space: Space, device: str, measured: Mapping[Architecture, float]) -> 
     inputs, wanted = torch.cat(features, 1).numpy(), numpy.array(list(measured.values()))
     mean = wanted.mean()
     # Pairs are drawn to zero more strongly: they correct what the single choices leave.
-    weight = numpy.sqrt(RIDGE * len(wanted)) * numpy.r_[numpy.ones(hot[0].numel()), 3 * numpy.ones(inputs.shape[1] - hot[0].numel())]
+    weight = (
+        numpy.sqrt(RIDGE * len(wanted))
+        * numpy.r_[numpy.ones(hot[0].numel()), 3 * numpy.ones(inputs.shape[1] - hot[0].numel())]
+    )
     solution, *_ = numpy.linalg.lstsq(
         numpy.vstack([inputs, numpy.diag(weight)]), numpy.r_[wanted - mean, numpy.zeros(inputs.shape[1])], rcond=None
     )
@@ -101,7 +106,9 @@ def _table(space: Space, device: str, mean: float, blocks: list[Array], pairs: l
 
     terms = [CostTerm((), (entry((), max(constant, 0.0)),))]
     for name, row in zip(names, single, strict=True):
-        terms.append(CostTerm((name,), tuple(entry((o,), float(v - row.min())) for o, v in zip(options, row, strict=True))))
+        terms.append(
+            CostTerm((name,), tuple(entry((o,), float(v - row.min())) for o, v in zip(options, row, strict=True)))
+        )
     for (a, b), block in zip(pairs, blocks[1:], strict=True):
         values = (block - block.min()).reshape(k, k)
         entries = (entry((p, q), float(values[i, j])) for i, p in enumerate(options) for j, q in enumerate(options))
@@ -169,13 +176,18 @@ def report(family: Family, truth: Truth, options: argparse.Namespace) -> list[di
     return rows
 
 
-def left_out(searched: Family, truth: Truth, tables: Mapping[str, CostTable], options: argparse.Namespace) -> list[dict[str, Any]]:
+def left_out(
+    searched: Family, truth: Truth, tables: Mapping[str, CostTable], options: argparse.Namespace
+) -> list[dict[str, Any]]:
     """Return what each device left out of the search gets, from its features alone and by retraining the dial."""
     rows = []
     for device in options.leave_out:
         others = {name: value for name, value in tables.items() if name != device}
         family = redial(searched, Scalar(), others, seed=options.seed)
-        by = {kind: add_device(family, device, tables[device], retrain=kind == "retrained") for kind in ("features", "retrained")}
+        by = {
+            kind: add_device(family, device, tables[device], retrain=kind == "retrained")
+            for kind in ("features", "retrained")
+        }
         volumes = {kind: truth.volume(device, along(one, options.count)) for kind, one in by.items()}
         rows.append({"left_out": device, **volumes})
     return rows
@@ -200,7 +212,16 @@ def main() -> None:
     names = ("ours", "random", "most_multiplications", "truly_best")
     means = {name: float(numpy.mean([row[name] for row in rows])) for name in names}
     beaten = sum(row["ours"] > row["most_multiplications"] for row in rows)
-    print(json.dumps({"devices": len(rows), **means, "beats_most_multiplications_on": beaten, "tau": supernet_tau(searched, truth)}))
+    print(
+        json.dumps(
+            {
+                "devices": len(rows),
+                **means,
+                "beats_most_multiplications_on": beaten,
+                "tau": supernet_tau(searched, truth),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

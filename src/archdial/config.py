@@ -19,6 +19,7 @@ from archdial.dial import DIALS, Dial, make_dial
 from archdial.errors import UsageError, unknown
 from archdial.hypernet import make_hypernet
 from archdial.network_settings import CellSettings, NetworkSettings, settings_type
+from archdial.published import Published
 from archdial.recipe_file import read_yaml, recipe_names, recipe_text, validated
 from archdial.searching.settings import SearchSettings
 from archdial.training import TrainSettings
@@ -76,6 +77,7 @@ class Recipe:
         table: file of a cost table that was made elsewhere; without it one is measured, as `profile` says.
         tables: files of the cost tables of several devices, by their names; the search is then for all of them.
         train: how a member is trained from scratch; fine-tuning takes a quarter of its epochs, a fifth of its rate.
+        published: what a paper had at some positions of the dial, to be shown beside what the search finds there.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -93,6 +95,7 @@ class Recipe:
     tables: dict[str, str] | None = None
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
+    published: tuple[Published, ...] = ()
 
     def __post_init__(self) -> None:
         if Path(self.name).name != self.name:

@@ -92,6 +92,7 @@ def _again(recipe: str, given: Mapping[str, object]) -> str:
 def show_family(family: Family, folder: Path, title: str, following: str, as_json: bool) -> None:
     """Show the members of the front of `family`, which is in the run `folder`."""
     from archdial.cost.expected import ranges
+    from archdial.published import published_table
     from archdial.report.tables import members_table
 
     members = [member.to_json() for member in family.front()]
@@ -104,4 +105,19 @@ def show_family(family: Family, folder: Path, title: str, following: str, as_jso
         "range": ranges(family.costs),
         "members": members,
     }
-    show(value, members_table(members, title), following, as_json=as_json)
+    people = [members_table(members, title)]
+    if rows := _published(family):
+        value["published"] = rows
+        people.append(published_table(rows))
+    show(value, *people, following, as_json=as_json)
+
+
+def _published(family: Family) -> list[dict[str, Any]]:
+    from archdial.published import Published, beside
+
+    told = family.info.get("config", {}).get("published") or []
+    return beside(family, [Published(**{**row, "position": _position(row["position"])}) for row in told])
+
+
+def _position(value: float | list[float]) -> float | tuple[float, ...]:
+    return tuple(value) if isinstance(value, list) else value
