@@ -6,8 +6,8 @@
 
 DEVICES.csv.gz holds, of each of 15,625 architectures, the accuracy after 200 epochs on CIFAR-10 and the latency on each
 device. Of the latencies as many as `--measured` are read for a device's cost table: a sum over choices and pairs of
-choices, fitted to them. Accuracies are read when the search is over, to judge what it found. The hypernetwork is trained
-for all devices together; the members at `--count` positions of each device's dial are looked up.
+choices, fitted to them. Accuracies are read when the search is over, to judge what it found. The hypernetwork is
+trained for all devices together; the members at `--count` positions of each device's dial are looked up.
 
 Accuracy and latency are scaled to [0, 1] over the whole space; hypervolume with reference point (1, 1) of (latency,
 error), as a share of that of the true front. Prints one line of JSON a device and one with means.
