@@ -1,0 +1,119 @@
+"""One part of the search changed at a time: methods, relaxations, hypernetworks, objectives, by one command.
+
+    python benchmarks/ablation.py RECIPE --data FOLDER [--epochs N] [--images N] [--seeds 0,1,2] [--only NAME,NAME]
+
+Each variant runs through the same loop on the same images and cost table. Those that train no weights of their own (the
+`predictor` and `two_stage` methods) take the weights of the recipe's own search of that seed, so that they differ in
+nothing else. Prints one line of JSON a variant and seed: hypervolume of the members along the dial and of the front, by
+the table's latency and accuracy on test images with inherited weights, reference point the dearest network and accuracy
+0, as a share of that box; and seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from archdial.config import Recipe, load_recipe
+from archdial.cost.profile import profile
+from archdial.cost.table import CostTable
+from archdial.data import DataSet, Images, load, split
+from archdial.dial import make_dial
+from archdial.family import Family
+from archdial.hypernet import HYPERNETS
+from archdial.metrics import hypervolume
+from archdial.progress import Bar
+from archdial.relaxation import RELAXATIONS
+from archdial.run import search
+from archdial.searching.evaluation import Evaluator
+from archdial.space import Architecture
+
+POSITIONS = 24
+OWN = "as the recipe"
+
+METHODS: dict[str, dict[str, Any]] = {
+    "two_stage": {"method": "two_stage"},
+    "single_level": {"method": "single_level"},
+    "single_level, smoothed": {"method": "single_level", "smoothing": 0.3},
+    "bilevel": {"method": "bilevel"},
+    "bilevel, second order": {"method": "bilevel", "second_order": True},
+}
+RELAXED = {f"two_stage, {name}": {"method": "two_stage", "relaxation": name} for name in RELAXATIONS}
+HYPER = {f"hypernetwork {name}": {"hypernet": {"kind": name}} for name in HYPERNETS}
+DIALS = {f"dial {kind}": {"dial": {"kind": kind}} for kind in ("budget", "constraint", "power", "log_power")}
+VARIANTS: dict[str, dict[str, Any]] = {**METHODS, **RELAXED, **HYPER, **DIALS}
+
+
+def searched(
+    recipe: Recipe,
+    data: DataSet,
+    table: CostTable,
+    changes: dict[str, Any],
+    seed: int,
+    weights: Family | None,
+    bar: Bar,
+) -> Family:
+    """Return the family of `recipe` with `changes` of its search, or of its dial."""
+    settings = {name: value for name, value in changes.items() if name != "dial"}
+    chosen = replace(recipe.search, **settings)
+    frozen = weights if chosen.method in ("predictor", "two_stage") else None
+    seen = split(data, weights=recipe.weights, seed=seed, limit=recipe.limit)
+    dial = make_dial(changes.get("dial", recipe.dial))
+    network = recipe.network.make(data)
+    return search(network, seen, table, dial, chosen, seed=seed, weights_from=frozen, bar=bar)
+
+
+def volume(family: Family, evaluator: Evaluator, architectures: Sequence[Architecture]) -> float:
+    cost = family.costs[family.column]
+    found = [evaluator(architecture) for architecture in dict.fromkeys(architectures)]
+    costs = [cost.of(item.architecture) for item in found]
+    box = cost.highest - cost.lowest
+    return hypervolume(costs, [item.accuracy for item in found], reference_cost=cost.highest) / box
+
+
+def row(name: str, seed: int, family: Family, test: Images, seconds: float) -> dict[str, Any]:
+    evaluator = Evaluator(
+        family.network, family.normalize(family.calibration), family.normalize(test.pixels), test.labels
+    )
+    along = [member.architecture for member in family.along(POSITIONS)]
+    return {
+        "variant": name,
+        "seed": seed,
+        "dial": volume(family, evaluator, along),
+        "front": volume(family, evaluator, [member.architecture for member in family.front()]),
+        "distinct": len(set(along)),
+        "evaluations": len(family.archive),
+        "seconds": round(seconds, 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--images", type=int, default=2000, help="test images to judge members on")
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--only", type=lambda text: text.split(","))
+    options = parser.parse_args()
+    recipe = load_recipe(options.recipe).changed(data=options.data, epochs=options.epochs)
+    data = load(recipe.data, channels=recipe.channels)
+    test = Images(data.test.pixels[: options.images], data.test.labels[: options.images])
+    chosen = {name: VARIANTS[name] for name in options.only or VARIANTS}
+    with Bar() as bar:
+        table = profile(recipe.network.make(data), progress=bar.part("profile", 1).upto)
+        for seed in map(int, options.seeds.split(",")):
+            weights: Family | None = None
+            for name, changes in {OWN: {}, **chosen}.items():
+                began = time.perf_counter()
+                family = searched(recipe, data, table, changes, seed, weights, bar)
+                weights = weights or family
+                print(json.dumps(row(name, seed, family, test, time.perf_counter() - began)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
