@@ -25,6 +25,10 @@ class Places:
             return positions[0]
         return self._size + self._sets.setdefault(positions, len(self._sets))
 
+    def positions(self, index: int) -> tuple[int, ...]:
+        """Return the flat positions of the options whose weight stands at `index`."""
+        return (index,) if index < self._size else list(self._sets)[index - self._size]
+
     def membership(self) -> Tensor:
         """Return (m * k, sets): 1 where the option is in the set, in double precision."""
         result = torch.zeros(self._size, len(self._sets), dtype=torch.float64)
