@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,6 +75,11 @@ class Space:
     def shape(self) -> tuple[int, int]:
         """(m, k): the number of choices and the largest number of options."""
         return len(self.choices), max(len(choice.options) for choice in self.choices)
+
+    @property
+    def size(self) -> int:
+        """How many architectures there are."""
+        return math.prod(len(choice.options) for choice in self.choices)
 
     @cached_property
     def mask(self) -> Tensor:

@@ -176,12 +176,13 @@ def test_a_pickle_is_never_run(pruned: Pruned, tmp_path: Path) -> None:
 
 
 def test_a_run_is_compared_with_baselines(pruned: Pruned) -> None:
-    answer = call("compare", pruned.folder, "--budget", 5, "--count", 2, "--json")
+    names = ["random", "drawn", "greedy", "knapsack"]
+    answer = call("compare", pruned.folder, "--baselines", ",".join(names), "--budget", 5, "--count", 2, "--json")
     assert answer.status == 0, answer.err
     value = answer.json
     assert value["format"] == "archdial.comparison" and value["full"]["name"] == "the untouched network"
-    assert [method["name"] for method in value["methods"]] == ["hypernetwork", "random", "drawn", "greedy"]
-    assert [method["evaluations"] for method in value["methods"][1:]] == [5, 5, 5]
+    assert [method["name"] for method in value["methods"]] == ["hypernetwork", *names]
+    assert [method["evaluations"] for method in value["methods"][1:4]] == [5, 5, 5]
     assert [method["chosen_by"] for method in value["methods"]].count("latency_ms") == 1
     assert all(0 <= method["area"] <= 1 and 1 <= len(method["members"]) <= 2 for method in value["methods"])
     wrong = call("compare", pruned.folder, "--baselines", "gredy")

@@ -126,7 +126,8 @@ def test_an_exponent_turns_from_the_best_to_the_cheapest(kind: type[Scalar]) -> 
     found = train(dial, imitation=True, entropy=0.0)
     fractions = COST.fraction(SPACE.one_hots(found)).tolist()
     assert fractions[0] > 0.7 and fractions[-1] == 0
-    assert spearman(list(range(12)), fractions) < -0.9
+    # No rank correlation, as most positions share an architecture.
+    assert fractions == sorted(fractions, reverse=True) and len(set(fractions)) >= 4
     assert sum(gaps(dial, found)) / 12 < 0.2
 
 

@@ -31,7 +31,7 @@ def architectures(
     """
     generator = torch.Generator().manual_seed(seed)
     found: dict[Architecture, None] = {}
-    most = min(count, _affordable(network))
+    most = min(count, _affordable(network), network.space.size)
     for number in range(_TRIES * most):
         if len(found) == most:
             break
