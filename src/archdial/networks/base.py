@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from archdial.space import Architecture, Space
+from archdial.space import EITHER, Architecture, Space
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,17 @@ class TermPlan:
 
     Attributes:
         choices: names of the choices that the term depends on; none for what always runs.
-        entries: option names, one a choice, to the parts that then run; combinations left out cost nothing.
+        entries: option names, one a choice, to the parts that then run; combinations left out cost nothing. Several
+            options of a choice with | between are any of them.
     """
 
     choices: tuple[str, ...]
     entries: Mapping[tuple[str, ...], tuple[Part, ...]]
+
+    def under(self, options: tuple[str, ...]) -> tuple[Part, ...]:
+        """Return the parts that run under `options`, one a choice."""
+        fits = (all(o in e.split(EITHER) for o, e in zip(options, entry, strict=True)) for entry in self.entries)
+        return tuple(part for fit, parts in zip(fits, self.entries.values(), strict=True) if fit for part in parts)
 
 
 class Supernet(nn.Module, ABC):

@@ -24,6 +24,7 @@ from archdial.cost.table import CostTable
 from archdial.cost.timing import Timing
 from archdial.networks.gated import GatedNetwork, gates
 from archdial.networks.gated.capture import one_tensor
+from archdial.networks.gated.need import holds
 from archdial.space import Architecture, Space
 
 
@@ -361,6 +362,18 @@ def surviving(network: GatedNetwork, architecture: Architecture) -> list[fx.Node
     """The nodes of the network's graph that are in the graph of what is built."""
     names = {node.name for node in network.build(architecture).graph.nodes}
     return [node for node in network.graph.nodes if node.name in names]
+
+
+def grain_of(network: GatedNetwork, architecture: Architecture, node: fx.Node) -> int:
+    """At which pixels a node runs: every one, every second and so on."""
+    there = kept(network, architecture)
+    found = (grain for grain, condition in network._needs[node].items() if holds(condition, there))
+    return next(found, 1)
+
+
+def is_coarse(network: GatedNetwork, architecture: Architecture) -> bool:
+    """Whether something is computed at some pixels only."""
+    return any(grain_of(network, architecture, node) > 1 for node in surviving(network, architecture))
 
 
 def weight(module: nn.Module) -> int:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import fx
 
 from archdial.networks.gated import GatedNetwork
-from archdial.networks.gated.need import ALWAYS, NEVER, Condition, conditions, either, holds, with_kept
+from archdial.networks.gated.need import ALWAYS, NEVER, Condition, either, holds, runs, with_kept
+from archdial.networks.gated.need import needs as found_needs
 from archdial.networks.gated.operations import Operation
 
 from .examples import NETWORKS, architectures, gated, kept, programs, surviving
@@ -27,6 +28,10 @@ def needs(network: GatedNetwork, target: str) -> set[frozenset[str]]:
     """When the only call of a module runs, by names of gates."""
     (node,) = (node for node in network.graph.nodes if node.target == target)
     return {frozenset(network.gates[row].name for row in term) for term in network._conditions[node]}
+
+
+def conditions(graph: fx.Graph, choice_of: dict[fx.Node, tuple[Operation, int]]) -> dict[fx.Node, Condition]:
+    return {node: runs(found) for node, found in found_needs(graph, choice_of).items()}
 
 
 @settings(max_examples=60, deadline=None)

@@ -35,6 +35,7 @@ from .examples import (
     drawn,
     dropping,
     gated,
+    grain_of,
     images,
     inputs,
     lived_in,
@@ -83,7 +84,10 @@ def counts(network: GatedNetwork) -> CostTable:
 
 
 def sum_of_prices(network: GatedNetwork, architecture: Architecture) -> float:
-    parts = [part_of(network.body, node, network._flow) for node in surviving(network, architecture)]
+    parts = [
+        part_of(network.body, node, network._flow, grain_of(network, architecture, node))
+        for node in surviving(network, architecture)
+    ]
     rest = {p.key for plan in network.terms() for found in plan.entries.values() for p in found if p.key == REST}
     return sum(price(part.key) for part in parts if part is not None) + sum(map(price, rest))
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from archdial.networks.base import Part, TermPlan
-from archdial.networks.gated.choices import Gate
+from archdial.networks.gated.choices import DROP, KEEP, Gate
 
 WIDTH = 120
 
@@ -50,11 +50,10 @@ def _saved(name: str, plans: Sequence[TermPlan], measure: Callable[[Parts], floa
     """Return what `measure` gives less when this gate alone is dropped."""
     total = 0.0
     for plan in plans:
-        if name in plan.choices and plan.entries:
-            place = plan.choices.index(name)
-            every = next(iter(plan.entries))
-            without = tuple("drop" if number == place else option for number, option in enumerate(every))
-            total += measure(plan.entries.get(every, ())) - measure(plan.entries.get(without, ()))
+        if name in plan.choices:
+            every = (KEEP,) * len(plan.choices)
+            without = tuple(DROP if choice == name else KEEP for choice in plan.choices)
+            total += measure(plan.under(every)) - measure(plan.under(without))
     return total
 
 

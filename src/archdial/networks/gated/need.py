@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 
 from torch import fx
 
+from archdial.networks.gated.grain import GRAIN, asked_by
 from archdial.networks.gated.operations import Operation
 
 Condition = frozenset[frozenset[int]]
 """Any of some conjunctions of kept choices, by number. Without any it never holds, with an empty one it always does."""
+
+Needs = dict[int, Condition]
+"""When a node is needed, by the grain at which it is then computed, finest first: the first that holds counts."""
 
 ALWAYS: Condition = frozenset({frozenset()})
 NEVER: Condition = frozenset()
@@ -32,8 +37,8 @@ def holds(condition: Condition, kept: Iterable[int]) -> bool:
     return any(term <= there for term in condition)
 
 
-def conditions(graph: fx.Graph, choice_of: Mapping[fx.Node, tuple[Operation, int]]) -> dict[fx.Node, Condition]:
-    """Return for each node of `graph` when it runs.
+def needs(graph: fx.Graph, choice_of: Mapping[fx.Node, tuple[Operation, int]]) -> dict[fx.Node, Needs]:
+    """Return for each node of `graph` when it runs, and how coarsely it may then be computed.
 
     A node is needed where one that reads its output is needed. What passes something on in its place when it is
     dropped needs that always, and its other inputs only while it is kept.
@@ -42,23 +47,58 @@ def conditions(graph: fx.Graph, choice_of: Mapping[fx.Node, tuple[Operation, int
         graph: of a captured network.
         choice_of: the operation at a node, and the number of its choice.
     """
-    needed: dict[fx.Node, Condition] = {}
+    needed: dict[fx.Node, Needs] = {}
     for node in reversed(graph.nodes):
         if node.op == "output":
-            needed[node] = ALWAYS
+            needed[node] = {1: ALWAYS}
         else:
-            needed[node] = either(_asked(user, node, needed[user], choice_of) for user in node.users)
-    return {node: _runs(node, condition, choice_of) for node, condition in needed.items()}
+            asked = [one for user in node.users for one in _asked(user, node, needed[user], choice_of)]
+            needed[node] = _gathered(asked if GRAIN in node.meta else [(1, condition) for _, condition in asked])
+    return {node: _runs(node, found, choice_of) for node, found in needed.items()}
+
+
+def leave_whole(graph: fx.Graph) -> None:
+    """Take the grain of what even the whole network could compute coarsely: it is the user's, and stays as it is."""
+    for node, found in needs(graph, {}).items():
+        if found and min(found) > 1:
+            del node.meta[GRAIN]
+
+
+def runs(needs: Needs) -> Condition:
+    """Return the condition under which a node runs, however coarsely."""
+    return either(needs.values())
+
+
+def _gathered(asked: Iterable[tuple[int, Condition]]) -> Needs:
+    """Return the conditions by grain, finest first; what holds only where a finer one does is left out."""
+    by_grain: dict[int, list[Condition]] = defaultdict(list)
+    for grain, condition in asked:
+        by_grain[grain].append(condition)
+    found: Needs = {}
+    for grain in sorted(by_grain):
+        finer = runs(found)
+        own = frozenset(term for term in either(by_grain[grain]) if not any(other <= term for other in finer))
+        if own:
+            found[grain] = own
+    return found
 
 
 def _asked(
-    user: fx.Node, node: fx.Node, needed: Condition, choice_of: Mapping[fx.Node, tuple[Operation, int]]
-) -> Condition:
-    if user not in choice_of:
+    user: fx.Node, node: fx.Node, needed: Needs, choice_of: Mapping[fx.Node, tuple[Operation, int]]
+) -> Iterator[tuple[int, Condition]]:
+    """Yield how coarsely `user` reads `node`, with the condition under which it does."""
+    for grain, condition in needed.items():
+        if user not in choice_of:
+            yield asked_by(user, grain), condition
+            continue
+        operation, choice = choice_of[user]
+        yield asked_by(user, grain), with_kept(condition, choice)
+        if node is operation.passes:
+            # Dropped, it hands on what is asked of it; kept, it asks for the same or for more.
+            yield grain, condition
+
+
+def _runs(node: fx.Node, needed: Needs, choice_of: Mapping[fx.Node, tuple[Operation, int]]) -> Needs:
+    if node not in choice_of:
         return needed
-    operation, choice = choice_of[user]
-    return needed if node is operation.passes else with_kept(needed, choice)
-
-
-def _runs(node: fx.Node, needed: Condition, choice_of: Mapping[fx.Node, tuple[Operation, int]]) -> Condition:
-    return with_kept(needed, choice_of[node][1]) if node in choice_of else needed
+    return {grain: with_kept(condition, choice_of[node][1]) for grain, condition in needed.items()}

@@ -15,9 +15,10 @@ from archdial.errors import UsageError
 from archdial.networks.base import Supernet, TermPlan
 from archdial.networks.gated.capture import Captured, capture, laid_out
 from archdial.networks.gated.choices import DROP, KEEP, OPTIONS, Gate, chosen, space_of
+from archdial.networks.gated.grain import mark
 from archdial.networks.gated.listing import listed
 from archdial.networks.gated.mixing import gate
-from archdial.networks.gated.need import conditions, holds
+from archdial.networks.gated.need import holds, leave_whole, needs, runs
 from archdial.networks.gated.operations import Operation, find_operations
 from archdial.networks.gated.pricing import term_plans
 from archdial.networks.gated.source import make_model
@@ -52,7 +53,10 @@ class GatedNetwork(Supernet):
         self.space: Space = space_of(gates)
         self._flow = captured.flow
         self._choice_of = {o.node: (o, row) for row, gate in enumerate(gates) for o in gate.operations}
-        self._conditions = conditions(self.graph, self._choice_of)
+        mark(self.body, self.graph, self._flow)
+        leave_whole(self.graph)
+        self._needs = needs(self.graph, self._choice_of)
+        self._conditions = {node: runs(found) for node, found in self._needs.items()}
         self._steps = [_Step(self.body, node) for node in self.graph.nodes if node.op not in {"placeholder", "output"}]
 
     @property
@@ -156,7 +160,7 @@ class GatedNetwork(Supernet):
 
     def terms(self) -> list[TermPlan]:
         """Return the terms of the cost: over the choices that decide together whether something runs."""
-        return term_plans(self.body, self._flow, self._conditions, [gate.name for gate in self.gates])
+        return term_plans(self.body, self._flow, self._needs, [gate.name for gate in self.gates])
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` makes an equal network from; a model that was handed over has no source."""

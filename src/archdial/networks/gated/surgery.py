@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import cast
 
 from torch import fx, nn
 
 from archdial.networks.gated.functional import remove_dead
+from archdial.networks.gated.grain import coarsen
+from archdial.networks.gated.need import needs
 from archdial.networks.gated.operations import Operation
 
 
@@ -32,7 +35,11 @@ def _place(operation: Operation) -> int:
 
 
 def plain(root: nn.Module, graph: fx.Graph) -> fx.GraphModule:
-    """Return a module of its own that runs `graph`: copies of what it uses of `root`, under the same names."""
+    """Return a module of its own that runs `graph`: copies of what it uses of `root`, under the same names.
+
+    What is read only at some pixels is computed only there: convolutions may have other strides than in `root`.
+    """
+    strides = coarsen(root, graph, {node: min(found) for node, found in needs(graph, {}).items() if found})
     for node in graph.nodes:
         # Records of where nodes came from name the classes of the user's code: what is pickled would need them.
         node.meta.clear()
@@ -41,6 +48,8 @@ def plain(root: nn.Module, graph: fx.Graph) -> fx.GraphModule:
     remove_dead(graph)
     graph.lint()
     built = copy.deepcopy(fx.GraphModule(root, graph, class_name="Member"))
+    for name, stride in strides.items():
+        cast(nn.Conv2d, built.get_submodule(name)).stride = (stride, stride)
     for name, module in built.named_modules():
         # fx makes containers anew, in training mode, and puts every buffer into the state dict.
         own = root.get_submodule(name)
