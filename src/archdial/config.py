@@ -41,8 +41,8 @@ class ProfileSettings:
     """How the cost table is measured; latencies are for a batch of `batch_size` on `threads` threads of `device`.
 
     Attributes:
-        networks: whole networks at most, to which is fitted what the sum of the parts leaves out; left open 32, for
-            ExecuTorch 16.
+        networks: whole networks at most, to which is fitted what the sum of the parts leaves out; left open as
+            many as there are parts, from 32 to 64, for ExecuTorch 16.
         repeats: repetitions of which medians are taken.
     """
 

@@ -10,6 +10,7 @@ from archdial.cost import parts, whole
 from archdial.cost.counting import Counts, count, stored_bytes
 from archdial.cost.fitting import LAUNCH, fitted
 from archdial.cost.rounds import Timing
+from archdial.cost.runtimes import Runtime
 from archdial.cost.table import CostEntry, CostNetwork, CostPart, CostTable, CostTerm
 from archdial.errors import RunError
 from archdial.networks.base import Part, Supernet, TermPlan
@@ -33,15 +34,16 @@ class Plan:
     architectures: Sequence[Architecture]
 
     @classmethod
-    def of(cls, network: Supernet, networks: int) -> Plan:
-        """Return the plan for `network` with up to so many whole networks.
+    def of(cls, network: Supernet, networks: int | None, runtimes: Sequence[Runtime]) -> Plan:
+        """Return the plan for `network` with up to so many whole `networks`; None is what all `runtimes` have time for.
 
         Raises:
             RunError: a part does not run.
         """
         terms = parts.complete(network)
         counts = {part.key: _count(part) for part in parts.distinct(terms)}
-        return cls(network, terms, counts, whole.to_fit(network, networks))
+        most = min(one.networks(len(counts)) for one in runtimes) if networks is None else networks
+        return cls(network, terms, counts, whole.to_fit(network, most))
 
     def subjects(self) -> list[Part]:
         """Return all that is to be measured: parts, and networks as parts."""

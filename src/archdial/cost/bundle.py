@@ -38,7 +38,7 @@ def write_bundle(
         network: left as it was.
         folder: must not exist; it appears when all is written.
         batch_size: inputs a batch.
-        networks: how many whole networks at most, by default 32, with `pte` 16; with fewer than 10 nothing is fitted.
+        networks: how many whole networks at most, as in `profile`; with fewer than 10 nothing is fitted.
         pte: whether each is written for ExecuTorch with XNNPACK too.
         progress: called with (files done, files in all).
 
@@ -50,8 +50,7 @@ def write_bundle(
         raise UsageError(f"{folder} exists: choose another --bundle")
     suffixes = {"onnx": "onnxruntime"} | ({"pte": "executorch"} if pte else {})
     runtimes = {suffix: Conditions.of(name, batch_size, 1, REPEATS, "cpu") for suffix, name in suffixes.items()}
-    fewest = min(conditions.runtime.networks for conditions in runtimes.values())
-    plan = Plan.of(network, fewest if networks is None else networks)
+    plan = Plan.of(network, networks, [conditions.runtime for conditions in runtimes.values()])
     subjects = plan.subjects()
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     (temporary / "parts").mkdir(parents=True)

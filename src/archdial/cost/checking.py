@@ -83,7 +83,7 @@ def check(network: Supernet, table: CostTable, count: int | None = None, progres
         table.runtime["device"],
     )
     known = {network.space.parse(item.architecture): item.latency_ms for item in table.networks}
-    count = conditions.runtime.networks if count is None else count
+    count = conditions.runtime.networks(len(table.parts)) if count is None else count
     chosen = whole.architectures(network, count, seed=_SEED, without=known)
     if not chosen:
         raise UsageError(f"the space has no architectures beside the {len(known)} that the table was fitted to")

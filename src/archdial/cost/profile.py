@@ -49,8 +49,8 @@ def profile(
         threads: threads that one call may use.
         repeats: repetitions of which the median is taken.
         device: "cpu", "cuda" or "cuda:N".
-        networks: how many whole networks at most, by default 32, for ExecuTorch 16; with fewer than 10 nothing is
-            fitted.
+        networks: how many whole networks at most, by default as many as there are parts, from 32 to 64, for ExecuTorch
+            16; with fewer than 10 nothing is fitted.
         progress: called with (steps done, steps in all).
 
     Raises:
@@ -59,7 +59,7 @@ def profile(
     """
     began = time.perf_counter()
     conditions = Conditions.of(runtime, batch_size, threads, repeats, device)
-    plan = Plan.of(network, conditions.runtime.networks if networks is None else networks)
+    plan = Plan.of(network, networks, [conditions.runtime])
     subjects = plan.subjects()
     found = conditions.time(subjects, progress)
     timings = {part.key: timing for part, timing in zip(subjects, found, strict=True)}

@@ -23,7 +23,8 @@ from archdial.cost.table import CostEntry, CostTable, CostTerm
 from archdial.networks.base import Part
 from archdial.networks.gated import GatedNetwork, gates
 from archdial.networks.gated.capture import flow_of, laid_out
-from archdial.networks.gated.pricing import REST, part_of
+from archdial.networks.gated.pricing import part_of
+from archdial.networks.gated.terms import REST
 from archdial.space import Architecture
 
 from .examples import (

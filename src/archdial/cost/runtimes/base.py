@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy
     from torch import Tensor, nn
 
+FEWEST_NETWORKS, MOST_NETWORKS = 32, 64
+
 
 class Runtime(ABC):
     """Turns a module and example inputs into a call that can be timed, in two steps.
@@ -30,7 +32,6 @@ class Runtime(ABC):
         needs: libraries that `convert` and `load` import.
         extra: the extra of archdial that installs these.
         devices: types of device that it can measure.
-        networks: whole networks that a table is fitted to, unless told otherwise.
         effort: about how many repetitions last as long as converting and loading one part, for the bar.
         threads: how many a call may use.
         device: where it runs.
@@ -42,11 +43,17 @@ class Runtime(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
-    networks: ClassVar[int] = 32
     effort: ClassVar[int] = 0
 
     def __init__(self, threads: int = 1, device: str = "cpu") -> None:
         self.threads, self.device = threads, device
+
+    def networks(self, parts: int) -> int:
+        """Return to how many whole networks a table of so many `parts` is fitted, unless told otherwise.
+
+        Each part is an unknown: as many networks as parts, within what a minute is enough for.
+        """
+        return min(max(FEWEST_NETWORKS, parts), MOST_NETWORKS)
 
     def check(self) -> None:
         """Raise UsageError unless its libraries are here and it can run on `device`."""

@@ -20,9 +20,9 @@ from archdial.networks.gated.listing import listed
 from archdial.networks.gated.mixing import gate
 from archdial.networks.gated.need import holds, leave_whole, needs, runs
 from archdial.networks.gated.operations import Operation, find_operations
-from archdial.networks.gated.pricing import term_plans
 from archdial.networks.gated.source import make_model
 from archdial.networks.gated.surgery import plain, without
+from archdial.networks.gated.terms import term_plans
 from archdial.space import Architecture, Space
 
 
