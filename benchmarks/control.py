@@ -16,7 +16,7 @@ import torch
 
 from archdial.dial import OperationSimplex, Scalar
 from archdial.family import Family
-from archdial.measure import latencies
+from archdial.measure import with_latency
 from archdial.metrics import spearman
 from archdial.redialling import redial
 from archdial.storage import load_family
@@ -28,8 +28,8 @@ def along_lambda(family: Family, count: int, repeats: int) -> dict[str, object]:
     cheapest, dearest = cost.extremes()
     best = max(family.archive, key=lambda evaluated: evaluated.accuracy).architecture
     architectures = [*(member.architecture for member in members), cheapest, dearest]
-    found = latencies(family, architectures, repeats=repeats)
-    *measured, low, high = (found[architecture] for architecture in architectures)
+    timed = with_latency([family.member(architecture) for architecture in architectures], repeats=repeats)
+    *measured, low, high = (member.latency_ms for member in timed)
     return {
         "lambda": [family.dial.low, family.dial.high],  # type: ignore[attr-defined]
         "measured_ms": [round(value, 3) for value in measured],

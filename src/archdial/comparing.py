@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from archdial.baselines import Baseline, Judge
+from archdial.baselines import Baseline, Case, Judge, School
+from archdial.baselines.base import front_of
 from archdial.data import Images
 from archdial.family import Family
-from archdial.measure import latencies, with_accuracy
+from archdial.measure import measured
 from archdial.member import Member
-from archdial.metrics import accuracy_within, area_under_curve, hypervolume, pareto_front
+from archdial.metrics import accuracy_within, area_under_curve, hypervolume
 from archdial.progress import Bar, NoBar
-from archdial.searching.evaluation import Evaluated, Evaluator, restore, statistics_of
+from archdial.searching.evaluation import Evaluator, restore, statistics_of
 from archdial.space import Architecture
 
 FAMILY = "hypernetwork"
@@ -38,7 +39,7 @@ class Found:
 
     name: str
     evaluations: int
-    front: tuple[Evaluated, ...]
+    front: tuple[Member, ...]
     chosen: bool = True
     seconds: float | None = None
 
@@ -94,17 +95,24 @@ def search_baselines(
     *,
     budget: int,
     seed: int = 0,
+    school: School | None = None,
     bar: Bar | NoBar | None = None,
 ) -> list[Found]:
-    """Return what the family found in its search, and each baseline with at most `budget` evaluations."""
+    """Return what the family found in its search, and each baseline with at most `budget` evaluations.
+
+    Args:
+        evaluator: with which the search judged architectures.
+        school: with what baselines train that train; none of them may be asked without.
+    """
     bar, before = bar or NoBar(), statistics_of(family.network)
-    results = [Found(FAMILY, len(family.archive), _front(family, family.archive))]
+    results = [Found(FAMILY, len(family.archive), tuple(front_of(family, family.archive)))]
     for name, baseline in baselines.items():
-        judge, began = Judge(evaluator, budget, bar.part(name, budget).advance), time.perf_counter()
-        baseline.search(family, judge, torch.Generator().manual_seed(seed))
-        seen, seconds = list(judge.seen.values()), time.perf_counter() - began
-        members = _front(family, seen) if baseline.chooses else _by_cost(family, seen)
-        results.append(Found(name, len(seen), members, baseline.chooses, seconds))
+        advance = (lambda: None) if baseline.trains else bar.part(name, budget).advance
+        case = Case(family, Judge(evaluator, budget, advance), torch.Generator().manual_seed(seed), school)
+        began = time.perf_counter()
+        members, seconds = tuple(baseline.members(case)), time.perf_counter() - began
+        evaluations = len(members) if baseline.trains else len(case.judge.seen)
+        results.append(Found(name, evaluations, members, baseline.chooses, seconds))
     restore(family.network, before)
     return results
 
@@ -125,10 +133,8 @@ def compared(
     """
     full = family.member(full_architecture(family))
     fronts = [_thinned(found.front, count) for found in results]
-    members = [full, *(family.member(item.architecture) for front in fronts for item in front)]
-    judged = with_accuracy(members, images, split, bar=bar)
-    times = latencies(family, [member.architecture for member in judged], repeats=repeats, bar=bar)
-    timed = iter(replace(m, latency_ms=times[m.architecture], latency_from="measured") for m in judged)
+    members = [full, *(member for front in fronts for member in front)]
+    timed = iter(measured(members, images, split, repeats=repeats, bar=bar))
     full = next(timed)
     curves = []
     for found, front in zip(results, fronts, strict=True):
@@ -151,18 +157,7 @@ def _curve(found: Found, members: tuple[Member, ...], validation: tuple[float, .
     return Curve(found, members, validation, area, volume, within)
 
 
-def _front(family: Family, seen: Sequence[Evaluated]) -> tuple[Evaluated, ...]:
-    cost = family.costs[family.column]
-    costs = [cost.of(item.architecture) for item in seen]
-    return tuple(seen[index] for index in pareto_front(costs, [item.accuracy for item in seen]))
-
-
-def _by_cost(family: Family, seen: Sequence[Evaluated]) -> tuple[Evaluated, ...]:
-    cost = family.costs[family.column]
-    return tuple(sorted(seen, key=lambda item: cost.of(item.architecture)))
-
-
-def _thinned(front: Sequence[Evaluated], count: int) -> list[Evaluated]:
+def _thinned(front: Sequence[Member], count: int) -> list[Member]:
     """Return `count` of the front, both ends among them and the rest evenly between."""
     if len(front) <= count:
         return list(front)

@@ -14,7 +14,6 @@ from archdial.family import Family
 from archdial.member import Member
 from archdial.progress import Bar, NoBar
 from archdial.searching.evaluation import Evaluator
-from archdial.space import Architecture
 
 
 @torch.inference_mode()
@@ -43,41 +42,39 @@ def measured(
     """Return `members` with accuracy on `images` and the latency of their built modules, each distinct one once."""
     if not members:
         return []
-    judged = with_accuracy(members, images, split, bar=bar)
-    found = latencies(members[0].family, [member.architecture for member in members], repeats=repeats, bar=bar)
-    return [replace(m, latency_ms=found[m.architecture], latency_from="measured") for m in judged]
+    return with_latency(with_accuracy(members, images, split, bar=bar), repeats=repeats, bar=bar)
 
 
 def with_accuracy(
     members: Sequence[Member], images: Images, split: str, *, bar: Bar | NoBar | None = None
 ) -> list[Member]:
     """Return `members` with the accuracy of their built modules on `images`, which are of `split`."""
-    distinct = {member.architecture: member for member in members}
+    distinct = {member.identity: member for member in members}
     part = (bar or NoBar()).part("accuracy", len(distinct))
     found = {}
-    for architecture, member in distinct.items():
-        found[architecture] = accuracy(member.build(), images, member.family.normalize)
+    for identity, member in distinct.items():
+        found[identity] = accuracy(member.build(), images, member.family.normalize)
         part.advance()
     return [
-        replace(member, accuracy=found[member.architecture], accuracy_from="measured", accuracy_split=split)
+        replace(member, accuracy=found[member.identity], accuracy_from="measured", accuracy_split=split)
         for member in members
     ]
 
 
-def latencies(
-    family: Family, architectures: Sequence[Architecture], *, repeats: int = 20, bar: Bar | NoBar | None = None
-) -> dict[Architecture, float]:
-    """Return the median milliseconds of a batch in the built module of each architecture.
+def with_latency(members: Sequence[Member], *, repeats: int = 20, bar: Bar | NoBar | None = None) -> list[Member]:
+    """Return `members` of one family with the median milliseconds of a batch in their built modules.
 
     Taken under the conditions of the family's table, its device, runtime, batch size and threads, and in the same
     rounds for all: machines have slow phases, and what was measured in different ones does not compare. What stays too
     noisy to be relied on is warned of, as NoisyMeasurement. Repeated no more often than the parts of the table were.
     """
-    distinct = list(dict.fromkeys(architectures))
+    distinct = {member.identity: member for member in members}
+    if not distinct:
+        return []
+    family = members[0].family
     conditions = family.table.runtime
-    # Times do not depend on BatchNorm's statistics: the network's own build does without taking them anew.
     timings = measure_many(
-        [(family.network.build(architecture), family.network.input_shape) for architecture in distinct],
+        [(member.timed(), family.network.input_shape) for member in distinct.values()],
         batch_size=int(conditions["batch_size"]),
         threads=int(conditions["threads"]),
         runtime=str(conditions["runtime"]),
@@ -86,4 +83,5 @@ def latencies(
         progress=(bar or NoBar()).part("latency", 1).upto,
     )
     warn_noisy([f"member {n}" for n, timing in enumerate(timings) if timing.noisy], len(timings))
-    return {architecture: timing.median_ms for architecture, timing in zip(distinct, timings, strict=True)}
+    found = {identity: timing.median_ms for identity, timing in zip(distinct, timings, strict=True)}
+    return [replace(member, latency_ms=found[member.identity], latency_from="measured") for member in members]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -63,6 +64,15 @@ class Member:
         Inputs are (n, c, h, w), normalised as `family.normalize` does it; outputs are logits (n, classes).
         """
         return self.family.build(self.architecture)
+
+    @property
+    def identity(self) -> Hashable:
+        """What is equal for members that are the same network."""
+        return self.architecture
+
+    def timed(self) -> nn.Module:
+        """Return the module to take times of: these do not depend on BatchNorm's statistics, which are as they are."""
+        return self.family.network.build(self.architecture)
 
     def finetune(
         self,

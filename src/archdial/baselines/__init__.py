@@ -1,14 +1,29 @@
 """What a search is compared with: other ways to find members of the same supernet, with the same weights."""
 
-from archdial.baselines.base import Baseline, Judge
+from archdial.baselines.base import Baseline, Case, Judge, School, Search
 from archdial.baselines.greedy import Greedy
 from archdial.baselines.knapsack import Knapsack
 from archdial.baselines.nsga2 import Nsga2
 from archdial.baselines.random import Drawn, Random
+from archdial.baselines.scaled import Scaled
 from archdial.baselines.single import Single
 
-__all__ = ["BASELINES", "Baseline", "Drawn", "Greedy", "Judge", "Knapsack", "Nsga2", "Random", "Single"]
+__all__ = [
+    "BASELINES",
+    "Baseline",
+    "Case",
+    "Drawn",
+    "Greedy",
+    "Judge",
+    "Knapsack",
+    "Nsga2",
+    "Random",
+    "Scaled",
+    "School",
+    "Search",
+    "Single",
+]
 
 BASELINES: dict[str, Baseline] = {
-    baseline.name: baseline for baseline in (Random(), Drawn(), Greedy(), Knapsack(), Nsga2(), Single())
+    baseline.name: baseline for baseline in (Random(), Drawn(), Greedy(), Knapsack(), Nsga2(), Single(), Scaled())
 }

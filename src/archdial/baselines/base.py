@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 
+from archdial.data import Images
 from archdial.family import Family
+from archdial.member import Member
+from archdial.metrics import pareto_front
+from archdial.progress import Bar, NoBar
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture
+from archdial.training import TrainSettings
 
 
 class Judge:
@@ -46,19 +52,76 @@ class Judge:
         return self.seen[architecture]
 
 
+@dataclass(frozen=True)
+class School:
+    """What baselines train networks of their own with, as the search trained its own.
+
+    Attributes:
+        settings: `epochs` of it are for all networks of a baseline together.
+    """
+
+    weights: Images
+    validation: Images
+    settings: TrainSettings
+    bar: Bar | NoBar
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a baseline is to find members for, and with; without a school none that trains can be asked."""
+
+    family: Family
+    judge: Judge
+    generator: torch.Generator
+    school: School | None = None
+
+
 class Baseline(ABC):
     """A way to find members that knows no dial.
 
     Attributes:
         chooses: whether accuracy on validation images decides which of what it saw are its members; else all are, and
             at a budget it has the slowest of them within it.
+        trains: whether it trains networks of its own, which takes about as long as the search.
         needs: a library that the extra `baselines` brings; empty if none.
     """
 
     name: ClassVar[str]
     chooses: ClassVar[bool] = True
+    trains: ClassVar[bool] = False
     needs: ClassVar[str] = ""
+
+    @abstractmethod
+    def members(self, case: Case) -> list[Member]:
+        """Return what it found, cheapest first, with accuracies on validation images."""
+
+
+class Search(Baseline):
+    """A baseline that evaluates architectures of the family's supernet."""
+
+    def members(self, case: Case) -> list[Member]:
+        """Search, and return the front of what was seen, or all of it."""
+        self.search(case.family, case.judge, case.generator)
+        seen = list(case.judge.seen.values())
+        return front_of(case.family, seen) if self.chooses else by_cost(case.family, seen)
 
     @abstractmethod
     def search(self, family: Family, judge: Judge, generator: torch.Generator) -> None:
         """Ask `judge` for architectures of `family`, until it or the budget is done; what was seen is the result."""
+
+
+def front_of(family: Family, seen: Sequence[Evaluated]) -> list[Member]:
+    """Return as members what of `seen` no other beats in both accuracy and cost, cheapest first."""
+    cost = family.costs[family.column]
+    costs = [cost.of(item.architecture) for item in seen]
+    return [_member(family, seen[index]) for index in pareto_front(costs, [item.accuracy for item in seen])]
+
+
+def by_cost(family: Family, seen: Sequence[Evaluated]) -> list[Member]:
+    """Return `seen` as members, cheapest first."""
+    cost = family.costs[family.column]
+    return [_member(family, item) for item in sorted(seen, key=lambda item: cost.of(item.architecture))]
+
+
+def _member(family: Family, item: Evaluated) -> Member:
+    return replace(family.member(item.architecture), accuracy=item.accuracy, accuracy_from="measured")

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import torch
 
-from archdial.baselines.base import Baseline, Judge
+from archdial.baselines.base import Judge, Search
 from archdial.cost.expected import ExpectedCost
 from archdial.family import Family
 from archdial.searching.evaluation import Evaluated
@@ -26,7 +26,7 @@ NOTHING = 1e-9
 """Milliseconds that a change saves at least, or it is none."""
 
 
-class Greedy(Baseline):
+class Greedy(Search):
     """From the whole network (of cells: the dearest) down, one choice at a time; Borodin's comparison (2023).
 
     After each step every score is stale. Only the best of them is taken anew, until one stays best: what a change costs

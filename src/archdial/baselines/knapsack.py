@@ -8,7 +8,7 @@ import numpy
 import torch
 from numpy.typing import NDArray
 
-from archdial.baselines.base import Baseline, Judge
+from archdial.baselines.base import Judge, Search
 from archdial.baselines.packing import packed
 from archdial.family import Family
 from archdial.searching.candidates import one_apart
@@ -20,7 +20,7 @@ BUDGETS = 48
 Array = NDArray[numpy.float64]
 
 
-class Knapsack(Baseline):
+class Knapsack(Search):
     """max Σ saliency subject to Σ cost ≤ budget, solved exactly for budgets from the cheapest network to the dearest.
 
     The idea of HALP (Shen et al. 2022, eq. 5): latency-aware pruning is a knapsack. There saliencies of groups of

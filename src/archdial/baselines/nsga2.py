@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 import torch
 
-from archdial.baselines.base import Baseline, Judge
+from archdial.baselines.base import Judge, Search
 from archdial.baselines.random import TRIES, draws
 from archdial.family import Family
 from archdial.libraries import imported
 from archdial.space import Architecture, Space
 
 
-class Nsga2(Baseline):
+class Nsga2(Search):
     """Non-dominated sorting with crossover and mutation (Deb et al. 2002), as optuna has it, of error and cost.
 
     Each choice is one categorical variable, an option of it one gene. The first generation is drawn as `Random` draws,

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 
-from archdial.baselines.base import Baseline, Judge
+from archdial.baselines.base import Judge, Search
 from archdial.family import Family
 from archdial.searching.paths import make_paths
 from archdial.space import Architecture
@@ -19,7 +19,7 @@ MEMBERS = 24
 """Architectures of `Drawn`."""
 
 
-class Random(Baseline):
+class Random(Search):
     """Draw a share first, then each option by it: gates are kept with it, kinds of cells occur with it.
 
     Independent uniform draws of all choices would nearly all cost the same, and make a weak baseline.
@@ -35,7 +35,7 @@ class Random(Baseline):
             judge(architecture)
 
 
-class Drawn(Baseline):
+class Drawn(Search):
     """A few of the same draws as they come, whatever their accuracy: the pruning paper's random (Borodin 2023).
 
     `Random` keeps the best of as many evaluations as the search had, and so is a search itself.

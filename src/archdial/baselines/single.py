@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 
-from archdial.baselines.base import Baseline, Judge
+from archdial.baselines.base import Judge, Search
 from archdial.data import Images, SearchData
 from archdial.dial import Scalar
 from archdial.family import Family
@@ -26,7 +26,7 @@ WIDTH = 1.001
 """The range of a dial that has one position: its ends must differ."""
 
 
-class Single(Baseline):
+class Single(Search):
     """Searches for one λ each, by a hypernetwork that is constant, through the same loop; the budget is shared out.
 
     Each is the `predictor` method with frozen weights: a sample, then predictor and logits in turn.

@@ -15,14 +15,17 @@ from archdial.cli.output import show
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from archdial.baselines import School
     from archdial.comparing import Comparison
+    from archdial.config import Recipe
+    from archdial.data import SearchData
     from archdial.progress import Bar
 
 Baselines = Annotated[
     str | None,
     typer.Option(
-        help="Names with commas between: random, drawn, greedy, knapsack, nsga2, single.",
-        show_default="all whose libraries are installed",
+        help="Names with commas between: random, drawn, greedy, knapsack, nsga2, single, scaled.",
+        show_default="all that train nothing and whose libraries are installed",
     ),
 ]
 Evaluations = Annotated[
@@ -79,7 +82,8 @@ def write_comparison(
     whole, seen = load_data(run, source, family)
     judge = evaluator_of(family, seen, run.recipe.search.evaluation_images)
     budget = len(family.archive) if budget is None else budget
-    found = search_baselines(family, judge, chosen, budget=budget, seed=seed, bar=bar)
+    school = _school(run.recipe, seen, bar)
+    found = search_baselines(family, judge, chosen, budget=budget, seed=seed, school=school, bar=bar)
     images = whole.test if split == "test" else seen.validation
     comparison = compared(family, found, images, split, count=count, bar=bar)
     value = {
@@ -89,6 +93,21 @@ def write_comparison(
     }
     write_json(folder / COMPARISON, value)
     return value
+
+
+def _school(recipe: Recipe, seen: SearchData, bar: Bar) -> School:
+    """Return as many epochs for baselines that train as the run's own weights had."""
+    from dataclasses import replace
+
+    from archdial.baselines import School
+    from archdial.data import Images
+    from archdial.network_settings import GateSettings
+
+    trained = isinstance(recipe.network, GateSettings)
+    settings = recipe.train if trained else replace(recipe.train, epochs=recipe.search.epochs)
+    count = min(recipe.search.evaluation_images, len(seen.validation))
+    validation = Images(seen.validation.pixels[:count], seen.validation.labels[:count])
+    return School(seen.weights, validation, settings, bar)
 
 
 def _comparison_json(comparison: Comparison, pretrained: bool) -> dict[str, Any]:
@@ -108,7 +127,8 @@ def _chosen(names: str | None) -> dict[str, Any]:
     from archdial.errors import unknown
 
     if names is None:
-        return {name: one for name, one in BASELINES.items() if not one.needs or find_spec(one.needs)}
+        quick = {name: one for name, one in BASELINES.items() if not one.trains}
+        return {name: one for name, one in quick.items() if not one.needs or find_spec(one.needs)}
     asked = [name.strip() for name in names.split(",")]
     for name in asked:
         if name not in BASELINES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -50,7 +49,7 @@ def measure_members(
 ) -> dict[str, Any]:
     """Measure about `count` members of the run in `folder`; write members.json and return what it holds."""
     from archdial.files import write_json
-    from archdial.measure import latencies, with_accuracy
+    from archdial.measure import with_accuracy, with_latency
     from archdial.runs import MEMBERS, load_data, open_family, read_run
 
     family, run = open_family(folder).on(on), read_run(folder)
@@ -59,8 +58,7 @@ def measure_members(
     members = with_accuracy(family.along(count), images, split, bar=bar)
     archive = [family.member(item.architecture) for item in family.archive]
     both = [*members, *archive]
-    found = latencies(family, [member.architecture for member in both], repeats=REPEATS, bar=bar)
-    timed = [replace(m, latency_ms=found[m.architecture], latency_from="measured").to_json() for m in both]
+    timed = [member.to_json() for member in with_latency(both, repeats=REPEATS, bar=bar)]
     value = {
         **header("archdial.members", run, family),
         "members": timed[: len(members)],

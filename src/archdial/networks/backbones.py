@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -85,6 +86,11 @@ def resnet56(width: int = 16, in_channels: int = 3, classes: int = 10) -> ResNet
 
 
 BACKBONES: dict[str, Callable[..., ResNet]] = {"resnet18": resnet18, "resnet20": resnet20, "resnet56": resnet56}
+
+
+def width_of(model: nn.Module) -> int:
+    """Return the channels of the first stage of a backbone that `make_backbone` made."""
+    return cast(ResNet, model).conv1.out_channels
 
 
 def make_backbone(name: str, width: int | None, in_channels: int, classes: int) -> ResNet:

@@ -79,6 +79,10 @@ class Supernet(nn.Module, ABC):
         """The architecture that is the network as it came, if it was trained before."""
         return None
 
+    def scaled(self, share: float) -> Supernet | None:
+        """Return a network over the same space with `share` of the channels and new weights; None if there is none."""
+        return None
+
     def remember(self) -> None:
         """Keep the weights as they are now: whatever is trained later, the whole network has these."""
 

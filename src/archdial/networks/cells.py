@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -294,6 +294,10 @@ class CellNetwork(Supernet):
             yield _part("joints", Joints(self.plan.nodes), place.channels, place.size_out)
         last = self._places[-1]
         yield _part("head", self.head, self.plan.nodes * last.channels, last.size_out)
+
+    def scaled(self, share: float) -> CellNetwork:
+        """Return a network over the same space with `share` of the channels, even and at least 2, and new weights."""
+        return CellNetwork(replace(self.plan, channels=max(2, 2 * round(share * self.plan.channels / 2))))
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan, from which `CellNetwork.from_json` makes an equal network."""

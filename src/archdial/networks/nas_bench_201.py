@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -174,6 +174,10 @@ class NasBench201(Supernet):
         for halving, (channels, size) in zip(self.halvings, stages, strict=False):
             yield _part("halve", halving, channels, size)
         yield _part("head", self.head, *stages[-1])
+
+    def scaled(self, share: float) -> NasBench201:
+        """Return a network over the same space with `share` of the channels and new weights."""
+        return NasBench201(replace(self.plan, channels=max(1, round(share * self.plan.channels))))
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan, from which `from_json` makes an equal network."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from archdial.errors import UsageError
+from archdial.networks.backbones import width_of
 from archdial.networks.base import Supernet, TermPlan
 from archdial.networks.gated.capture import Captured, capture, laid_out
 from archdial.networks.gated.choices import DROP, KEEP, OPTIONS, Gate, chosen, space_of
@@ -161,6 +162,13 @@ class GatedNetwork(Supernet):
     def terms(self) -> list[TermPlan]:
         """Return the terms of the cost: over the choices that decide together whether something runs."""
         return term_plans(self.body, self._flow, self._needs, [gate.name for gate in self.gates])
+
+    def scaled(self, share: float) -> GatedNetwork | None:
+        """Return the gates on a narrower backbone with new weights; None of a model that archdial did not make."""
+        if self.source is None or ":" in self.source["name"]:
+            return None
+        width = max(1, round(share * width_of(self.body)))
+        return GatedNetwork.from_json({**self.to_json(), "source": {**self.source, "width": width}})
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` makes an equal network from; a model that was handed over has no source."""
