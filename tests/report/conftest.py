@@ -50,6 +50,7 @@ def comparison_file() -> dict[str, Any]:
                 "name": name,
                 "evaluations": 200,
                 "area": area,
+                "hypervolume": area - 0.1,
                 "members": [dict(zip(names, row, strict=True)) | {"parameters": 12_345} for row in rows],
             }
             for name, (area, rows) in found.items()

@@ -76,23 +76,25 @@ def test_the_full_network_is_a_star_on_a_dotted_line(comparison_file: dict[str, 
 
 def test_table_holds_areas_and_their_ratio_to_random(comparison_file: dict[str, Any]) -> None:
     assert rows(comparison_file) == [
-        ["method", "evaluations", "area", "area : that of random", "best accuracy %"],
-        ["hypernetwork", "200", "0.500", "1.250", "84.00"],
-        ["random", "200", "0.400", "1.000", "81.00"],
-        ["greedy", "200", "0.450", "1.125", "86.00"],
+        ["method", "evaluations", "hypervolume", "area", "area : that of random", "best accuracy %"],
+        ["hypernetwork", "200", "0.400", "0.500", "1.250", "84.00"],
+        ["random", "200", "0.300", "0.400", "1.000", "81.00"],
+        ["greedy", "200", "0.350", "0.450", "1.125", "86.00"],
     ]
 
 
 def test_without_random_there_is_no_ratio(comparison_file: dict[str, Any]) -> None:
     del comparison_file["methods"][1]
-    assert [row[3] for row in rows(comparison_file)] == ["best accuracy %", "84.00", "86.00"]
+    assert [row[4] for row in rows(comparison_file)] == ["best accuracy %", "84.00", "86.00"]
 
 
 def test_a_method_that_found_nothing(comparison_file: dict[str, Any]) -> None:
     comparison_file["methods"][1] |= {"members": [], "area": 0.0}
+    # An older file has no hypervolumes.
+    del comparison_file["methods"][1]["hypervolume"]
     assert rows(comparison_file)[1:3] == [
-        ["hypernetwork", "200", "0.500", "–", "84.00"],
-        ["random", "200", "0.000", "–", "–"],
+        ["hypernetwork", "200", "0.400", "0.500", "–", "84.00"],
+        ["random", "200", "–", "0.000", "–", "–"],
     ]
     stairs, members = comparison_figure(read_comparison(comparison_file)).data[2:4]
     assert len(stairs.x) == len(members.x) == 0
@@ -121,6 +123,7 @@ def test_malformed_files_are_refused(comparison_file: dict[str, Any], change: di
         ({"name": 3}, "name is 3: expected a text"),
         ({"evaluations": 1.5}, "evaluations is 1.5: expected a whole number"),
         ({"area": 71}, "area is 71: expected a share from 0 to 1"),
+        ({"hypervolume": 1.2}, "hypervolume is 1.2: expected a share from 0 to 1"),
         ({"members": [{"latency_ms": 1.0}]}, r"members\[0\].accuracy is None"),
         ({"members": [{"latency_ms": 1, "accuracy": 0.5}]}, r"members\[0\].validation_accuracy is None"),
         (

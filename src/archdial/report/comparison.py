@@ -42,6 +42,7 @@ class Method:
     Attributes:
         evaluations: how many architectures it evaluated.
         area: mean of its curve's accuracy over budgets from 0 to the full network's latency.
+        hypervolume: of its members, as a share of the box of the full network's latency; None in an older file.
         members: by increasing latency; may be empty.
         curve: indices of the members that are the best at some budget, by increasing latency.
     """
@@ -49,6 +50,7 @@ class Method:
     name: str
     evaluations: int
     area: float
+    hypervolume: float | None
     members: tuple[Compared, ...]
     curve: tuple[int, ...]
 
@@ -130,6 +132,7 @@ def _method(row: object, where: str) -> Method:
         name=text(value.get("name"), f"{where}.name"),
         evaluations=whole(value.get("evaluations"), f"{where}.evaluations"),
         area=share(value.get("area"), f"{where}.area"),
+        hypervolume=share(value["hypervolume"], f"{where}.hypervolume") if "hypervolume" in value else None,
         members=tuple(members),
         curve=_chosen(members, value.get("chosen_by", "validation_accuracy"), where),
     )

@@ -32,14 +32,22 @@ def _baselines(comparison: Comparison) -> str:
     note = (
         "What each method reaches within a budget of latency: the member counts that is best on validation images, "
         "of networks as drawn the slowest; open marks are best at no budget. The area is the mean accuracy, as a "
-        f"share, over budgets from 0 to the latency of {comparison.full_name}. All latencies are measured{device}."
+        f"share, over budgets from 0 to the latency of {comparison.full_name}; the hypervolume is the share of the box "
+        f"up to that latency that its members dominate, whoever chooses. All latencies are measured{device}."
     )
     return section("Against baselines", note, chart("comparison") + _table(comparison))
 
 
 def _table(comparison: Comparison) -> str:
     ratios = any(method.name == "random" for method in comparison.methods)
-    headings = ["method", "evaluations", "area", *(["area : that of random"] if ratios else []), "best accuracy %"]
+    headings = [
+        "method",
+        "evaluations",
+        "hypervolume",
+        "area",
+        *(["area : that of random"] if ratios else []),
+        "best accuracy %",
+    ]
     head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
     rows = "\n".join(_row(comparison, method, ratios) for method in comparison.methods)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>'
@@ -47,7 +55,8 @@ def _table(comparison: Comparison) -> str:
 
 def _row(comparison: Comparison, method: Method, ratios: bool) -> str:
     ratio = comparison.area_to_random(method)
-    cells = [method.name, str(method.evaluations), f"{method.area:.3f}"]
+    volume = "–" if method.hypervolume is None else f"{method.hypervolume:.3f}"
+    cells = [method.name, str(method.evaluations), volume, f"{method.area:.3f}"]
     cells += ["–" if ratio is None else f"{ratio:.3f}"] if ratios else []
     cells.append(accuracy_text(method.best.accuracy) if method.best else "–")
     return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
