@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
 
 from archdial.comparing import FAMILY, Found, compared, full_architecture, search_baselines
+from archdial.family import Family
 from archdial.searching.evaluation import Evaluated, statistics_of
 
 from .baselines.test_baselines import QUICK
@@ -13,9 +16,10 @@ from .conftest import Toy
 from .networks.examples import textures
 
 
-def found(toy: Toy, budget: int = 12) -> list[Found]:
+@functools.cache
+def found(family: Family, budget: int = 12) -> list[Found]:
     return search_baselines(
-        toy.family,
+        family,
         lambda a: Evaluated(a, Toy.accuracy(a), 0.0),  # type: ignore[arg-type]
         QUICK,
         budget=budget,
@@ -23,7 +27,7 @@ def found(toy: Toy, budget: int = 12) -> list[Found]:
 
 
 def test_each_method_has_its_front_by_validation(toy: Toy) -> None:
-    methods = found(toy)
+    methods = found(toy.family)
     assert [method.name for method in methods] == [FAMILY, *QUICK]
     assert methods[0].evaluations == len(toy.family.archive)
     assert all(method.evaluations <= 12 for method in methods[1:])
@@ -41,7 +45,7 @@ def test_each_method_has_its_front_by_validation(toy: Toy) -> None:
 
 def test_members_are_measured_and_the_area_is_relative_to_the_whole(toy: Toy) -> None:
     before = {name: buffer.clone() for name, buffer in toy.family.network.named_buffers()}
-    comparison = compared(toy.family, found(toy), textures(40), "test", count=3, repeats=2)
+    comparison = compared(toy.family, found(toy.family), textures(40), "test", count=3, repeats=2)
     assert comparison.full.architecture == full_architecture(toy.family)
     for curve in comparison.curves:
         assert 1 <= len(curve.members) <= 3 and 0 <= curve.area <= 1
@@ -65,7 +69,7 @@ def test_members_are_measured_and_the_area_is_relative_to_the_whole(toy: Toy) ->
 
 
 def test_thinned_fronts_keep_both_ends(toy: Toy) -> None:
-    methods = found(toy, budget=60)
+    methods = found(toy.family, budget=60)
     comparison = compared(toy.family, methods, textures(20), "test", count=2, repeats=1)
     for method, curve in zip(methods, comparison.curves, strict=True):
         ends = [method.front[0].architecture, method.front[-1].architecture]

@@ -26,7 +26,7 @@ def seen(toy: Toy, baseline: Baseline, budget: int, seed: int = 0) -> list[Evalu
 
 QUICK = {
     **{name: one for name, one in BASELINES.items() if not one.trains},
-    "single": Single(searches=2, dial_steps=40),
+    "single": Single(searches=2, dial_steps=10),
 }
 
 
@@ -63,7 +63,8 @@ def test_random_fills_its_budget_over_the_range_and_follows_its_seed(toy: Toy) -
     assert min(shares) < 0.1 and max(shares) > 0.7
 
 
-def test_random_ends_where_the_space_is_used_up(toy: Toy) -> None:
+def test_random_ends_where_the_space_is_used_up(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archdial.baselines.random.TRIES", 5)
     assert len(toy.every) == 1024
     assert len(seen(toy, Random(), 1100)) <= 1024
 

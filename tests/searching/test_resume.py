@@ -43,12 +43,26 @@ def assert_same_family(a: Path, b: Path) -> None:
         assert tensor.equal(theirs[name]), name
 
 
-@pytest.mark.parametrize("method", ["predictor", "two_stage", "single_level", "bilevel"])
-def test_killed_run_resumes_to_the_bit(tmp_path: Path, method: str) -> None:
-    finish(tmp_path / "whole", method)
-    broken = tmp_path / "broken"
-    # Killed within the second epoch of the weights, and again while architectures are evaluated.
-    for lines, options in ((1, ["--slow"]), (3, ["--slow", "--resume"])):
+KILLED = {"predictor": (1, 3), "two_stage": (3,), "bilevel": (1,)}
+"""After so many lines of metrics: within the second epoch of the weights, and while the dial is fitted or evaluated."""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "predictor"
+    finish(folder, "predictor")
+    return folder
+
+
+@pytest.mark.parametrize("method", KILLED)
+def test_killed_run_resumes_to_the_bit(tmp_path: Path, whole: Path, method: str) -> None:
+    if method != "predictor":
+        whole = tmp_path / "whole"
+        finish(whole, method)
+    # Beside it, as jobs of one folder share a cost table.
+    broken = whole.parent / "killed"
+    for lines in KILLED[method]:
+        options = ["--slow", *(["--resume"] if broken.exists() else [])]
         process = start(broken, method, *options)
         wait_for_lines(broken, lines, process)
         time.sleep(0.1)
@@ -56,12 +70,11 @@ def test_killed_run_resumes_to_the_bit(tmp_path: Path, method: str) -> None:
         process.communicate()
         assert not (broken / "family.json").exists()
     finish(broken, method, "--resume")
-    assert_same_family(tmp_path / "whole", broken)
+    assert_same_family(whole, broken)
 
 
-def test_interrupted_run_says_how_to_go_on_and_resumes_to_the_bit(tmp_path: Path) -> None:
-    finish(tmp_path / "whole", "predictor")
-    broken = tmp_path / "broken"
+def test_interrupted_run_says_how_to_go_on_and_resumes_to_the_bit(whole: Path) -> None:
+    broken = whole.parent / "interrupted"
     for lines in (1, 4):
         process = start(broken, "predictor", "--slow", "--resume")
         wait_for_lines(broken, lines, process)
@@ -70,6 +83,6 @@ def test_interrupted_run_says_how_to_go_on_and_resumes_to_the_bit(tmp_path: Path
         assert process.returncode == 130
         assert "--resume" in errors and "Traceback" not in errors
     finish(broken, "predictor", "--resume")
-    assert_same_family(tmp_path / "whole", broken)
+    assert_same_family(whole, broken)
     kept = [json.loads(line)["place"] for line in (broken / "metrics.jsonl").read_text().splitlines()]
     assert kept == sorted(kept) and len({tuple(place) for place in kept}) == len(kept)

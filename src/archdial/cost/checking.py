@@ -69,7 +69,7 @@ class Check:
 def check(network: Supernet, table: CostTable, count: int | None = None, progress: Progress | None = None) -> Check:
     """Measure `count` random networks under the conditions of `table`, none of which its fit has seen.
 
-    By default as many as a table of that runtime is fitted to.
+    By default as many as it is fitted to, or would be by default.
 
     Raises:
         UsageError: this machine cannot measure under these conditions, or the space has no further architectures.
@@ -83,7 +83,7 @@ def check(network: Supernet, table: CostTable, count: int | None = None, progres
         table.runtime["device"],
     )
     known = {network.space.parse(item.architecture): item.latency_ms for item in table.networks}
-    count = conditions.runtime.networks(len(table.parts)) if count is None else count
+    count = (len(known) or conditions.runtime.networks(len(table.parts))) if count is None else count
     chosen = whole.architectures(network, count, seed=_SEED, without=known)
     if not chosen:
         raise UsageError(f"the space has no architectures beside the {len(known)} that the table was fitted to")
