@@ -102,7 +102,7 @@ def main() -> None:
     options = parser.parse_args()
     recipe = load_recipe(options.recipe).changed(data=options.data, epochs=options.epochs)
     data = load(recipe.data, channels=recipe.channels)
-    test = Images(data.test.pixels[: options.images], data.test.labels[: options.images])
+    test = data.test.first(options.images)
     chosen = {name: VARIANTS[name] for name in options.only or VARIANTS}
     with Bar() as bar:
         table = profile(recipe.network.make(data), progress=bar.part("profile", 1).upto)

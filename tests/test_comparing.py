@@ -7,7 +7,8 @@ import functools
 import pytest
 import torch
 
-from archdial.comparing import FAMILY, Found, compared, full_architecture, search_baselines
+from archdial.baselines.base import full_architecture
+from archdial.comparing import FAMILY, Found, compared, search_baselines
 from archdial.family import Family
 from archdial.searching.evaluation import Evaluated, statistics_of
 

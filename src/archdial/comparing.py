@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from archdial.baselines import Baseline, Case, Judge, School
-from archdial.baselines.base import front_of
+from archdial.baselines.base import front_of, full_architecture
 from archdial.data import Images
 from archdial.family import Family
 from archdial.measure import measured
@@ -18,7 +18,6 @@ from archdial.member import Member
 from archdial.metrics import accuracy_within, area_under_curve, hypervolume
 from archdial.progress import Bar, NoBar
 from archdial.searching.evaluation import Evaluator, restore, statistics_of
-from archdial.space import Architecture
 
 FAMILY = "hypernetwork"
 """What the family itself is called in a comparison."""
@@ -141,11 +140,6 @@ def compared(
         mine = tuple(next(timed) for _ in front)
         curves.append(_curve(found, mine, tuple(item.accuracy for item in front), full.latency_ms))
     return Comparison(full, tuple(curves))
-
-
-def full_architecture(family: Family) -> Architecture:
-    """Return the network as it came, or of cells the dearest architecture."""
-    return family.network.whole or family.costs[family.column].extremes()[1]
 
 
 def _curve(found: Found, members: tuple[Member, ...], validation: tuple[float, ...], full_ms: float) -> Curve:

@@ -30,18 +30,14 @@ def accuracy(module: nn.Module, images: Images, normalize: Normalize, batch_size
 
 def evaluator_of(family: Family, data: SearchData, images: int) -> Evaluator:
     """Return who evaluates as the search did: by the first validation images, with inherited weights."""
-    count = min(images, len(data.validation))
-    network = family.network
-    pixels, labels = family.normalize(data.validation.pixels[:count]), data.validation.labels[:count]
-    return Evaluator(network, family.normalize(family.calibration), pixels, labels)
+    seen = data.validation.first(images)
+    return Evaluator(family.network, family.normalize(family.calibration), family.normalize(seen.pixels), seen.labels)
 
 
 def measured(
     members: Sequence[Member], images: Images, split: str, *, repeats: int = 20, bar: Bar | NoBar | None = None
 ) -> list[Member]:
     """Return `members` with accuracy on `images` and the latency of their built modules, each distinct one once."""
-    if not members:
-        return []
     return with_latency(with_accuracy(members, images, split, bar=bar), repeats=repeats, bar=bar)
 
 

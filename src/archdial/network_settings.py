@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,16 +16,31 @@ from archdial.data import DataSet
 from archdial.errors import UsageError, unknown
 from archdial.networks.backbones import BACKBONES
 from archdial.networks.base import Supernet
-from archdial.networks.cells import CellNetwork, CellPlan
+from archdial.networks.cells import CellPlan
 from archdial.networks.gated import gates
 from archdial.networks.gated.choices import DROPPED, OPTIONS
 from archdial.networks.gated.source import load_weights, make_model
-from archdial.networks.nas_bench_201 import NAMES, NasBench201, Plan
+from archdial.networks.nas_bench_201 import NAMES, Plan
 from archdial.space import Choice, Space
 
 
-class FromScratch:
+class FromScratch(ABC):
     """What networks have in common whose weights the search trains."""
+
+    @abstractmethod
+    def plan(self, input_shape: tuple[int, int, int], classes: int) -> CellPlan | Plan:
+        """Return the plan for images of `input_shape` (channels, height, width)."""
+
+    def __post_init__(self) -> None:
+        self.example_space()
+
+    def make(self, data: DataSet) -> Supernet:
+        """Return the network for images and classes of `data`."""
+        return self.plan(data.input_shape, len(data.classes)).network()
+
+    def example_space(self) -> Space:
+        """Return the space, which does not depend on the data."""
+        return self.plan((3, 32, 32), 10).space()
 
     @property
     def stored_weights(self) -> Path | None:
@@ -33,6 +49,7 @@ class FromScratch:
 
     def check_ready(self) -> None:
         """Do nothing: a search can begin."""
+        return
 
     def with_weights(self, path: Path | None) -> Self:
         """Return the settings themselves.
@@ -58,9 +75,6 @@ class CellSettings(FromScratch):
     channels: int = 16
     stem_stride: int = 1
 
-    def __post_init__(self) -> None:
-        self.plan((1, 28, 28), 10)
-
     def plan(self, input_shape: tuple[int, int, int], classes: int) -> CellPlan:
         """Return the plan for images of `input_shape` (channels, height, width)."""
         in_channels, height, width = input_shape
@@ -75,14 +89,6 @@ class CellSettings(FromScratch):
             self.stem_stride,
         )
 
-    def make(self, data: DataSet) -> Supernet:
-        """Return the network for images and classes of `data`."""
-        return CellNetwork(self.plan(data.input_shape, len(data.classes)))
-
-    def example_space(self) -> Space:
-        """Return the space, which does not depend on the data."""
-        return self.plan((1, 28, 28), 10).space()
-
 
 @dataclass(frozen=True)
 class BenchSettings(FromScratch):
@@ -95,21 +101,10 @@ class BenchSettings(FromScratch):
     channels: int = 16
     operations: tuple[str, ...] = NAMES
 
-    def __post_init__(self) -> None:
-        self.plan((3, 32, 32), 10)
-
     def plan(self, input_shape: tuple[int, int, int], classes: int) -> Plan:
         """Return the plan for images of `input_shape` (channels, height, width)."""
         in_channels, height, width = input_shape
         return Plan(in_channels, classes, self.cells, self.channels, self.operations, (height, width))
-
-    def make(self, data: DataSet) -> Supernet:
-        """Return the network for images and classes of `data`."""
-        return NasBench201(self.plan(data.input_shape, len(data.classes)))
-
-    def example_space(self) -> Space:
-        """Return the space, which does not depend on the data."""
-        return self.plan((3, 32, 32), 10).space()
 
 
 @dataclass(frozen=True)

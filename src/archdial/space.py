@@ -18,6 +18,11 @@ EITHER = "|"
 """Between names of options of which any will do."""
 
 
+def meets(taken: Sequence[str], asked: Sequence[str]) -> bool:
+    """Tell whether each of the options `taken` is the one that is asked for at its choice, or any of several."""
+    return all(option in of.split(EITHER) for option, of in zip(taken, asked, strict=True))
+
+
 @dataclass(frozen=True)
 class Choice:
     """One place in a network where one of several options is taken.

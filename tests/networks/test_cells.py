@@ -14,7 +14,8 @@ from archdial.cost.expected import ExpectedCost
 from archdial.cost.parts import batch
 from archdial.errors import UsageError
 from archdial.networks.base import TermPlan
-from archdial.networks.cells import Cell, CellNetwork, CellPlan, Edge, cells
+from archdial.networks.cells import Cell, CellNetwork, CellPlan, cells
+from archdial.networks.edges import Edge
 from archdial.space import Architecture
 
 from .examples import counted_table, drawn, inputs, tiny

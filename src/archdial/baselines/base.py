@@ -12,8 +12,8 @@ import torch
 from archdial.data import Images
 from archdial.family import Family
 from archdial.member import Member
-from archdial.metrics import pareto_front
 from archdial.progress import Bar, NoBar
+from archdial.searching.candidates import front
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture
 from archdial.training import TrainSettings
@@ -110,11 +110,14 @@ class Search(Baseline):
         """Ask `judge` for architectures of `family`, until it or the budget is done; what was seen is the result."""
 
 
+def full_architecture(family: Family) -> Architecture:
+    """Return the network as it came, or of cells the dearest architecture."""
+    return family.network.whole or family.costs[family.column].extremes()[1]
+
+
 def front_of(family: Family, seen: Sequence[Evaluated]) -> list[Member]:
     """Return as members what of `seen` no other beats in both accuracy and cost, cheapest first."""
-    cost = family.costs[family.column]
-    costs = [cost.of(item.architecture) for item in seen]
-    return [_member(family, seen[index]) for index in pareto_front(costs, [item.accuracy for item in seen])]
+    return [_member(family, item) for item in front(seen, family.costs[family.column])]
 
 
 def by_cost(family: Family, seen: Sequence[Evaluated]) -> list[Member]:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import torch
 
-from archdial.baselines.base import Judge, Search
+from archdial.baselines.base import Judge, Search, full_architecture
 from archdial.cost.expected import ExpectedCost
 from archdial.family import Family
 from archdial.searching.evaluation import Evaluated
@@ -39,7 +39,7 @@ class Greedy(Search):
     def search(self, family: Family, judge: Judge, generator: torch.Generator) -> None:
         """Go down until nothing cheaper is left or the budget is used up."""
         cost, network = family.costs[family.column], family.network
-        best = judge(network.whole or cost.extremes()[1])
+        best = judge(full_architecture(family))
         queue: list[Scored] = []
         idle: list[Change] = []
         for change in _changes(network.space):

@@ -8,7 +8,7 @@ import numpy
 import torch
 from numpy.typing import NDArray
 
-from archdial.baselines.base import Judge, Search
+from archdial.baselines.base import Judge, Search, full_architecture
 from archdial.baselines.packing import packed
 from archdial.family import Family
 from archdial.searching.candidates import one_apart
@@ -34,7 +34,7 @@ class Knapsack(Search):
     def search(self, family: Family, judge: Judge, generator: torch.Generator) -> None:
         """Score single changes, then evaluate what is best within each budget."""
         space, cost = family.space, family.costs[family.column]
-        start = family.network.whole or cost.extremes()[1]
+        start = full_architecture(family)
         harm = _harm(family, judge, start, generator)
         limits = numpy.linspace(cost.highest, cost.lowest, min(BUDGETS, judge.left) + 1)[:-1]
         for limit in limits:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import torch
 
-from archdial.baselines.base import Judge, Search
+from archdial.baselines.base import Judge, Search, full_architecture
 from archdial.data import Images, SearchData
 from archdial.dial import Scalar
 from archdial.family import Family
@@ -46,7 +46,7 @@ class Single(Search):
             seed = int(torch.randint(2**31, (), generator=generator))
             self._search_one(family, judge, float(position), judge.left // (count - number), seed)
         if not judge.seen:
-            judge(family.network.whole or family.costs[family.column].extremes()[1])
+            judge(full_architecture(family))
 
     def _search_one(self, family: Family, judge: Judge, position: float, share: int, seed: int) -> None:
         settings = SearchSettings(

@@ -100,14 +100,11 @@ def _school(recipe: Recipe, seen: SearchData, bar: Bar) -> School:
     from dataclasses import replace
 
     from archdial.baselines import School
-    from archdial.data import Images
     from archdial.network_settings import GateSettings
 
     trained = isinstance(recipe.network, GateSettings)
     settings = recipe.train if trained else replace(recipe.train, epochs=recipe.search.epochs)
-    count = min(recipe.search.evaluation_images, len(seen.validation))
-    validation = Images(seen.validation.pixels[:count], seen.validation.labels[:count])
-    return School(seen.weights, validation, settings, bar)
+    return School(seen.weights, seen.validation.first(recipe.search.evaluation_images), settings, bar)
 
 
 def _comparison_json(comparison: Comparison, pretrained: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from archdial import files
 from archdial.cost import reading
 from archdial.cost.fit import Fit
 from archdial.errors import UsageError, unknown
-from archdial.space import EITHER, Choice, Space
+from archdial.space import EITHER, Choice, Space, meets
 
 COLUMNS = ("latency_ms", "parameters", "flops", "bytes", "size_bytes")
 """What adds up over the terms."""
@@ -118,7 +118,7 @@ class CostTable:
         for term in self.terms:
             taken = tuple(architecture[choice] for choice in term.choices)
             for entry in term.entries:
-                if all(one in asked.split(EITHER) for one, asked in zip(taken, entry.options, strict=True)):
+                if meets(taken, entry.options):
                     found.update(entry.parts)
         return found
 

@@ -35,6 +35,10 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def first(self, count: int) -> "Images":
+        """Return the first `count` images, or all if there are fewer; no copy."""
+        return Images(self.pixels[:count], self.labels[:count])
+
     def take(self, indices: Tensor) -> "Images":
         """Return the images at `indices` (int64, any number), in that order, as a copy."""
         indices = indices.to(self.labels.device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 import torch
@@ -26,7 +25,7 @@ class ExecuTorch(Format):
 
     def write(self, module: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
         """Write the program with all that XNNPACK knows handed to it."""
-        program = captured_portable(scaled(copy.deepcopy(module)), input_shape, any_batch=False)
+        program = captured_portable(scaled(module), input_shape, any_batch=False)
         path.write_bytes(lowered(program))
 
     def load(self, path: Path) -> Run:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from archdial.space import EITHER, Architecture, Space
+from archdial.space import Architecture, Space, meets
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,7 @@ class TermPlan:
 
     def under(self, options: tuple[str, ...]) -> tuple[Part, ...]:
         """Return the parts that run under `options`, one a choice."""
-        fits = (all(o in e.split(EITHER) for o, e in zip(options, entry, strict=True)) for entry in self.entries)
-        return tuple(part for fit, parts in zip(fits, self.entries.values(), strict=True) if fit for part in parts)
+        return tuple(part for asked, parts in self.entries.items() if meets(options, asked) for part in parts)
 
 
 class Supernet(nn.Module, ABC):

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from archdial.errors import UsageError
-from archdial.networks.base import Part, Supernet, TermPlan
-from archdial.networks.operations import FactorizedReduction, check_operations, make_operation
-from archdial.networks.plain import plain_module
-from archdial.networks.sharing import Split, Splits, by_source, own_plan, shared_plans, split
-from archdial.space import Architecture, Choice, Space
+from archdial.networks.base import Part
+from archdial.networks.edges import Edge, EdgeNetwork, Taken, classifier, part, taken_options
+from archdial.networks.operations import FactorizedReduction, check_operations
+from archdial.networks.sharing import Split, split
+from archdial.space import Choice, Space
 
 NORMAL, REDUCTION = "normal", "reduction"
-
-Taken = list[list[tuple[int, Tensor | None]]]
-"""For each choice the options that run, with their weight; None stands for a plain 1."""
 
 
 @dataclass(frozen=True)
@@ -74,27 +71,9 @@ class CellPlan:
         names = [f"{kind}/{node}<-{source}" for kind in kinds for node, source in self.edges]
         return Space(tuple(Choice(name, self.operations, self.operations) for name in names))
 
-
-class Edge(nn.Module):
-    """The options of one edge of one cell."""
-
-    def __init__(self, operations: Sequence[str], channels: int, stride: int) -> None:
-        super().__init__()
-        made = {name: make_operation(name, channels, stride) for name in operations}
-        self.names = tuple(operations)
-        self.options = nn.ModuleDict({name: module for name, module in made.items() if module is not None})
-
-    def forward(self, inputs: Tensor, taken: list[tuple[int, Tensor | None]]) -> Tensor | None:
-        """Return the weighted sum of the options in `taken`, or None where nothing contributes."""
-        total: Tensor | None = None
-        for option, weight in taken:
-            name = self.names[option]
-            if name not in self.options:
-                continue
-            output = self.options[name](inputs)
-            output = output if weight is None else output * weight
-            total = output if total is None else total + output
-        return total
+    def network(self) -> CellNetwork:
+        """Return a network by this plan, with new weights."""
+        return CellNetwork(self)
 
 
 class Cell(nn.Module):
@@ -201,33 +180,22 @@ def _halved(size: tuple[int, int]) -> tuple[int, int]:
     return math.ceil(size[0] / 2), math.ceil(size[1] / 2)
 
 
-class CellNetwork(Supernet):
+class CellNetwork(EdgeNetwork):
     """Stem, cells, head. All normal cells share one set of choices, all reduction cells another."""
 
     kind = "cells"
+    plan_type = CellPlan
+    plan: CellPlan
 
     def __init__(self, plan: CellPlan) -> None:
-        super().__init__()
-        self.plan = plan
-        self.space = plan.space()
+        super().__init__(plan)
         self._places = list(_places(plan))
         self.stem = _stem(plan)
         self.cells = nn.ModuleList(Cell(plan, p.channels_in, p.channels, p.reduces, p.late) for p in self._places)
         width = plan.nodes * self._places[-1].channels
         # Nodes sum their inputs, so the scale of the last cell's output depends on the path: normalise it.
-        self.head = nn.Sequential(
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.Linear(width, plan.classes),
-        )
+        self.head = classifier(width, plan.classes)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one image."""
-        return self.plan.in_channels, *self.plan.image_size
 
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return logits (n, classes) of images (n, c, h, w) under option weights (m, k)."""
@@ -243,41 +211,13 @@ class CellNetwork(Supernet):
         first = edges if place.reduces and len(self.space.choices) > edges else 0
         return slice(first, first + edges)
 
-    def build(self, architecture: Architecture) -> nn.Module:
-        """Return `architecture` as a plain module of `torch.nn` parts, weights copied."""
-        return plain_module(self, self.space.one_hot(architecture))
-
-    def terms(self) -> list[TermPlan]:
-        """Return the terms of the cost.
-
-        One without choices for stem, head, the cells' inputs and their joints; one a choice for what its edge alone
-        does; and over the edges from one node what they share.
-        """
-        splits = self._splits()
-        always = TermPlan((), {(): tuple(self._fixed_parts())})
-        return [always, *(own_plan(choice, splits) for choice in self.space.choices), *self._shared_plans(splits)]
-
-    def _splits(self) -> Splits:
-        """Return each option of each choice split, in every cell that has the edge."""
-        return {
-            (choice.name, option): tuple(self._split_option(row, option))
-            for row, choice in enumerate(self.space.choices)
-            for option in choice.options
-        }
-
-    def _shared_plans(self, splits: Splits) -> Iterator[TermPlan]:
-        for edges in by_source(self.space.choices, lambda choice: _node(choice.name)).values():
-            yield from shared_plans(edges, splits)
-
     def _split_option(self, row: int, option: str) -> Iterator[Split]:
         for place, cell in zip(self._places, self.cells, strict=True):
             rows = self._rows(place)
             if not rows.start <= row < rows.stop:
                 continue
-            edge = cast(Edge, cast(Cell, cell).edges[row - rows.start])
-            module = dict(edge.options.items()).get(option)
-            # Identity and none cost nothing: `build` leaves no trace of them.
-            if module is None or isinstance(module, nn.Identity):
+            module = cast(Edge, cast(Cell, cell).edges[row - rows.start]).working(option)
+            if module is None:
                 continue
             source = self.plan.edges[row - rows.start][1]
             stride, size = (2 if place.reduces and source < 2 else 1), place.size_in[1]
@@ -285,49 +225,19 @@ class CellNetwork(Supernet):
             yield split(option, module, (place.channels, *size), stride)
 
     def _fixed_parts(self) -> Iterator[Part]:
-        yield _part("stem", self.stem, self.plan.in_channels, self.plan.image_size)
+        yield part("stem", self.stem, self.plan.in_channels, self.plan.image_size)
         for place, cell in zip(self._places, self.cells, strict=True):
             kinds = ("halve" if place.late else "match", "match")
             modules = (cast(nn.Module, cell.older), cast(nn.Module, cell.newer))
             for kind, module, channels, size in zip(kinds, modules, place.channels_in, place.size_in, strict=True):
-                yield _part(f"{kind}/to{place.channels}", module, channels, size)
-            yield _part("joints", Joints(self.plan.nodes), place.channels, place.size_out)
+                yield part(f"{kind}/to{place.channels}", module, channels, size)
+            yield part("joints", Joints(self.plan.nodes), place.channels, place.size_out)
         last = self._places[-1]
-        yield _part("head", self.head, self.plan.nodes * last.channels, last.size_out)
+        yield part("head", self.head, self.plan.nodes * last.channels, last.size_out)
 
     def scaled(self, share: float) -> CellNetwork:
         """Return a network over the same space with `share` of the channels, even and at least 2, and new weights."""
         return CellNetwork(replace(self.plan, channels=max(2, 2 * round(share * self.plan.channels / 2))))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the plan, from which `CellNetwork.from_json` makes an equal network."""
-        return {"kind": self.kind, **asdict(self.plan)}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> CellNetwork:
-        """Return a network with new weights by the plan that `to_json` wrote."""
-        plan: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
-        plan.pop("kind", None)
-        return cls(CellPlan(**plan))
-
-
-def _node(name: str) -> str:
-    """Return kind of cell and source of the edge whose choice is called `name`, as "normal/2<-0"."""
-    return f"{name.split('/')[0]}/{name.split('<-')[1]}"
-
-
-def _part(name: str, module: nn.Module, channels: int, size: tuple[int, int]) -> Part:
-    return Part(f"{name}/{channels}x{size[0]}x{size[1]}", module, (channels, *size))
-
-
-def taken_options(weights: Tensor) -> Taken:
-    """Return for each choice of option weights (m, k) the options whose weight is not exactly zero."""
-    values = weights.detach().tolist()
-    plain = not weights.requires_grad
-    return [
-        [(o, None if plain and value == 1.0 else weights[row, o]) for o, value in enumerate(line) if value != 0.0]
-        for row, line in enumerate(values)
-    ]
 
 
 def cells(
@@ -347,4 +257,4 @@ def cells(
     """
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
     plan = CellPlan(in_channels, classes, cells, nodes, tuple(operations), channels, (height, width), stem_stride)
-    return CellNetwork(plan)
+    return plan.network()

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from archdial.errors import UsageError
-from archdial.networks.base import Part, Supernet, TermPlan
-from archdial.networks.cells import Edge, taken_options
+from archdial.networks.base import Part
+from archdial.networks.edges import Edge, EdgeNetwork, Taken, classifier, part, taken_options
 from archdial.networks.operations import check_operations
-from archdial.networks.plain import plain_module
-from archdial.networks.sharing import Split, Splits, by_source, own_plan, shared_plans, split
+from archdial.networks.sharing import Split, split
 from archdial.space import Architecture, Choice, Space
 
 NAMES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -55,6 +54,10 @@ class Plan:
         choices = (Choice(f"{node}<-{source}", self.operations, self.operations) for node, source in EDGES)
         return Space(tuple(choices))
 
+    def network(self) -> NasBench201:
+        """Return a network by this plan, with new weights."""
+        return NasBench201(self)
+
     @property
     def stages(self) -> list[tuple[int, tuple[int, int]]]:
         """Channels, and height and width, of each stage."""
@@ -72,7 +75,7 @@ class BenchCell(nn.Module):
         super().__init__()
         self.edges = nn.ModuleList(Edge(operations, channels, 1) for _ in EDGES)
 
-    def forward(self, inputs: Tensor, taken: list[list[tuple[int, Tensor | None]]]) -> Tensor:
+    def forward(self, inputs: Tensor, taken: Taken) -> Tensor:
         """Map (n, c, h, w) to the same shape."""
         states = [inputs]
         rows = iter(zip(self.edges, taken, strict=True))
@@ -104,29 +107,23 @@ class Halving(nn.Module):
         return cast(Tensor, self.shortcut(inputs) + self.second(self.first(inputs)))
 
 
-class NasBench201(Supernet):
+class NasBench201(EdgeNetwork):
     """Stem, three stages of equal cells with a residual block between them, head; all cells share six choices."""
 
     kind = "nas_bench_201"
+    plan_type = Plan
+    plan: Plan
 
     def __init__(self, plan: Plan) -> None:
-        super().__init__()
-        self.plan, self.space = plan, plan.space()
+        super().__init__(plan)
         first, last = plan.channels, plan.stages[-1][0]
         self.stem = nn.Sequential(nn.Conv2d(plan.in_channels, first, 3, padding=1, bias=False), nn.BatchNorm2d(first))
         self.cells = nn.ModuleList(
             BenchCell(plan.operations, channels) for channels, _ in plan.stages for _ in range(plan.cells)
         )
         self.halvings = nn.ModuleList(Halving(channels) for channels, _ in plan.stages[:-1])
-        self.head = nn.Sequential(
-            nn.BatchNorm2d(last), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(last, plan.classes)
-        )
+        self.head = classifier(last, plan.classes)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one image."""
-        return self.plan.in_channels, *self.plan.image_size
 
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return logits (n, classes) of images (n, c, h, w) under option weights (6, k)."""
@@ -139,60 +136,23 @@ class NasBench201(Supernet):
             state = cell(state, taken)
         return cast(Tensor, self.head(state))
 
-    def build(self, architecture: Architecture) -> nn.Module:
-        """Return `architecture` as a plain module of `torch.nn` parts, weights copied."""
-        return plain_module(self, self.space.one_hot(architecture))
-
-    def terms(self) -> list[TermPlan]:
-        """Return the terms: what always runs, what each edge alone does, and what edges from one node share."""
-        splits = self._splits()
-        plans = [
-            TermPlan((), {(): tuple(self._fixed_parts())}),
-            *(own_plan(choice, splits) for choice in self.space.choices),
-        ]
-        for edges in by_source(self.space.choices, lambda choice: choice.name.split("<-")[1]).values():
-            plans += shared_plans(edges, splits)
-        return plans
-
-    def _splits(self) -> Splits:
-        return {
-            (choice.name, option): tuple(self._split(row, option))
-            for row, choice in enumerate(self.space.choices)
-            for option in choice.options
-        }
-
-    def _split(self, row: int, option: str) -> Iterator[Split]:
+    def _split_option(self, row: int, option: str) -> Iterator[Split]:
         for number, cell in enumerate(self.cells):
             channels, size = self.plan.stages[number // self.plan.cells]
-            module = dict(cast(Edge, cast(BenchCell, cell).edges[row]).options.items()).get(option)
-            if module is not None and not isinstance(module, nn.Identity):
+            module = cast(Edge, cast(BenchCell, cell).edges[row]).working(option)
+            if module is not None:
                 yield split(option, module, (channels, *size), 1)
 
     def _fixed_parts(self) -> Iterator[Part]:
         stages = self.plan.stages
-        yield _part("stem", self.stem, self.plan.in_channels, self.plan.image_size)
+        yield part("stem", self.stem, self.plan.in_channels, self.plan.image_size)
         for halving, (channels, size) in zip(self.halvings, stages, strict=False):
-            yield _part("halve", halving, channels, size)
-        yield _part("head", self.head, *stages[-1])
+            yield part("halve", halving, channels, size)
+        yield part("head", self.head, *stages[-1])
 
     def scaled(self, share: float) -> NasBench201:
         """Return a network over the same space with `share` of the channels and new weights."""
         return NasBench201(replace(self.plan, channels=max(1, round(share * self.plan.channels))))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the plan, from which `from_json` makes an equal network."""
-        return {"kind": self.kind, **asdict(self.plan)}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> NasBench201:
-        """Return a network with new weights by the plan that `to_json` wrote."""
-        plan: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
-        plan.pop("kind", None)
-        return cls(Plan(**plan))
-
-
-def _part(name: str, module: nn.Module, channels: int, size: tuple[int, int]) -> Part:
-    return Part(f"{name}/{channels}x{size[0]}x{size[1]}", module, (channels, *size))
 
 
 def name_of(space: Space, architecture: Architecture) -> str:

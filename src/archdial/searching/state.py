@@ -79,11 +79,9 @@ class SearchState:
     def evaluator(self) -> Evaluator:
         """The judge of architectures: the same calibration and validation images for all of them."""
         if self._evaluator is None:
-            seen = self.data.validation
-            count = min(self.settings.evaluation_images, len(seen))
-            images = self.images(seen.pixels[:count])
-            labels = seen.labels[:count].to(self.fabric.device)
-            self._evaluator = Evaluator(self.network, self.calibration, images, labels)
+            seen = self.data.validation.first(self.settings.evaluation_images)
+            labels = seen.labels.to(self.fabric.device)
+            self._evaluator = Evaluator(self.network, self.calibration, self.images(seen.pixels), labels)
         return self._evaluator
 
     @property
