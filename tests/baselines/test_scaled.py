@@ -50,6 +50,8 @@ def test_widths_differ_and_the_architecture_is_the_best_known(toy: Toy, found: l
     assert sizes == sorted(set(sizes)) and found[-1].share == 1.0
     assert sizes[-1] == sum(p.numel() for p in toy.family.build(best).parameters())
     assert len({member.identity for member in found}) == len(found) and 2 <= len(found) <= len(SHARES)
+    assert found[-1].cell_parameters == toy.family.member(best).cell_parameters
+    assert all(0 < member.cell_parameters < member.parameters for member in found)
     images = torch.rand(2, *toy.family.network.input_shape)
     torch.testing.assert_close(found[0].build()(images), found[0].timed()(images))
     assert found[0].to_json()["share_of_channels"] == found[0].share < 1

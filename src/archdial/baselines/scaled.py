@@ -79,6 +79,12 @@ class Scaled(Baseline):
         return [_trained(family, school, network, share, architecture, case.generator) for share, network in networks]
 
 
+def _always(network: Supernet) -> int:
+    """Return how many parameters run whatever is chosen."""
+    fixed = (part for plan in network.terms() if not plan.choices for part in plan.under(()))
+    return sum(p.numel() for p in {p for part in fixed for p in part.module.parameters()})
+
+
 def _networks(network: Supernet) -> list[tuple[float, Supernet]]:
     """Return (share of channels, network) by size; where widths are few some shares are the same network."""
     found: dict[str, tuple[float, Supernet]] = {}
@@ -111,7 +117,7 @@ def _trained(
         # Not in the family's table: measured with all others, before anybody reads it.
         latency_ms=float("nan"),
         parameters=counts.parameters,
-        cell_parameters=counts.parameters,
+        cell_parameters=counts.parameters - _always(network),
         flops=counts.flops,
         weights_from="retrained",
         size_bytes=counts.size_bytes,
