@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from archdial.errors import UsageError
-from archdial.published import Published, beside, published_table
+from archdial.published import Published, beside, check_areas, published_table
 
 from .conftest import Toy
 
@@ -40,6 +40,11 @@ def test_the_table_has_a_pair_of_columns_for_each_figure(toy: Toy) -> None:
 def test_an_accuracy_is_a_share() -> None:
     with pytest.raises(UsageError, match=r"published accuracy 91 of 'a': expected a share"):
         Published("a", 1.0, 91)
+
+
+def test_an_area_is_a_share() -> None:
+    with pytest.raises(UsageError, match=r"published_areas.drawn = 6.5: expected a share"):
+        check_areas({"hypernetwork": 0.3, "drawn": 6.5})
 
 
 def test_a_position_off_the_dial_is_refused(toy: Toy) -> None:

@@ -19,7 +19,7 @@ from archdial.dial import DIALS, Dial, make_dial
 from archdial.errors import UsageError, unknown
 from archdial.hypernet import make_hypernet
 from archdial.network_settings import CellSettings, NetworkSettings, settings_type
-from archdial.published import Published
+from archdial.published import Published, check_areas
 from archdial.recipe_file import read_yaml, recipe_names, recipe_text, validated
 from archdial.searching.settings import SearchSettings
 from archdial.training import TrainSettings
@@ -78,6 +78,7 @@ class Recipe:
         tables: files of the cost tables of several devices, by their names; the search is then for all of them.
         train: how a member is trained from scratch; fine-tuning takes a quarter of its epochs, a fifth of its rate.
         published: what a paper had at some positions of the dial, to be shown beside what the search finds there.
+        published_areas: under a paper's curves, as a share, by method; shown beside those of `archdial compare`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -96,6 +97,7 @@ class Recipe:
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     published: tuple[Published, ...] = ()
+    published_areas: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if Path(self.name).name != self.name:
@@ -105,6 +107,7 @@ class Recipe:
             raise UsageError("table and tables: name the one file, or the files of several devices")
         for device in self.tables or {}:
             check_name(device)
+        check_areas(self.published_areas)
         _check_precision(self.search.precision)
         _check_hypernet(self)
 

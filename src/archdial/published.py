@@ -36,6 +36,13 @@ class Published:
             raise UsageError(f"published accuracy {self.accuracy} of {self.name!r}: expected a share, from 0 to 1")
 
 
+def check_areas(areas: Mapping[str, float]) -> None:
+    """Raise UsageError unless every published area under a curve is a share."""
+    for method, area in areas.items():
+        if not 0 <= area <= 1:
+            raise UsageError(f"published_areas.{method} = {area}: expected a share, from 0 to 1")
+
+
 def beside(family: Family, rows: Sequence[Published]) -> list[dict[str, Any]]:
     """Return each published row with the member that `family` has at its position, as JSON.
 

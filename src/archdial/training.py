@@ -17,6 +17,7 @@ from archdial.device import fabric_on
 from archdial.distillation import apart
 from archdial.errors import RunError, UsageError
 from archdial.memory import keep_freed_memory
+from archdial.networks.layout import laid_out, lay_out
 from archdial.progress import Bar, NoBar
 
 
@@ -99,6 +100,7 @@ def train(
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     fabric = fabric_on(device, settings.precision)
+    order = lay_out(module)
     model, optimizer = fabric.setup(module, _optimizer(module, settings))
     objective = _Objective(settings, None if teacher is None else fabric.setup_module(copy.deepcopy(teacher).eval()))
     module.train()
@@ -109,7 +111,7 @@ def train(
             group["lr"] = settings.rate(step / (settings.epochs * count))
         if settings.augment:
             pixels = augment(pixels, generator, shift=max(1, pixels.shape[-1] // 14))
-        inputs = normalize(pixels.to(fabric.device))
+        inputs = laid_out(normalize(pixels.to(fabric.device)), order)
         loss = objective(inputs, model(inputs), labels.to(fabric.device))
         _check(loss, step)
         optimizer.zero_grad()

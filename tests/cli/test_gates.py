@@ -39,6 +39,7 @@ search:
   calibration_images: 40
   hypernet: {kind: piecewise_constant}
 train: {epochs: 1, batch_size: 30}
+published_areas: {hypernetwork: 0.342, drawn: 0.065}
 """
 
 
@@ -185,8 +186,18 @@ def test_a_run_is_compared_with_baselines(pruned: Pruned) -> None:
     assert [method["evaluations"] for method in value["methods"][1:4]] == [5, 5, 5]
     assert [method["chosen_by"] for method in value["methods"]].count("latency_ms") == 1
     assert all(0 <= method["area"] <= 1 and 1 <= len(method["members"]) <= 2 for method in value["methods"])
+    assert (
+        value["published_areas"] == pruned.searched.json["published_areas"] == {"hypernetwork": 0.342, "drawn": 0.065}
+    )
     wrong = call("compare", pruned.folder, "--baselines", "gredy")
     assert wrong.status == 2 and "greedy" in wrong.err
+
+
+def test_published_areas_stand_beside_ours(pruned: Pruned) -> None:
+    answer = call("compare", pruned.folder, "--baselines", "drawn,greedy", "--budget", 3, "--count", 2)
+    assert answer.status == 0, answer.err
+    cells = {row[1].strip(): row[5].strip() for line in answer.out.splitlines() if len(row := line.split("│")) > 6}
+    assert cells == {"hypernetwork": "0.342", "drawn": "0.065", "greedy": "–"}
 
 
 def test_all_experiments_by_one_command(pruned: Pruned) -> None:

@@ -91,6 +91,8 @@ def write_comparison(
         "accuracy_split": split,
         **_comparison_json(comparison, family.network.pretrained),
     }
+    if areas := run.recipe.published_areas:
+        value["published_areas"] = areas
     write_json(folder / COMPARISON, value)
     return value
 
@@ -143,12 +145,15 @@ def table_of(value: dict[str, Any]) -> Table:
     table.add_column("method")
     shares = [point["share"] for point in methods[0]["accuracy_within"]]
     budgets = [f"% within {share:g}" for share in shares]
-    for heading in ("evaluations", "seconds", "area under the curve", "hypervolume", *budgets, "best accuracy %"):
+    published = value.get("published_areas", {})
+    areas = ("area under the curve", "published") if published else ("area under the curve",)
+    for heading in ("evaluations", "seconds", *areas, "hypervolume", *budgets, "best accuracy %"):
         table.add_column(heading, justify="right")
     for method in methods:
         best = max(method["members"], key=lambda member: member["validation_accuracy"])
         seconds = "–" if method["seconds"] is None else f"{method['seconds']:.0f}"
-        row = (str(method["evaluations"]), seconds, f"{method['area']:.3f}", f"{method['hypervolume']:.3f}")
+        theirs = (f"{published[method['name']]:.3f}" if method["name"] in published else "–",) if published else ()
+        row = (str(method["evaluations"]), seconds, f"{method['area']:.3f}", *theirs, f"{method['hypervolume']:.3f}")
         within = (f"{100 * point['accuracy']:.2f}" for point in method["accuracy_within"])
         table.add_row(method["name"], *row, *within, f"{100 * best['accuracy']:.2f}")
     return table

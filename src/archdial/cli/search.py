@@ -105,10 +105,14 @@ def show_family(family: Family, folder: Path, title: str, following: str, as_jso
         "range": ranges(family.costs),
         "members": members,
     }
-    people = [members_table(members, title)]
+    people: list[Any] = [members_table(members, title)]
     if rows := _published(family):
         value["published"] = rows
         people.append(published_table(rows))
+    if areas := family.info.get("config", {}).get("published_areas"):
+        value["published_areas"] = areas
+        told = ", ".join(f"{method} {area:g}" for method, area in areas.items())
+        people.append(f"published areas under the curve: {told}; ours beside them: archdial compare {folder}")
     show(value, *people, following, as_json=as_json)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from archdial.errors import UsageError
 from archdial.networks.base import Part
 from archdial.networks.edges import Edge, EdgeNetwork, Taken, classifier, part, taken_options
+from archdial.networks.layout import laid_out, lay_out
 from archdial.networks.operations import check_operations
 from archdial.networks.sharing import Split, split
 from archdial.space import Architecture, Choice, Space
@@ -123,12 +124,12 @@ class NasBench201(EdgeNetwork):
         )
         self.halvings = nn.ModuleList(Halving(channels) for channels, _ in plan.stages[:-1])
         self.head = classifier(last, plan.classes)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.order = lay_out(self)
 
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return logits (n, classes) of images (n, c, h, w) under option weights (6, k)."""
         taken = taken_options(weights)
-        state = self.stem(inputs).contiguous(memory_format=torch.channels_last)
+        state = laid_out(self.stem(inputs), self.order)
         for number, cell in enumerate(self.cells):
             stage, place = divmod(number, self.plan.cells)
             if stage and not place:

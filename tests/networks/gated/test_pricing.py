@@ -22,9 +22,10 @@ from archdial.cost.profile import profile
 from archdial.cost.table import CostEntry, CostTable, CostTerm
 from archdial.networks.base import Part
 from archdial.networks.gated import GatedNetwork, gates
-from archdial.networks.gated.capture import flow_of, laid_out
+from archdial.networks.gated.capture import flow_of
 from archdial.networks.gated.pricing import part_of
 from archdial.networks.gated.terms import REST
+from archdial.networks.layout import laid_out, layout
 from archdial.space import Architecture
 
 from .examples import (
@@ -171,7 +172,7 @@ def test_calls_of_one_module_are_one_term() -> None:
 
 def flops(network: GatedNetwork, architecture: Architecture) -> int:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.build(architecture).eval()(laid_out(inputs(network, 1)))
+        network.build(architecture).eval()(laid_out(inputs(network, 1), layout(network.body)))
     return int(counter.get_total_flops())
 
 
@@ -192,7 +193,9 @@ def test_bytes_are_those_of_what_is_built() -> None:
         network = gated(name)
         written = expected_cost(network, "bytes")
         for architecture in some(network):
-            own = count(network.build(architecture), network.input_shape, (laid_out(inputs(network, 1)),))
+            own = count(
+                network.build(architecture), network.input_shape, (laid_out(inputs(network, 1), layout(network.body)),)
+            )
             assert written.of(architecture) == own.bytes
 
 

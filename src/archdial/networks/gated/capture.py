@@ -15,6 +15,7 @@ from archdial.networks.gated.exporting import exported
 from archdial.networks.gated.functional import make_functional, make_reshapes, remove_dead
 from archdial.networks.gated.leaves import is_leaf, is_torch_leaf
 from archdial.networks.gated.tracing import Untraceable, line_at_fault, traced
+from archdial.networks.layout import laid_out, lay_out, layout
 
 Flow = dict[fx.Node, Any]
 """What each node gave for one input."""
@@ -101,11 +102,6 @@ def _prepared(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model).eval()
 
 
-def laid_out(inputs: Tensor) -> Tensor:
-    """Return images (n, c, h, w) channels last, other inputs as they are."""
-    return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
-
-
 @torch.no_grad()
 def _run(model: nn.Module, example: Tensor) -> Tensor:
     modes = {module: module.training for module in model.modules()}
@@ -139,8 +135,7 @@ def _checked(
     make_reshapes(graph)
     remove_dead(graph)
     if one.dim() == 4:
-        # Images run channels last, twice as fast on a CPU.
-        root.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lay_out(root)
     flow = flow_of(root, graph, one)
     own = {name for name, _ in model.named_buffers()}
     fold_constants(root, graph, flow, frozenset(name for name, _ in root.named_buffers() if name not in own))
@@ -167,7 +162,7 @@ def _batch_dimension(one: Any, three: Any) -> int | None:
 def flow_of(root: nn.Module, graph: fx.Graph, inputs: Tensor) -> Flow:
     """Return what each node of `graph` gives for `inputs`."""
     recorder = _Recorder(fx.GraphModule(root, graph), garbage_collect_values=False)
-    recorder.run(laid_out(inputs))
+    recorder.run(laid_out(inputs, layout(root)))
     return {node: recorder.seen[node.name] for node in graph.nodes}
 
 

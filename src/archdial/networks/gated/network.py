@@ -14,7 +14,7 @@ from torch import Tensor, fx, nn
 from archdial.errors import UsageError
 from archdial.networks.backbones import width_of
 from archdial.networks.base import Supernet, TermPlan
-from archdial.networks.gated.capture import Captured, capture, laid_out
+from archdial.networks.gated.capture import Captured, capture
 from archdial.networks.gated.choices import DROP, KEEP, OPTIONS, Gate, chosen, space_of
 from archdial.networks.gated.grain import mark
 from archdial.networks.gated.listing import listed
@@ -24,6 +24,7 @@ from archdial.networks.gated.operations import Operation, find_operations
 from archdial.networks.gated.source import make_model
 from archdial.networks.gated.surgery import plain, without
 from archdial.networks.gated.terms import term_plans
+from archdial.networks.layout import laid_out, layout
 from archdial.space import Architecture, Space
 
 
@@ -49,6 +50,7 @@ class GatedNetwork(Supernet):
         # No submodule: neither an optimizer nor whoever takes statistics anew may find it.
         self.original: dict[str, Tensor] | None = None
         self.body = captured.root
+        self._order = layout(captured.root)
         self.graph, self.opaque, self.how = captured.graph, captured.opaque, captured.how
         self.gates = tuple(gates)
         self.space: Space = space_of(gates)
@@ -87,7 +89,7 @@ class GatedNetwork(Supernet):
         return self._run(inputs, weights, kept)
 
     def _run(self, inputs: Tensor, weights: Tensor, kept: list[int] | None) -> Tensor:
-        values: dict[fx.Node, Any] = {self._input: laid_out(inputs)}
+        values: dict[fx.Node, Any] = {self._input: laid_out(inputs, self._order)}
         stands_for: dict[fx.Node, fx.Node] = {}
         steps = self._steps if kept is None else self._needed(kept, stands_for)
         uses = _Uses(steps, self._output, stands_for)
