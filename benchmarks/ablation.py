@@ -1,12 +1,13 @@
 """One part of the search changed at a time: methods, relaxations, hypernetworks, objectives, by one command.
 
+    python benchmarks/ablation.py benchmarks/fashion_mnist_3ops_small.yaml --data FASHION_MNIST [--images 1000]
     python benchmarks/ablation.py RECIPE --data FOLDER [--epochs N] [--images N] [--seeds 0,1,2] [--only NAME,NAME]
 
 Each variant runs through the same loop on the same images and cost table. Those that train no weights of their own (the
 `predictor` and `two_stage` methods) take the weights of the recipe's own search of that seed, so that they differ in
 nothing else. Prints one line of JSON a variant and seed: hypervolume of the members along the dial and of the front, by
 the table's latency and accuracy on test images with inherited weights, reference point the dearest network and accuracy
-0, as a share of that box; and seconds.
+0, as a share of that box; and seconds. At the end, on standard error, a table of their means over the seeds.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+
+from rich.console import Console
+from rich.table import Table
 
 from archdial.config import Recipe, load_recipe
 from archdial.cost.profile import profile
@@ -91,6 +95,17 @@ def row(name: str, seed: int, family: Family, test: Images, seconds: float) -> d
     }
 
 
+def means(rows: Sequence[dict[str, Any]]) -> Table:
+    table = Table(title=f"means over {len({row['seed'] for row in rows})} seeds")
+    figures = ("dial", "front", "distinct", "evaluations", "seconds")
+    for heading in ("variant", *figures):
+        table.add_column(heading, justify="left" if heading == "variant" else "right")
+    for name in dict.fromkeys(row["variant"] for row in rows):
+        mine = [row for row in rows if row["variant"] == name]
+        table.add_row(name, *(f"{sum(row[figure] for row in mine) / len(mine):.4g}" for figure in figures))
+    return table
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe")
@@ -103,6 +118,7 @@ def main() -> None:
     recipe = load_recipe(options.recipe).changed(data=options.data, epochs=options.epochs)
     data = load(recipe.data, channels=recipe.channels)
     test = data.test.first(options.images)
+    rows: list[dict[str, Any]] = []
     chosen = {name: VARIANTS[name] for name in options.only or VARIANTS}
     with Bar() as bar:
         table = profile(recipe.network.make(data), progress=bar.part("profile", 1).upto)
@@ -112,7 +128,9 @@ def main() -> None:
                 began = time.perf_counter()
                 family = searched(recipe, data, table, changes, seed, weights, bar)
                 weights = weights or family
-                print(json.dumps(row(name, seed, family, test, time.perf_counter() - began)), flush=True)
+                rows.append(row(name, seed, family, test, time.perf_counter() - began))
+                print(json.dumps(rows[-1]), flush=True)
+    Console(stderr=True).print(means(rows))
 
 
 if __name__ == "__main__":
