@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from archdial.errors import UsageError
 from archdial.networks.base import Part
 from archdial.networks.edges import Edge, EdgeNetwork, Taken, classifier, part, taken_options
-from archdial.networks.layout import laid_out, lay_out
+from archdial.networks.layout import lay_out
 from archdial.networks.operations import FactorizedReduction, check_operations
 from archdial.networks.sharing import Split, split
 from archdial.space import Choice, Space
@@ -202,7 +202,7 @@ class CellNetwork(EdgeNetwork):
         """Return logits (n, classes) of images (n, c, h, w) under option weights (m, k)."""
         taken = taken_options(weights)
         # A single input channel has no layout of its own: without this the whole network would run in the slower one.
-        older = newer = laid_out(self.stem(inputs), self.order)
+        older = newer = self.stem(inputs).contiguous(memory_format=self.order)
         for place, cell in zip(self._places, self.cells, strict=True):
             older, newer = newer, cell(older, newer, taken[self._rows(place)])
         return cast(Tensor, self.head(newer))

@@ -29,7 +29,7 @@ def laid_out(inputs: Tensor, order: torch.memory_format) -> Tensor:
     if order is torch.channels_last:
         return ordered
     # Images of one channel are in both orders at once, and only their strides tell convolutions which one to go on in.
-    return ordered.flatten(1).unflatten(1, ordered.shape[1:])
+    return ordered.flatten(1).view(ordered.shape)
 
 
 def lay_out(network: nn.Module) -> torch.memory_format:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from archdial.errors import UsageError
 from archdial.networks.base import Part
 from archdial.networks.edges import Edge, EdgeNetwork, Taken, classifier, part, taken_options
-from archdial.networks.layout import laid_out, lay_out
+from archdial.networks.layout import lay_out
 from archdial.networks.operations import check_operations
 from archdial.networks.sharing import Split, split
 from archdial.space import Architecture, Choice, Space
@@ -129,7 +129,7 @@ class NasBench201(EdgeNetwork):
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
         """Return logits (n, classes) of images (n, c, h, w) under option weights (6, k)."""
         taken = taken_options(weights)
-        state = laid_out(self.stem(inputs), self.order)
+        state = self.stem(inputs).contiguous(memory_format=self.order)
         for number, cell in enumerate(self.cells):
             stage, place = divmod(number, self.plan.cells)
             if stage and not place:
