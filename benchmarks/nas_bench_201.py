@@ -25,7 +25,7 @@ import torch
 from archdial import Scalar, add_device, redial
 from archdial.family import Family
 from archdial.metrics import kendall_tau
-from archdial.runs import open_family
+from archdial.runs import open_family, read_run
 from archdial.space import Architecture
 from nas_bench_201_tables import Array, Truth, chosen, counts, read
 
@@ -55,8 +55,9 @@ def _limits(latency: Array, count: int) -> Array:
     return numpy.quantile(latency, numpy.linspace(0, 1, count))
 
 
-def supernet_tau(family: Family, truth: Truth) -> float:
-    seen = [item for item in family.archive if item.architecture in truth.index]
+def supernet_tau(family: Family, truth: Truth, first: int | None = None) -> float:
+    """Return Kendall τ between supernet accuracy and true accuracy of what was evaluated, or of the `first` of it."""
+    seen = family.archive[:first]
     true = [float(truth.accuracy[truth.index[item.architecture]]) for item in seen]
     return kendall_tau([item.accuracy for item in seen], true)
 
@@ -125,7 +126,8 @@ def main() -> None:
                 "devices": len(rows),
                 **means,
                 "beats_most_multiplications_on": beaten,
-                "tau": supernet_tau(searched, truth),
+                "tau_of_sample": supernet_tau(searched, truth, read_run(options.run).recipe.search.sample),
+                "tau_of_all_evaluated": supernet_tau(searched, truth),
             }
         )
     )
