@@ -42,11 +42,11 @@ OWN = "as the recipe"
 METHODS: dict[str, dict[str, Any]] = {
     "two_stage": {"method": "two_stage"},
     "single_level": {"method": "single_level"},
-    "single_level, smoothed": {"method": "single_level", "smoothing": 0.3},
+    "single_level + smoothing": {"method": "single_level", "smoothing": 0.3},
     "bilevel": {"method": "bilevel"},
-    "bilevel, second order": {"method": "bilevel", "second_order": True},
+    "bilevel + second order": {"method": "bilevel", "second_order": True},
 }
-RELAXED = {f"two_stage, {name}": {"method": "two_stage", "relaxation": name} for name in RELAXATIONS}
+RELAXED = {f"two_stage + {name}": {"method": "two_stage", "relaxation": name} for name in RELAXATIONS}
 HYPER = {f"hypernetwork {name}": {"hypernet": {"kind": name}} for name in HYPERNETS}
 DIALS = {f"dial {kind}": {"dial": {"kind": kind}} for kind in ("budget", "constraint", "power", "log_power")}
 VARIANTS: dict[str, dict[str, Any]] = {**METHODS, **RELAXED, **HYPER, **DIALS}
@@ -115,6 +115,8 @@ def main() -> None:
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--only", type=lambda text: text.split(","))
     options = parser.parse_args()
+    if unknown := set(options.only or ()) - set(VARIANTS):
+        parser.error(f"no variant {', '.join(sorted(unknown))}: expected some of {', '.join(VARIANTS)}")
     recipe = load_recipe(options.recipe).changed(data=options.data, epochs=options.epochs)
     data = load(recipe.data, channels=recipe.channels)
     test = data.test.first(options.images)
