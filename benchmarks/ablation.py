@@ -46,7 +46,11 @@ METHODS: dict[str, dict[str, Any]] = {
     "bilevel": {"method": "bilevel"},
     "bilevel + second order": {"method": "bilevel", "second_order": True},
 }
-RELAXED = {f"two_stage + {name}": {"method": "two_stage", "relaxation": name} for name in RELAXATIONS}
+RELAXED = {
+    f"{method} + {name}": {"method": method, "relaxation": name}
+    for method in ("predictor", "two_stage")
+    for name in RELAXATIONS
+}
 HYPER = {f"hypernetwork {name}": {"hypernet": {"kind": name}} for name in HYPERNETS}
 DIALS = {f"dial {kind}": {"dial": {"kind": kind}} for kind in ("budget", "constraint", "power", "log_power")}
 VARIANTS: dict[str, dict[str, Any]] = {**METHODS, **RELAXED, **HYPER, **DIALS}
