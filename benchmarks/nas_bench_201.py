@@ -37,11 +37,16 @@ def along(family: Family, count: int) -> list[Architecture]:
     return [member.architecture for member in family.along(count)]
 
 
-def most_multiplications(family: Family, truth: Truth, device: str, count: int) -> list[Architecture]:
+def multiplications(family: Family, truth: Truth) -> Array:
+    """Return those of each architecture, in the order of `truth`."""
+    work = torch.tensor([counts(option)[1] for option in family.space.choices[0].options], dtype=torch.float64)
+    result: Array = (family.space.one_hots(truth.index).double() @ work).sum(1).numpy()
+    return result
+
+
+def most_multiplications(flops: Array, truth: Truth, device: str, count: int) -> list[Architecture]:
     """Return for each of `count` latency quantiles the most multiplications that fit it, of equals the quickest."""
     every, latency = list(truth.index), truth.latency[device]
-    work = torch.tensor([counts(option)[1] for option in family.space.choices[0].options], dtype=torch.float64)
-    flops = (family.space.one_hots(every).double() @ work).sum(1).numpy()
     order = numpy.lexsort((latency, -flops))
     return [every[order[int((latency[order] <= limit).argmax())]] for limit in _limits(latency, count)]
 
@@ -63,13 +68,13 @@ def supernet_tau(family: Family, truth: Truth, first: int | None = None) -> floa
 
 
 def report(family: Family, truth: Truth, options: argparse.Namespace) -> list[dict[str, Any]]:
-    rows = []
+    rows, flops = [], multiplications(family, truth)
     for device in truth.latency:
         ours = along(family.on(device), options.count)
         random = [
             truth.volume(device, chosen(truth, options.count, options.seed + draw)) for draw in range(1, DRAWS + 1)
         ]
-        rules = most_multiplications(family, truth, device, options.count)
+        rules = most_multiplications(flops, truth, device, options.count)
         rows.append(
             {
                 "device": device,

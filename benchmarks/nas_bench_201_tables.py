@@ -15,6 +15,7 @@ import gzip
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from itertools import combinations
 from pathlib import Path
 
@@ -45,9 +46,12 @@ class Truth:
 
     def volume(self, device: str, architectures: Sequence[Architecture]) -> float:
         """Return the hypervolume of `architectures` on `device`, as a share of that of all there are."""
-        return self._volume(device, [self.index[a] for a in architectures]) / self._volume(
-            device, range(len(self.index))
-        )
+        return self._volume(device, [self.index[a] for a in architectures]) / self._whole[device]
+
+    @cached_property
+    def _whole(self) -> dict[str, float]:
+        """Hypervolume of all there are, by device."""
+        return {device: self._volume(device, range(len(self.index))) for device in self.latency}
 
     def _volume(self, device: str, rows: Sequence[int] | range) -> float:
         costs, accuracies = (_scaled(values)[list(rows)] for values in (self.latency[device], self.accuracy))
@@ -118,6 +122,7 @@ def chosen(truth: Truth, count: int, seed: int) -> list[Architecture]:
     return [every[number] for number in numpy.random.default_rng(seed).permutation(len(every))[:count]]
 
 
+@cache
 def counts(option: str) -> tuple[int, int]:
     """Return parameters and FLOPs of `option` on one edge of the benchmark's own networks, all cells together."""
     plan = Plan()
