@@ -10,7 +10,8 @@ import torch
 from archdial.baselines.base import full_architecture
 from archdial.comparing import FAMILY, Found, compared, search_baselines
 from archdial.family import Family
-from archdial.searching.evaluation import Evaluated, statistics_of
+from archdial.networks.statistics import statistics_of
+from archdial.searching.evaluation import Evaluated
 
 from .baselines.test_baselines import QUICK
 from .conftest import Toy

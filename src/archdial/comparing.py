@@ -16,8 +16,9 @@ from archdial.family import Family
 from archdial.measure import measured
 from archdial.member import Member
 from archdial.metrics import accuracy_within, area_under_curve, hypervolume
+from archdial.networks.statistics import restore, statistics_of
 from archdial.progress import Bar, NoBar
-from archdial.searching.evaluation import Evaluator, restore, statistics_of
+from archdial.searching.evaluation import Evaluator
 
 FAMILY = "hypernetwork"
 """What the family itself is called in a comparison."""

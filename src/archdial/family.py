@@ -22,7 +22,7 @@ from archdial.hypernet import Hypernetwork
 from archdial.member import Member
 from archdial.networks.base import Supernet
 from archdial.searching.candidates import at_positions, front, likely, mutated, unseen
-from archdial.searching.evaluation import Evaluated, recalibrate, restore, statistics_of
+from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture, Space
 
@@ -210,19 +210,11 @@ class Family:
     def build(self, architecture: Architecture) -> nn.Module:
         """Return a plain module with BatchNorm statistics of its own; see `Member.build`.
 
-        The whole of a network that was trained before is that network, weights and all.
+        The whole of a network that was trained before is that network, weights and all. Nothing here is changed
+        thereby: any number of threads may build.
         """
-        if architecture == self.network.whole:
-            return self.network.build(architecture)
-        weights, before = self.space.one_hot(architecture), statistics_of(self.network)
-        recalibrate(
-            self.network,
-            lambda x: self.network(x, weights),
-            torch.split(self.normalize(self.calibration), 500),
-        )
-        module = self.network.build(architecture)
-        restore(self.network, before)
-        return module
+        calibration = torch.split(self.normalize(self.calibration), 500)
+        return self.network.build(architecture, calibration).eval()
 
     def _check_reachable(self, given: dict[str, float]) -> None:
         if not given:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from archdial.cost.expected import ExpectedCost
 from archdial.networks.cells import CellNetwork
@@ -103,6 +103,15 @@ def test_holds_what_runs_and_nothing_else(network: CellNetwork) -> None:
             choice = network.space.choices[int(edge) + (5 if int(cell) else 0)]
             assert network.space.describe(architecture)[choice.name] == option
         assert not any(isinstance(part, nn.Identity) for part in module.modules())
+
+
+def test_modules_stand_in_the_order_in_which_they_run(network: CellNetwork) -> None:
+    """Whoever draws new weights for them goes by it: with one seed they are to be the same ones."""
+    for architecture in some(network):
+        module = network.build(architecture)
+        assert isinstance(module, fx.GraphModule)
+        expected = fx.GraphModule(network, copy.deepcopy(module.graph))
+        assert list(module.state_dict()) == list(expected.state_dict())
 
 
 def test_is_a_copy(network: CellNetwork) -> None:

@@ -58,22 +58,22 @@ class Normalize:
             )
         self.mean, self.std = tuple(mean), tuple(std)
         shape = (1, len(mean), 1, 1)
-        stds = torch.tensor(std, dtype=torch.float64).view(shape)
-        self._scale = (1 / (255 * stds)).float()
-        self._offset = (-torch.tensor(mean, dtype=torch.float64).view(shape) / stds).float()
+        means, stds = (torch.tensor(values, dtype=torch.float64).view(shape) for values in (mean, std))
+        self._constants = (1 / (255 * stds)).float(), (-means / stds).float()
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Return the normalised images, on the device of `pixels`."""
-        if pixels.dtype != torch.uint8 or pixels.dim() != 4 or pixels.shape[1] != self._scale.shape[1]:
+        if pixels.dtype != torch.uint8 or pixels.dim() != 4 or pixels.shape[1] != len(self.mean):
             raise UsageError(
                 f"pixels of type {pixels.dtype} and shape {tuple(pixels.shape)}, expected torch.uint8 of "
-                f"shape (n, {self._scale.shape[1]}, h, w): give bytes with the channels of the normalisation"
+                f"shape (n, {len(self.mean)}, h, w): give bytes with the channels of the normalisation"
             )
-        # Moved once: batches come from one device.
-        if self._scale.device != pixels.device:
-            self._scale, self._offset = self._scale.to(pixels.device), self._offset.to(pixels.device)
+        scale, offset = self._constants
+        if scale.device != pixels.device:
+            # Moved once, as batches come from one device, and both at once, as other threads may read them.
+            self._constants = scale, offset = scale.to(pixels.device), offset.to(pixels.device)
         values = pixels.to(torch.float32, memory_format=torch.channels_last)
-        return values.mul_(self._scale).add_(self._offset)
+        return values.mul_(scale).add_(offset)
 
 
 def augment(pixels: Tensor, generator: torch.Generator, *, shift: int = 2, flip: bool = True) -> Tensor:

@@ -11,8 +11,8 @@ import torch
 from archdial.data import SearchData
 from archdial.family import Family
 from archdial.measure import evaluator_of
+from archdial.networks.statistics import restore, statistics_of
 from archdial.progress import Bar, NoBar
-from archdial.searching.evaluation import restore, statistics_of
 from archdial.space import Architecture
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -97,8 +97,17 @@ class Supernet(nn.Module, ABC):
         return None
 
     @abstractmethod
-    def build(self, architecture: Architecture) -> nn.Module:
-        """Return a plain module that computes what the supernet computes under `architecture`, weights copied."""
+    def build(self, architecture: Architecture, calibration: Sequence[Tensor] = ()) -> nn.Module:
+        """Return a plain module that computes what the supernet computes under `architecture`, weights copied.
+
+        The supernet is only read, so any number of threads may build.
+
+        Args:
+            architecture: one option for each choice.
+            calibration: batches (n, …), normalised, of which BatchNorm's statistics are taken anew; the module is then
+                in eval mode. Without any it has the supernet's statistics and modes. The whole of a network that was
+                trained before keeps its own.
+        """
 
     @abstractmethod
     def terms(self) -> list[TermPlan]:

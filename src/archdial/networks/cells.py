@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from archdial.errors import UsageError
+from archdial.limits import Name, Size
 from archdial.networks.base import Part
 from archdial.networks.edges import Edge, EdgeNetwork, Taken, classifier, part, taken_options
 from archdial.networks.layout import lay_out
-from archdial.networks.operations import FactorizedReduction, check_operations
+from archdial.networks.operations import FactorizedReduction, check_modules, check_operations
 from archdial.networks.sharing import Split, split
 from archdial.space import Choice, Space
+from archdial.validation import check_fields
 
 NORMAL, REDUCTION = "normal", "reduction"
 
@@ -36,25 +38,24 @@ class CellPlan:
         stem_stride: 2 halves the image before the first cell, which costs a quarter of the time throughout.
     """
 
-    in_channels: int
-    classes: int
-    cells: int = 3
-    nodes: int = 4
-    operations: tuple[str, ...] = ("max_pool_3x3", "identity", "sep_conv_3x3")
-    channels: int = 16
-    image_size: tuple[int, int] = (28, 28)
+    in_channels: Size
+    classes: Size
+    cells: Size = 3
+    nodes: Size = 4
+    operations: tuple[Name, ...] = ("max_pool_3x3", "identity", "sep_conv_3x3")
+    channels: Size = 16
+    image_size: tuple[Size, Size] = (28, 28)
     stem_stride: int = 1
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_operations(self.operations)
-        sizes = {name: getattr(self, name) for name in ("in_channels", "classes", "cells", "nodes")}
-        for name, value in {**sizes, "image_size": min(self.image_size)}.items():
-            if value < 1:
-                raise UsageError(f"{name} = {value}: expected a whole number, at least 1")
         if self.stem_stride not in (1, 2):
             raise UsageError(f"stem_stride = {self.stem_stride}: expected 1 or 2")
         if self.channels < 2:
             raise UsageError(f"channels = {self.channels}: expected at least 2, a reduction splits them in halves")
+        edges = self.nodes * (self.nodes + 3) // 2
+        check_modules(self.cells * edges * len(self.operations), f"cells = {self.cells}, nodes = {self.nodes}")
 
     def reduces(self, cell: int) -> bool:
         """Tell whether cell number `cell` is a reduction cell."""

@@ -14,6 +14,7 @@ from archdial.networks.operations import make_operation
 from archdial.networks.plain import plain_module
 from archdial.networks.sharing import Split, Splits, by_source, own_plan, shared_plans
 from archdial.space import Architecture, Space
+from archdial.validation import conforming
 
 Taken = list[list[tuple[int, Tensor | None]]]
 """For each choice the options that run, with their weight; None stands for a plain 1."""
@@ -82,9 +83,9 @@ class EdgeNetwork(Supernet):
         """(channels, height, width) of one image."""
         return self.plan.in_channels, *self.plan.image_size
 
-    def build(self, architecture: Architecture) -> nn.Module:
-        """Return `architecture` as a plain module of `torch.nn` parts, weights copied."""
-        return plain_module(self, self.space.one_hot(architecture))
+    def build(self, architecture: Architecture, calibration: Sequence[Tensor] = ()) -> nn.Module:
+        """Return `architecture` as a plain module of `torch.nn` parts, weights copied; see `Supernet.build`."""
+        return plain_module(self, self.space.one_hot(architecture), calibration)
 
     def terms(self) -> list[TermPlan]:
         """Return the terms of the cost.
@@ -122,9 +123,8 @@ class EdgeNetwork(Supernet):
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Return a network with new weights by the plan that `to_json` wrote."""
-        plan: dict[str, Any] = {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
-        plan.pop("kind", None)
-        return cls(cls.plan_type(**plan))
+        plan = {name: item for name, item in value.items() if name != "kind"}
+        return cls(conforming(cls.plan_type, plan, "network"))
 
 
 def classifier(channels: int, classes: int) -> nn.Sequential:

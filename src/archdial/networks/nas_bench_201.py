@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from archdial.errors import UsageError
+from archdial.limits import Name, Size
 from archdial.networks.base import Part
 from archdial.networks.edges import Edge, EdgeNetwork, Taken, classifier, part, taken_options
 from archdial.networks.layout import lay_out
-from archdial.networks.operations import check_operations
+from archdial.networks.operations import check_modules, check_operations
 from archdial.networks.sharing import Split, split
 from archdial.space import Architecture, Choice, Space
+from archdial.validation import check_fields
 
 NAMES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 STAGES = 3
@@ -36,19 +38,17 @@ class Plan:
         image_size: (height, width) of an image, in pixels.
     """
 
-    in_channels: int = 3
-    classes: int = 10
-    cells: int = 5
-    channels: int = 16
-    operations: tuple[str, ...] = NAMES
-    image_size: tuple[int, int] = (32, 32)
+    in_channels: Size = 3
+    classes: Size = 10
+    cells: Size = 5
+    channels: Size = 16
+    operations: tuple[Name, ...] = NAMES
+    image_size: tuple[Size, Size] = (32, 32)
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_operations(self.operations)
-        for name, value in asdict(self).items():
-            least = min(value) if name == "image_size" else value
-            if name != "operations" and least < 1:
-                raise UsageError(f"{name} = {value}: expected whole numbers, at least 1")
+        check_modules(STAGES * self.cells * len(EDGES) * len(self.operations), f"cells = {self.cells}")
 
     def space(self) -> Space:
         """Return the six choices of the one cell that all places share."""

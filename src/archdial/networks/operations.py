@@ -57,6 +57,16 @@ def check_operations(names: Sequence[str]) -> None:
         raise UsageError(f"operations {list(names)}: expected distinct names, at least one")
 
 
+MOST_MODULES = 50_000
+"""Operations of a supernet, each a module of its own: a hundred times the largest of the papers'."""
+
+
+def check_modules(count: int, what: str) -> None:
+    """Raise UsageError where a supernet, as `what` has it, would hold more than MOST_MODULES operations."""
+    if count > MOST_MODULES:
+        raise UsageError(f"{what}: {count:,} operations, a supernet may hold {MOST_MODULES:,}; choose smaller numbers")
+
+
 class FactorizedReduction(nn.Module):
     """Halve height and width by two shifted 1×1 convolutions of stride 2, so that no pixel is skipped."""
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from archdial.networks.base import Supernet
+from archdial.networks.statistics import recalibrate
 from archdial.space import Architecture
 
 
@@ -50,55 +49,6 @@ def _beside(values: Tensor, evaluated: Sequence[Evaluated], whole: Architecture 
     values = values.clamp_min(least + PREFERENCE)
     values[places] = least
     return values
-
-
-@contextmanager
-def _cumulative(norms: list[_BatchNorm]) -> Iterator[None]:
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None
-    try:
-        yield
-    finally:
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-
-
-@torch.no_grad()
-def recalibrate(network: nn.Module, forward: Callable[[Tensor], object], batches: Iterable[Tensor]) -> None:
-    """Replace the statistics of all BatchNorm layers of `network` by means over `batches`; leave it in eval mode.
-
-    Weights that were trained under many paths carry the statistics of none (Yu and Huang 2019, slimmable networks).
-    """
-    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
-    with _cumulative(norms):
-        network.train()
-        for batch in batches:
-            forward(batch)
-    network.eval()
-
-
-Statistics = dict[str, Tensor]
-"""Buffers of BatchNorm layers, by name."""
-
-
-def statistics_of(network: nn.Module) -> Statistics:
-    """Return copies of the BatchNorm statistics of `network`."""
-    return {
-        f"{path}.{name}": buffer.clone()
-        for path, module in network.named_modules()
-        if isinstance(module, _BatchNorm)
-        for name, buffer in module.named_buffers(recurse=False)
-    }
-
-
-def restore(network: nn.Module, statistics: Statistics) -> None:
-    """Put `statistics` back into `network`; leave it in eval mode."""
-    own = dict(network.named_buffers())
-    for name, buffer in statistics.items():
-        own[name].copy_(buffer)
-    network.eval()
 
 
 class Evaluator:

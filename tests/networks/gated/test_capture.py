@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +18,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archdial.errors import UsageError
-from archdial.networks.gated import GatedNetwork, gates
+from archdial.networks.gated import GatedNetwork, capture, gates
+from archdial.networks.gated.leaves import is_torch_leaf
+from archdial.networks.gated.tracing import traced
 
 from .examples import (
     NETWORKS,
@@ -424,3 +430,49 @@ def test_what_serves_no_output_is_no_operation(inner: type[nn.Module], how: str)
     network = gates(lived_in(Auxiliary(inner())), images())
     assert network.how == how
     assert [gate.name for gate in network.gates] == ["inner", "norm"]
+
+
+class Beside(nn.Module):
+    """Whose forward waits for a thread that calls something else."""
+
+    def __init__(self, other: nn.Module, given: Tensor) -> None:
+        super().__init__()
+        self.fc = nn.Linear(2, 2)
+        self.other, self.given, self.seen = [other], given, []
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        thread = threading.Thread(target=lambda: self.seen.append(self.other[0](self.given)))
+        thread.start()
+        thread.join()
+        return self.fc(inputs)
+
+
+def test_tracing_leaves_what_another_thread_calls_alone() -> None:
+    other, given = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)).eval(), torch.randn(4, 2)
+    expected = other(given)
+    model = Beside(other, given)
+    graph, opaque = traced(model, is_torch_leaf)
+    assert [node.target for node in graph.nodes if node.op == "call_module"] == ["fc"] and not opaque
+    assert len(model.seen) == 1 and model.seen[0].equal(expected)
+
+
+def test_one_thread_captures_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, most, exported = [], [], capture.exported
+
+    @contextmanager
+    def counted() -> Iterator[None]:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.05)
+        yield
+        inside.pop()
+
+    def slow(*arguments: Any) -> Any:
+        with counted():
+            return exported(*arguments)
+
+    monkeypatch.setattr(capture, "exported", slow)
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda seed: gates(make("shared", seed), images()), range(3)))
+    assert max(most) == 1
+    assert [len(network.gates) for network in made] == [len(gated("shared").gates)] * 3

@@ -17,6 +17,7 @@ from torch import Tensor, fx, nn
 
 from archdial.errors import UsageError
 from archdial.networks.gated import GatedNetwork, gates
+from archdial.opening import open_network
 from archdial.space import Architecture
 
 from .examples import (
@@ -404,7 +405,7 @@ def test_an_equal_network_is_made_from_json(name: str) -> None:
         weights = soft(made)
         close(other(inputs(made), weights), made(inputs(made), weights))
     with pytest.raises(UsageError, match="pass it as model="):
-        GatedNetwork.from_json(network.to_json())
+        open_network(network.to_json(), network.state_dict(), None, False)
 
 
 def test_architectures_of_another_space_are_refused() -> None:

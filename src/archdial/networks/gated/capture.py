@@ -16,6 +16,7 @@ from archdial.networks.gated.functional import make_functional, make_reshapes, r
 from archdial.networks.gated.leaves import is_leaf, is_torch_leaf
 from archdial.networks.gated.tracing import Untraceable, line_at_fault, traced
 from archdial.networks.layout import laid_out, lay_out, layout
+from archdial.networks.tracing_lock import TRACING
 
 Flow = dict[fx.Node, Any]
 """What each node gave for one input."""
@@ -50,13 +51,18 @@ def capture(model: nn.Module, example: Tensor) -> Captured:
     """Capture `model`, which is left as it was, by what it does to `example` (batch, …).
 
     torch.export first, torch.fx where it fails; either counts only if it gives the outputs of the model at another
-    batch size too.
+    batch size too. One thread captures at a time; models that others call meanwhile go through the tracer of
+    torch.export, which cannot be changed, and those of torch.compile may refuse to run.
 
     Raises:
         UsageError: `model` is no module, refuses the example, or can be captured in neither way.
     """
-    _check(model, example)
-    one = example[:1]
+    with TRACING:
+        _check(model, example)
+        return _captured(model, example[:1])
+
+
+def _captured(model: nn.Module, one: Tensor) -> Captured:
     faults: list[str] = []
     for leaf in (is_leaf, is_torch_leaf):
         try:

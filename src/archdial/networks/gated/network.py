@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from archdial.errors import UsageError
+from archdial.errors import UsageError, cut
 from archdial.networks.backbones import width_of
 from archdial.networks.base import Supernet, TermPlan
 from archdial.networks.gated.capture import Captured, capture
@@ -114,13 +114,16 @@ class GatedNetwork(Supernet):
                 stands_for[node] = operation.passes
         return [step for step in self._steps if holds(self._conditions[step.node], there)]
 
-    def build(self, architecture: Architecture) -> fx.GraphModule:
+    def build(self, architecture: Architecture, calibration: Sequence[Tensor] = ()) -> fx.GraphModule:
         """Return `architecture` as a plain module: what is dropped is gone, with all that only served it.
 
-        Where nothing is dropped and the network was remembered, it is the network as it was then.
+        Where nothing is dropped it is the network as it came: calibration is passed over, and where the network was
+        remembered, the weights are those of then. See `Supernet.build`.
         """
-        module = plain(self.body, without(self.graph, self.dropped(architecture)))
-        if self.original is not None and architecture == self.whole:
+        whole = architecture == self.whole
+        batches = [] if whole else [laid_out(batch, self._order) for batch in calibration]
+        module = plain(self.body, without(self.graph, self.dropped(architecture)), batches)
+        if whole and self.original is not None:
             module.load_state_dict(self.original)
         return module
 
@@ -182,22 +185,25 @@ class GatedNetwork(Supernet):
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], model: nn.Module | None = None) -> GatedNetwork:
+    def from_json(
+        cls, value: Mapping[str, Any], model: nn.Module | None = None, *, trust: bool = False
+    ) -> GatedNetwork:
         """Return a network by what `to_json` wrote, with weights as `model` or its source has them.
 
+        Args:
+            trust: as for `make_model`, which calls the source where there is no `model`.
+
         Raises:
-            UsageError: there is neither source nor `model`, or the model has other operations.
+            UsageError: the source may not be called, or the model has other operations.
         """
-        if model is None and value["source"] is None:
-            raise UsageError(
-                "this family was searched on a model of your own: pass it as model=…, its weights are here"
-            )
-        model = model or make_model(**value["source"])
+        model = model or make_model(**value["source"], trust=trust)
         captured = capture(model, torch.zeros(1, *value["input_shape"]))
         found = {operation.name: operation for operation in find_operations(captured)}
         # By name, not by pattern: an operation may be called like a kind.
         if missing := [name for names in value["gates"].values() for name in names if name not in found]:
-            raise UsageError(f"the model has no operation {missing[0]!r}: pass the one that the family was searched on")
+            raise UsageError(
+                f"the model has no operation {cut(missing[0])!r}: pass the one that the family was searched on"
+            )
         members = [Gate(name, tuple(found[n] for n in names)) for name, names in value["gates"].items()]
         return cls(captured, members, value["source"]).train(model.training)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import cast
 
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from archdial.networks.gated.functional import remove_dead
 from archdial.networks.gated.grain import coarsen
 from archdial.networks.gated.need import needs
 from archdial.networks.gated.operations import Operation
+from archdial.networks.standalone import recompile, standalone
+from archdial.networks.statistics import recalibrate
 
 
 def without(graph: fx.Graph, dropped: Sequence[Operation]) -> fx.Graph:
@@ -34,25 +35,27 @@ def _place(operation: Operation) -> int:
     return operation.node.args.index(operation.passes)
 
 
-def plain(root: nn.Module, graph: fx.Graph) -> fx.GraphModule:
+def plain(root: nn.Module, graph: fx.Graph, calibration: Sequence[Tensor] = ()) -> fx.GraphModule:
     """Return a module of its own that runs `graph`: copies of what it uses of `root`, under the same names.
 
     What is read only at some pixels is computed only there: convolutions may have other strides than in `root`.
+    BatchNorm's statistics are taken anew from the batches of `calibration`, if there are any.
     """
-    strides = coarsen(root, graph, {node: min(found) for node, found in needs(graph, {}).items() if found})
+    built = standalone(root, graph)
+    if calibration:
+        # While all pixels are still computed, which are those that the gates' own forward sees.
+        recalibrate(built, built, calibration)
+    nodes = list(graph.nodes)
+    strides = coarsen(built, graph, {node: min(found) for node, found in needs(graph, {}).items() if found})
+    for name, stride in strides.items():
+        cast(nn.Conv2d, built.get_submodule(name)).stride = (stride, stride)
     for node in graph.nodes:
         # Records of where nodes came from name the classes of the user's code: what is pickled would need them.
         node.meta.clear()
-        if node.op == "call_module" and type(root.get_submodule(str(node.target))) is nn.Identity:
+        if node.op == "call_module" and type(built.get_submodule(str(node.target))) is nn.Identity:
             node.replace_all_uses_with(node.all_input_nodes[0])
     remove_dead(graph)
     graph.lint()
-    built = copy.deepcopy(fx.GraphModule(root, graph, class_name="Member"))
-    for name, stride in strides.items():
-        cast(nn.Conv2d, built.get_submodule(name)).stride = (stride, stride)
-    for name, module in built.named_modules():
-        # fx makes containers anew, in training mode, and puts every buffer into the state dict.
-        own = root.get_submodule(name)
-        module.training = own.training
-        module._non_persistent_buffers_set |= own._non_persistent_buffers_set & module._buffers.keys()
+    if list(graph.nodes) != nodes:
+        recompile(built)
     return built

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -40,15 +41,25 @@ def traced(model: nn.Module, leaf: Leaf) -> tuple[fx.Graph, tuple[str, ...]]:
 
 
 class _Tracer(fx.Tracer):
+    """Sees every call of a module in the process while it traces, and leaves those of other threads alone."""
+
     def __init__(self, leaf: Leaf, opaque: tuple[str, ...]) -> None:
         super().__init__()
+        self._thread = threading.get_ident()
         self._leaf, self._opaque = leaf, opaque
         self.failed = ""
 
     def is_leaf_module(self, module: nn.Module, qualified_name: str) -> bool:
         return qualified_name in self._opaque or self._leaf(module)
 
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        if threading.get_ident() != self._thread:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
+
     def call_module(self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        if threading.get_ident() != self._thread:
+            return forward(*args, **kwargs)
         try:
             return super().call_module(m, forward, args, kwargs)
         except Exception:

@@ -1,0 +1,85 @@
+"""A graph and copies of what it uses, as one module, of which nothing is kept once nobody refers to it."""
+
+from __future__ import annotations
+
+import copy
+import linecache
+import weakref
+from typing import Any
+
+from torch import Tensor, fx, nn
+from torch.fx import graph_module
+
+
+def standalone(root: nn.Module, graph: fx.Graph) -> fx.GraphModule:
+    """Return a module that runs `graph` on copies of what it uses of `root`, under the same names.
+
+    What is one thing in `root`, as tied parameters are, is one thing in the copy.
+    """
+    memo: dict[int, Any] = {}
+    used = dict.fromkeys(str(node.target) for node in graph.nodes if node.op in {"call_module", "get_attr"})
+    copies = nn.Module()
+    for name in used:
+        _put(copies, name, copy.deepcopy(_part(root, name), memo))
+    made = fx.GraphModule(copies, graph, class_name="Member")
+    _own_weakly(made)
+    _keep_source_while_it_lives(made)
+    for name, module in made.named_modules():
+        # fx makes containers anew, in training mode, and puts every buffer into the state dict.
+        own = root.get_submodule(name)
+        module.training = own.training
+        module._non_persistent_buffers_set |= own._non_persistent_buffers_set & module._buffers.keys()
+    return made
+
+
+def recompile(module: fx.GraphModule) -> None:
+    """Let `module` run its graph as that is now, and hold nothing that is not in it."""
+    module.delete_all_unused_submodules()
+    module.recompile()
+    _keep_source_while_it_lives(module)
+
+
+def _part(root: nn.Module, name: str) -> Any:
+    path, _, attribute = name.rpartition(".")
+    return getattr(root.get_submodule(path), attribute)
+
+
+def _put(root: nn.Module, name: str, part: Any) -> None:
+    # Of a dictionary fx would take what lies less deep first: modules then stand in another order than they run in, and
+    # a seed would draw other weights for them.
+    *containers, attribute = name.split(".")
+    for container in containers:
+        if container not in root._modules:
+            root.add_module(container, nn.Module())
+        root = root.get_submodule(container)
+    if isinstance(part, Tensor) and not isinstance(part, nn.Parameter):
+        root.register_buffer(attribute, part)
+    else:
+        setattr(root, attribute, part)
+
+
+def _own_weakly(module: fx.GraphModule) -> None:
+    # A graph refers to its module as that does to the graph: the weights of a hundred dropped modules would wait until
+    # Python looks for cycles.
+    owner: Any = weakref.proxy(module)
+    module.graph.owning_module = owner
+    weakref.finalize(module, _disown, module.graph, owner).atexit = False
+
+
+def _disown(graph: fx.Graph, owner: object) -> None:
+    if graph.owning_module is owner:
+        graph.owning_module = None
+
+
+def _keep_source_while_it_lives(module: fx.GraphModule) -> None:
+    # torch.fx never lets go of a source by itself. Until then tracebacks and TorchScript find it.
+    file = type(module).forward.__code__.co_filename
+    weakref.finalize(module, _forget, file, module.code).atexit = False
+
+
+def _forget(file: str, source: str) -> None:
+    cache: dict[str, str] = getattr(getattr(graph_module, "_loader", None), "eval_cache", {})
+    # Threads that compile at once may be given one name for two sources: the one there may be of another module.
+    if cache.get(file) is source:
+        cache.pop(file, None)
+        linecache.cache.pop(file, None)
