@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -98,8 +99,13 @@ def test_nothing_is_left_where_a_part_cannot_be_written(tmp_path: Path) -> None:
         write_bundle(Toy(), tmp_path / "bundle", networks=0)
 
 
-def test_the_script_is_one_file(tmp_path: Path) -> None:
+def test_the_script_is_one_file_and_leftovers_are_gone(tmp_path: Path) -> None:
+    # As one that was killed left it, before archdial named who writes.
+    killed = tmp_path / f".bundle.{'0' * 32}"
+    killed.mkdir()
+    os.utime(killed, (0, 0))
     folder = write_bundle(Toy(), tmp_path / "bundle", networks=0)
+    assert list(tmp_path.iterdir()) == [folder]
     text = (folder / "measure.py").read_text(encoding="utf-8")
     assert "from archdial" not in text and "import archdial" not in text
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,9 @@ def test_one_that_cannot_be_sent_is_named() -> None:
 
 
 def until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
     while not done():
+        assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
@@ -84,8 +86,8 @@ def gone(pid: int) -> bool:
         return True
 
 
-INTERRUPTED = """
-import os, signal, sys, time
+LONG = """
+import os, signal, subprocess, sys, time
 from pathlib import Path
 import torch
 from torch import nn
@@ -95,7 +97,8 @@ class Sleepy(nn.Module):
     file = sys.argv[1]
 
     def forward(self, inputs):
-        Path(self.file).write_text(str(os.getpid()))
+        compiler = subprocess.Popen(["sleep", "600"])
+        Path(self.file).write_text(f"{os.getpid()} {compiler.pid} all")
         time.sleep(600)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -106,15 +109,33 @@ except KeyboardInterrupt:
 """
 
 
-def test_an_interruption_ends_it(tmp_path: Path) -> None:
+@pytest.fixture
+def measuring(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A long measurement, and the processes that it has begun: the one that measures, and one of that."""
     script, file = tmp_path / "script.py", tmp_path / "begun"
-    script.write_text(INTERRUPTED)
+    script.write_text(LONG)
     # In a process of its own: libraries that other tests load are not prepared for a signal.
     with subprocess.Popen([sys.executable, script, file], stdout=subprocess.PIPE, text=True) as run:
-        until(lambda: run.poll() is not None or (file.is_file() and bool(file.read_text())))
-        run.send_signal(signal.SIGINT)
-        assert run.communicate(timeout=60)[0] == "interrupted\n"
-    assert gone(int(file.read_text()))
+        until(lambda: run.poll() is not None or (file.is_file() and file.read_text().endswith("all")))
+        begun = [int(pid) for pid in file.read_text().split()[:2]]
+        yield run, begun
+        run.kill()
+        for pid in begun:
+            if not gone(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_an_interruption_ends_it(measuring: tuple[subprocess.Popen[str], list[int]]) -> None:
+    run, begun = measuring
+    run.send_signal(signal.SIGINT)
+    assert run.communicate(timeout=60)[0] == "interrupted\n"
+    until(lambda: all(map(gone, begun)))
+
+
+def test_it_ends_with_one_that_is_killed(measuring: tuple[subprocess.Popen[str], list[int]]) -> None:
+    run, begun = measuring
+    run.kill()
+    until(lambda: all(map(gone, begun)))
 
 
 SCRIPT = """

@@ -1,5 +1,12 @@
 """The command line: each command a module, all under one `app`."""
 
+import sys
+
+import typer
+
+from archdial.cli.streams import mend
+from archdial.errors import RunError
+
 # In the order in which help lists them: that of use.
 # isort: off
 from archdial.cli.app import app
@@ -41,4 +48,10 @@ __all__ = [
 
 def main() -> None:
     """Run the command that the user typed."""
-    app(prog_name="archdial")
+    mend()
+    try:
+        app(prog_name="archdial")
+    except RunError as error:
+        # Of standard output, while --help or --version was shown.
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_status)

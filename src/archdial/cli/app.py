@@ -12,9 +12,11 @@ from typing import Annotated, Any, Self
 import typer
 from typer.core import TyperGroup
 
-from archdial.errors import NoisyMeasurement, RunError, UsageError
+from archdial.errors import Notice, RunError, UsageError, cut, readable, reason
 
 INTERRUPTED = 130
+_NO_MEMORY = "can't allocate memory"
+"""What torch says within an error of no kind of its own."""
 
 
 class _Interrupts:
@@ -41,11 +43,21 @@ class _Interrupts:
 class Group(TyperGroup):
     """Commands whose exceptions become sentences; only --debug lets the traceback through."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the words of the call, none of which may be empty: "" is the working folder to a path."""
+        for number, word in enumerate(args):
+            option, separator, value = word.partition("=")
+            if not word or (option.startswith("--") and separator and not value):
+                before = option if word else next(iter(args[:number][-1:]), "")
+                what = f"{before} has an empty value" if before.startswith("-") else "an argument is empty"
+                self._end(f"{what}: name a file, a folder or a value, or leave it out", 2)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command of `ctx`."""
         with _Interrupts() as interrupts, warnings.catch_warnings():
             warnings.showwarning = _shown(warnings.showwarning)
-            warnings.simplefilter("always", NoisyMeasurement)
+            warnings.simplefilter("always", Notice)
             return self._guarded(ctx, interrupts)
 
     def _guarded(self, ctx: Any, interrupts: _Interrupts) -> Any:
@@ -55,18 +67,15 @@ class Group(TyperGroup):
             self._end("interrupted", INTERRUPTED)
         except BrokenPipeError:
             raise
-        except (UsageError, RunError, OSError) as error:
-            if ctx.params.get("debug"):
-                raise
-            self._end(_sentence(error), getattr(error, "exit_status", 1))
         except Exception as error:
             # Wrong options and --help end by exceptions of typer's own, which it knows to show.
             if ctx.params.get("debug") or type(error).__module__.startswith(("typer", "click")):
                 raise
-            if interrupts.seen:
+            sentence = _sentence(error)
+            if sentence is None and interrupts.seen:
                 self._end("interrupted", INTERRUPTED)
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            self._end(f"unexpected {reason}; `archdial --debug …` shows where it comes from", 1)
+            unexpected = f"unexpected {reason(error)}; `archdial --debug …` shows where it comes from"
+            self._end(sentence or unexpected, getattr(error, "exit_status", 1))
 
     def _end(self, sentence: str, status: int) -> None:
         typer.echo(f"error: {sentence}", err=True)
@@ -77,7 +86,7 @@ def _shown(others: Callable[..., None]) -> Callable[..., None]:
     """Return how warnings are shown: archdial's own as a sentence, others as ever."""
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        if issubclass(category, NoisyMeasurement):
+        if issubclass(category, Notice):
             typer.echo(f"warning: {message}", err=True)
         else:
             others(message, category, *place, **more)
@@ -85,11 +94,22 @@ def _shown(others: Callable[..., None]) -> Callable[..., None]:
     return show
 
 
-def _sentence(error: Exception) -> str:
-    if not isinstance(error, OSError) or error.strerror is None:
+def _sentence(error: Exception) -> str | None:
+    """Return what `error` means to the user; None if it is one that no one foresaw."""
+    if isinstance(error, UsageError | RunError):
         return str(error)
-    where = f" ({error.filename})" if error.filename else ""
-    return f"{error.strerror.lower()}{where}: free space, mend the permissions or choose another place"
+    if isinstance(error, OSError):
+        what = error.strerror.lower() if error.strerror else str(error)
+        where = f" ({readable(str(error.filename))})" if error.filename else ""
+        return what and f"{what}{where}: free space, mend the permissions or choose another place"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _NO_MEMORY in str(error):
+        return "out of memory: close other programs, or take fewer images at once by search.batch_size of the recipe"
+    if isinstance(error, RecursionError):
+        return "a file or a network is nested too deeply to be followed: make it flatter"
+    if isinstance(error, UnicodeEncodeError):
+        characters = ascii(error.object[error.start : error.end])
+        return f"{cut(characters)} cannot be written in {error.encoding}, as the locale asks for: set PYTHONUTF8=1"
+    return None
 
 
 def _show_version(wanted: bool) -> None:

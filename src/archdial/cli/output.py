@@ -9,6 +9,8 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
+from archdial.cli.streams import takes
+
 PIPED_WIDTH = 140
 """Columns of a table that does not go to a terminal."""
 
@@ -16,7 +18,12 @@ PIPED_WIDTH = 140
 def show(value: object, *people: RenderableType, as_json: bool) -> None:
     """Print `value` as JSON, or `people` one after the other."""
     if as_json:
-        sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+        if not takes(sys.stdout, text):
+            text = json.dumps(value, indent=1, allow_nan=False)
+        sys.stdout.write(text + "\n")
+        # Here, where a full disk is still told of.
+        sys.stdout.flush()
         return
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     for item in people:

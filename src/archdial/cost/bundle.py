@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import uuid
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -14,7 +12,7 @@ from archdial.cost.assembly import Plan
 from archdial.cost.conditions import Conditions
 from archdial.cost.rounds import REPEATS, Progress, Timing
 from archdial.errors import UsageError
-from archdial.files import write_json
+from archdial.files import beside, write_json
 from archdial.networks.base import Part, Supernet
 
 FORMAT, VERSION = "archdial.bundle", 1
@@ -52,9 +50,8 @@ def write_bundle(
     runtimes = {suffix: Conditions.of(name, batch_size, 1, REPEATS, "cpu") for suffix, name in suffixes.items()}
     plan = Plan.of(network, networks, [conditions.runtime for conditions in runtimes.values()])
     subjects = plan.subjects()
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    (temporary / "parts").mkdir(parents=True)
-    try:
+    with beside(folder) as temporary:
+        (temporary / "parts").mkdir()
         listed = []
         for number, part in enumerate(subjects):
             listed.append(_written(temporary, number, part, runtimes))
@@ -65,8 +62,6 @@ def write_bundle(
         write_json(temporary / MANIFEST, manifest)
         (temporary / SCRIPT).write_text(script(), encoding="utf-8")
         temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

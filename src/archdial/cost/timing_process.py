@@ -6,7 +6,10 @@ import gc
 import json
 import os
 import pickle
+import select
+import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import IO, Any, BinaryIO
@@ -19,6 +22,8 @@ from archdial.errors import reason
 
 _SELDOM = 0.1
 """Seconds between two steps that are told: whoever shows them works on a core that the measurement may need."""
+_LOOK = 10_000
+"""Milliseconds between two looks at the parent, where a fork of it keeps the pipe open."""
 
 
 @dataclass
@@ -41,6 +46,7 @@ class _Answers:
 
 def main() -> None:
     """Measure what comes in, and answer."""
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     # What libraries print must not come between the answers.
     answers = _Answers(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)
@@ -51,6 +57,18 @@ def main() -> None:
         os._exit(1)
     except Exception as error:
         answers(error=reason(error))
+
+
+def _end_with_parent(parent: int) -> None:
+    """End this process, and compilers that it started, when the parent is gone and cannot do it."""
+    if not hasattr(select, "poll") or os.getpgrp() != os.getpid():
+        return
+    # Asked for nothing, poll tells of the end alone: it takes no time, and nothing from who reads the subjects.
+    watch = select.poll()
+    watch.register(0, 0)
+    while not watch.poll(_LOOK) and os.getppid() == parent:
+        pass
+    os.killpg(0, signal.SIGKILL)
 
 
 def _measure(subjects: BinaryIO, answers: _Answers) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import torch
@@ -23,7 +24,10 @@ class Pt2(Format):
         program = captured(module, input_shape, any_batch=True)
         # The only part of the archive that would be pickled.
         program.example_inputs = None
-        torch.export.save(program, path)
+        # In memory first: on a full disk torch's own writer ends the process.
+        stream = io.BytesIO()
+        torch.export.save(program, stream)
+        path.write_bytes(stream.getvalue())
 
     def load(self, path: Path) -> Run:
         """Return the module in the archive."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from archdial.files import write_text
+from archdial.files import naming, write_text
 from archdial.progress import Bar, NoBar
+from archdial.searching.board import Board
 from archdial.searching.checkpoint import Place
 from archdial.searching.steps import Figures
 
@@ -20,7 +21,7 @@ class RunLog:
 
     def __init__(self, folder: Path | None, place: Place, bar: Bar | NoBar) -> None:
         self.folder, self.bar = folder, bar
-        self._board: Any = None
+        self._board: Board | None = None
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             _forget_after(folder / METRICS, place)
@@ -42,19 +43,12 @@ class RunLog:
             "step": step,
             "seconds": round(seconds, 3),
         }
-        with (self.folder / METRICS).open("a", encoding="utf-8") as stream:
+        path = self.folder / METRICS
+        with naming(path), path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({**line, **figures}) + "\n")
-        for name, value in figures.items():
-            self.board.add_scalar(f"{phase}/{name}", value, step)
-
-    @property
-    def board(self) -> Any:
-        """The TensorBoard writer, made when first used: importing it takes a second."""
-        if self._board is None:
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._board = SummaryWriter(str(self.folder))
-        return self._board
+        # Made when first used: importing what it needs takes a moment.
+        self._board = self._board or Board(self.folder)
+        self._board.add({f"{phase}/{name}": value for name, value in figures.items()}, step)
 
 
 def _forget_after(path: Path, place: Place) -> None:
