@@ -64,10 +64,10 @@ def test_the_mean_difference_is_told_in_points(experiments_file: dict[str, Any])
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": "other"}, "format 'other'.*`archdial experiments` writes one"),
+        ({"format": "other"}, 'format "other".*`archdial experiments` writes one'),
         ({"version": 2}, "version 2"),
-        ({"hypernetwork": None}, "hypernetwork is null: expected a JSON object"),
-        ({"hypernetwork": {"points": []}}, r"hypernetwork.points is \[\]: expected at least one point"),
+        ({"hypernetwork": None}, "hypernetwork is null: expected a section of keys and values"),
+        ({"hypernetwork": {"points": []}}, r"hypernetwork.points is \[\]: expected a list, its length at least 1"),
         ({"relaxed": {"points": "many", "mean_difference": 0.1}}, 'relaxed.points is "many": expected a list'),
     ],
 )
@@ -80,20 +80,34 @@ def test_malformed_files_are_refused(experiments_file: dict[str, Any], change: d
     ("part", "change", "words"),
     [
         ("alone", {"fall": 0}, "fall is 0: expected a number above 0"),
-        ("alone", {"fall": "far"}, "fall is 'far': expected a finite number"),
-        ("alone", {"chance": 10}, "chance is 10: expected a share"),
+        ("alone", {"fall": "far"}, 'fall is "far": expected a number'),
+        ("alone", {"chance": 10}, "chance is 10: expected at most 1"),
         ("alone", {"points": [{"lambda": 0, "accuracy": 0.5, "latency_ms": 1}]}, r"points\[0\].lambda is 0"),
         ("hypernetwork", {"points": [{"lambda": 1, "accuracy": 50, "latency_ms": 1}]}, r"points\[0\].accuracy is 50"),
-        ("relaxed", {"mean_difference": None}, "mean_difference is None"),
-        ("relaxed", {"points": [{"dial": "left"}]}, r"points\[0\].dial is 'left'"),
-        ("relaxed", {"points": [{"dial": 1, "relaxed": 80}]}, r"points\[0\].relaxed is 80: expected a share"),
-        ("relaxed", {"points": [{"dial": 1, "relaxed": 0.8}]}, r"points\[0\].discrete is None"),
+        ("relaxed", {"mean_difference": None}, "mean_difference is null"),
+        ("relaxed", {"points": [{"dial": "left", "relaxed": 0.8, "discrete": 0.8}]}, r'points\[0\].dial is "left"'),
+        (
+            "relaxed",
+            {"points": [{"dial": 1, "relaxed": 80, "discrete": 0.8}]},
+            r"points\[0\].relaxed is 80: expected at most 1",
+        ),
+        ("relaxed", {"points": [{"dial": 1, "relaxed": 0.8}]}, r"points\[0\].discrete is missing"),
     ],
 )
 def test_malformed_parts_are_named(
     experiments_file: dict[str, Any], part: str, change: dict[str, Any], words: str
 ) -> None:
     experiments_file[part] |= change
-    whole = rf"^experiments file: {part}\.{words}.*: make the file anew with `archdial experiments`$"
+    whole = rf"^experiments file: (the key )?{part}\.{words}.*: make the file anew with `archdial experiments`$"
     with pytest.raises(UsageError, match=whole):
         read_experiments(experiments_file)
+
+
+def test_other_keys_are_left_alone_and_a_dial_is_optional(experiments_file: dict[str, Any]) -> None:
+    known = read_experiments(experiments_file)
+    experiments_file |= {"sha256": 0}
+    experiments_file["alone"]["points"][0]["seconds"] = "many"
+    assert read_experiments(experiments_file) == known
+    del experiments_file["relaxed"]["points"][0]["dial"], experiments_file["alone"]["fall"]
+    experiments = read_experiments(experiments_file)
+    assert experiments.relaxed[0].dial is None and experiments.fall is None

@@ -75,17 +75,25 @@ def test_corners_of_a_simplex(simplex_file: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": "other"}, "format 'other'"),
+        ({"format": "other"}, 'format "other".*`archdial evaluate` writes one'),
         ({"version": 2}, "version 2"),
         ({"members": []}, "no members"),
         ({"members": "many"}, "members is \"many\": expected a list"),
-        ({"members": [3]}, r"members\[0\] is 3: expected a JSON object"),
+        ({"members": [3]}, r"members\[0\] is 3: expected a section of keys and values"),
         ({"kinds": None}, "kinds is null"),
         ({"kinds": ["conv", "nome"]}, "did you mean 'nome'"),
-        ({"dial": {}}, "dial.kind is None"),
+        ({"dial": {}}, "the key dial.kind is missing"),
+        ({"kinds": ["conv", "none", "conv"]}, "kinds names 'conv' twice"),
+        ({"kinds": ["conv"] * 1001}, "kinds is .*: expected a list, its length at most 1,000"),
         ({"front": [3]}, "front names member 3"),
-        ({"range": {"latency_ms": [1]}}, "range.latency_ms"),
-        ({"archive": [{"accuracy": 0.5}]}, r"archive\[0\].latency_ms is None"),
+        ({"front": [-1]}, r"front\[0\] is -1: expected at least 0"),
+        ({"range": {"latency_ms": [1]}}, r"range.latency_ms is \[1.0\]: expected \[lowest, highest\] in ms"),
+        ({"range": {"latency_ms": [3, 1]}}, r"range.latency_ms is \[3.0, 1.0\]: expected \[lowest, highest\] in ms"),
+        ({"archive": [{"accuracy": 0.5}]}, r"the key archive\[0\].latency_ms is missing"),
+        ({"archive": [{"accuracy": 0, "latency_ms": 1}] * 100_001}, "archive is .*: expected a list.*at most 100,000"),
+        ({"seed": [1]}, r"seed is \[1\]: expected a whole number or a text"),
+        ({"device": "x" * 10_001}, r"device is \"x{56}\.\.\.: expected a text, its characters at most 10,000"),
+        ({"config": {"name": "\ud800"}}, "it is no JSON"),
     ],
 )  # fmt: skip
 def test_malformed_files_are_refused(change: dict[str, Any], words: str) -> None:
@@ -96,23 +104,68 @@ def test_malformed_files_are_refused(change: dict[str, Any], words: str) -> None
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"accuracy": 91}, "share from 0 to 1"),
-        ({"accuracy": None}, "accuracy is None"),
+        ({"accuracy": 91}, "accuracy is 91: expected at most 1"),
+        ({"accuracy": None}, "accuracy is null: expected a number"),
         ({"accuracy": float("nan")}, "finite"),
         ({"latency_ms": -1}, "at least 0"),
-        ({"latency_ms": True}, "finite number"),
+        ({"latency_ms": True}, "latency_ms is true: expected a number"),
         ({"parameters": 1.5}, "whole number"),
-        ({"flops": "many"}, "finite number"),
-        ({"counts": {"conv": -1}}, r"counts\['conv'\]"),
-        ({"counts": [1]}, "JSON object"),
+        ({"latency_ms": 2e9}, "at most"),
+        ({"flops": "many"}, 'flops is "many": expected a whole number'),
+        ({"counts": {"conv": -1}}, "counts.conv is -1: expected at least 0"),
+        ({"counts": [1]}, "expected a section of keys and values"),
+        ({"counts": {f"kind {i}": 1 for i in range(1001)}}, "counts is"),
+        ({"counts": {"x" * 9000: 1}}, r"counts\.x{57}\.\.\."),
+        ({"architecture": {"stem": ""}}, "expected a text that is not empty"),
         ({"architecture": {"normal/2<-0": 1}}, "expected a text"),
-        ({"dial": "left"}, "dial is 'left'"),
-        ({"dial": [0.5, "left"]}, "dial is 'left'"),
+        ({"dial": "left"}, 'dial is "left": expected a number or a list'),
+        ({"dial": [0.5, "left"]}, r'dial is \[0.5, "left"\]'),
+        ({"dial": [0.5, -0.5]}, "dial is"),
+        ({"dial": [0.5] * 1001}, "its length at most 1,000"),
     ],
 )
 def test_malformed_members_are_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         read_member(MEMBER | change, "members[0]")
+
+
+def test_whole_numbers_may_be_written_as_floats() -> None:
+    change = {"parameters": 1234.0, "flops": 1e6, "counts": {"conv": 2.0}, "accuracy": 1}
+    member = read_member(MEMBER | change, "here")
+    assert (member.parameters, member.flops, member.counts, member.accuracy) == (1234, 1_000_000, {"conv": 2}, 1.0)
+    assert report_numbers(small_file() | {"front": [1.0, 0.0], "seed": 3.0}).seed == "3"
+
+
+def test_of_a_member_only_its_figures_are_needed() -> None:
+    needed = ("accuracy", "latency_ms", "parameters", "flops")
+    member = read_member({name: MEMBER[name] for name in needed}, "here")
+    assert (member.dial, member.architecture, member.counts, member.provenance) == (None, {}, {}, {})
+
+
+def test_other_keys_are_left_alone() -> None:
+    value = small_file()
+    known = report_numbers(value)
+    value |= {"on": None, "sha256": "0" * 64, "dial": value["dial"] | {"low": [1]}, "range": {"flops": "many"}}
+    value["members"][0] |= {"peak_bytes": None, "own": {"a": 1}}
+    assert report_numbers(value) == known
+
+
+def test_more_counts_than_a_page_can_hold_are_refused() -> None:
+    value = small_file()
+    value |= {"members": value["members"][:1] * 1001, "kinds": ["conv", "none", *map(str, range(998))]}
+    with pytest.raises(UsageError, match="members are 1,001, of 1,000 kinds: expected at most 1,000,000 counts"):
+        report_numbers(value)
+
+
+def test_a_file_of_wrong_rows_is_refused_at_the_first() -> None:
+    value = small_file()
+    value["members"] = [MEMBER | {"accuracy": 91}] * 50_000
+    with pytest.raises(UsageError, match=r"^members file: members\[0\].accuracy is 91.*`archdial evaluate`$"):
+        report_numbers(value)
+
+
+def test_node_numbers_that_no_cell_has_are_left_out() -> None:
+    assert cells_of({"normal/1000000000<-0": "conv", "normal/²<-0": "conv"}) == {}
 
 
 def test_mixed_dials_are_refused() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +15,9 @@ from plotly.offline import get_plotlyjs
 from archdial.errors import UsageError
 from archdial.report.page import write_page
 
+from .reader import Reader
+
 HOSTILE = '</script><script>alert("x")</script><img src="http://evil.example/x.png">'
-
-
-class Reader(HTMLParser):
-    """Collects tags with their attributes, and the text of scripts."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.scripts: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_data(self, data: str) -> None:
-        if self.tags and self.tags[-1][0] == "script":
-            self.scripts[-1] += data
 
 
 def page(folder: Path, value: dict[str, Any], **more: dict[str, Any]) -> str:
@@ -48,6 +32,16 @@ def test_one_file_without_outside_resources(tmp_path: Path, scalar_file: dict[st
     assert "http:" not in own and "https:" not in own
     assert not any(name in attributes for _, attributes in Reader(own).tags for name in ("src", "href"))
     assert "default-src 'none'" in own
+
+
+def test_a_browser_is_told_to_run_these_scripts_only(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
+    text = page(tmp_path, scalar_file)
+    (allowed,) = re.findall("script-src (.*?);", text)
+    # The policy is for what stands between the tags, to the letter; the second script is data, which does not run.
+    scripts = re.findall("<script>(.*?)</script>", text, re.DOTALL)
+    digests = [b64encode(sha256(script.encode()).digest()).decode() for script in scripts]
+    assert allowed.split() == [f"'sha256-{digest}'" for digest in digests] and len(digests) == 2
+    assert text.count("<script") == 3
 
 
 def test_page_holds_the_charts_and_a_cell_figure_a_front_member(tmp_path: Path, scalar_file: dict[str, Any]) -> None:

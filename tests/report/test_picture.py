@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from subprocess import run
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import pytest
 from PIL import Image
@@ -27,6 +28,26 @@ def test_names_are_not_read_as_formulas(tmp_path: Path, simplex_file: dict[str, 
     simplex_file["data"] = r"$\nothing{$"
     simplex_file["dial"]["kinds"] = [r"$\a$", "$b^{$", "c"]
     assert write_front_picture(tmp_path / "front.png", simplex_file).is_file()
+
+
+@pytest.mark.parametrize("name", ["[red]x[/red]", "[link=http://x]a", "</script>&amp;\n\x1b[2J", "x" * 10_000, ""])
+def test_any_name_leaves_room_for_the_chart(tmp_path: Path, simplex_file: dict[str, Any], name: str) -> None:
+    simplex_file["data"] = name
+    simplex_file["dial"]["kinds"] = [name[:500] or "a"] * 3
+    for member in simplex_file["members"]:
+        member["provenance"]["latency_ms"] = name
+    with catch_warnings():
+        # Matplotlib warns where a letter is in no font, and where axes get no room.
+        simplefilter("error")
+        assert write_front_picture(tmp_path / "front.png", simplex_file).is_file()
+
+
+def test_a_simplex_of_many_corners(tmp_path: Path, simplex_file: dict[str, Any]) -> None:
+    for member in simplex_file["members"]:
+        member["dial"] += [0.0] * 997
+    with catch_warnings():
+        simplefilter("error")
+        assert write_front_picture(tmp_path / "front.png", simplex_file).is_file()
 
 
 def test_members_without_a_dial(tmp_path: Path, scalar_file: dict[str, Any]) -> None:

@@ -34,6 +34,13 @@ def test_brackets_in_names_are_text(scalar_file: dict[str, Any]) -> None:
     assert "2× [red]x[/red]" in text and "at [bold]here" in text and "–" in text
 
 
+def test_a_terminal_obeys_no_name(scalar_file: dict[str, Any]) -> None:
+    member = scalar_file["members"][0] | {"counts": {"\x1b]8;;http://x\x07[link=http://x]a[/link]\r\u202eb": 2}}
+    text = shown([member], "at \x1b[2J[link=http://x]here")
+    assert "[link=http://x]a[/link]" in text and "[link=http://x]here" in text
+    assert not {"\x1b", "\x07", "\r", "\u202e"} & set(text)
+
+
 def test_no_note_on_predictions_where_all_is_measured(scalar_file: dict[str, Any]) -> None:
     member = scalar_file["members"][0]
     assert "predicted" in shown([member])

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import Any
 
 import plotly.graph_objects as go
 
-from archdial.report.numbers import CellEdge, MemberNumbers, ReportNumbers, cells_of
+from archdial.report.numbers import CellEdge, ReportNumbers, cells_of
 from archdial.report.palette import CLOUD, INK, NEUTRAL, palette
+from archdial.report.points import MemberNumbers
 from archdial.report.style import plain, template
 
 _ABSENT = ("none", "zero")
 _ARC_POINTS = 17
+_CELLS = 100
+"""Most cells that are drawn; each has axes of its own."""
+
 _GAP = 0.12
 """Share of a cell's height that its title takes."""
 
@@ -23,7 +28,7 @@ def cells_figure(numbers: ReportNumbers, member: MemberNumbers) -> go.Figure | N
     Data flow from left to right. Each edge is an arc with its operation at the top, so that the labels of any
     two edges lie apart; edges that contribute nothing are left out; grey arcs below lead to the output.
     """
-    cells = cells_of(member.architecture)
+    cells = dict(islice(cells_of(member.architecture).items(), _CELLS))
     if not cells:
         return None
     colours = palette(numbers.kinds)

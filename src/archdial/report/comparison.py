@@ -8,31 +8,19 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from archdial.errors import UsageError
 from archdial.metrics import pareto_front
-from archdial.report.fields import check_format, listed, mapping, share, text, whole, within
-from archdial.report.numbers import Point, read_point
+from archdial.report.comparison_file import Compared, ComparisonFile, MethodFile
 from archdial.report.palette import INK, palette
+from archdial.report.points import Point
+from archdial.report.result_file import check_format, within
 from archdial.report.style import plain, template
 from archdial.report.wording import accuracy_text, pair_text, short_count
+from archdial.validation import validated
 
 FORMAT, VERSION = "archdial.comparison", 1
 _COMMAND = "archdial compare"
 # A shape for each method as well, for those who see no colours.
 _SHAPES = ("circle", "square", "diamond", "triangle-up", "triangle-down", "pentagon", "hexagon")
-
-
-@dataclass(frozen=True)
-class Compared(Point):
-    """One member of a method, measured.
-
-    Attributes:
-        validation: the accuracy that it is chosen by.
-        parameters: how many.
-    """
-
-    validation: float
-    parameters: int
 
 
 @dataclass(frozen=True)
@@ -91,17 +79,14 @@ def read_comparison(comparison_json: Mapping[str, Any]) -> Comparison:
     """
     check_format(comparison_json, FORMAT, VERSION, _COMMAND)
     with within("comparison file", _COMMAND):
-        rows = listed(comparison_json, "methods", "methods")
-        if not rows:
-            raise UsageError("methods is []: expected at least one method")
-        full = mapping(comparison_json.get("full"), "full")
-        return Comparison(
-            split=text(comparison_json.get("accuracy_split"), "accuracy_split"),
-            device=str(comparison_json.get("device", "")),
-            full_name=text(full.get("name"), "full.name"),
-            full=read_point(full, "full"),
-            methods=tuple(_method(row, f"methods[{i}]") for i, row in enumerate(rows)),
-        )
+        file = validated(ComparisonFile, dict(comparison_json))
+    return Comparison(
+        split=file.accuracy_split,
+        device=file.device or "",
+        full_name=file.full.name,
+        full=file.full,
+        methods=tuple(map(_method, file.methods)),
+    )
 
 
 def comparison_figure(comparison: Comparison) -> go.Figure:
@@ -124,36 +109,15 @@ def comparison_figure(comparison: Comparison) -> go.Figure:
     return figure
 
 
-def _method(row: object, where: str) -> Method:
-    value = mapping(row, where)
-    rows = enumerate(listed(value, "members", f"{where}.members"))
-    members = sorted((_member(entry, f"{where}.members[{i}]") for i, entry in rows), key=lambda m: m.latency_ms)
-    return Method(
-        name=text(value.get("name"), f"{where}.name"),
-        evaluations=whole(value.get("evaluations"), f"{where}.evaluations"),
-        area=share(value.get("area"), f"{where}.area"),
-        hypervolume=share(value["hypervolume"], f"{where}.hypervolume") if "hypervolume" in value else None,
-        members=tuple(members),
-        curve=_chosen(members, value.get("chosen_by", "validation_accuracy"), where),
-    )
+def _method(file: MethodFile) -> Method:
+    members = tuple(sorted(file.members, key=lambda member: member.latency_ms))
+    return Method(file.name, file.evaluations, file.area, file.hypervolume, members, _chosen(members, file.chosen_by))
 
 
-def _chosen(members: Sequence[Compared], by: object, where: str) -> tuple[int, ...]:
+def _chosen(members: Sequence[Compared], by: str) -> tuple[int, ...]:
     """Return what counts at some budget, as the area was taken: the images of the split only judge."""
-    if by not in ("validation_accuracy", "latency_ms"):
-        raise UsageError(f"{where}.chosen_by is {by!r}: expected validation_accuracy or latency_ms")
     costs = [member.latency_ms for member in members]
     return tuple(pareto_front(costs, costs if by == "latency_ms" else [member.validation for member in members]))
-
-
-def _member(row: object, where: str) -> Compared:
-    value, point = mapping(row, where), read_point(row, where)
-    return Compared(
-        accuracy=point.accuracy,
-        latency_ms=point.latency_ms,
-        validation=share(value.get("validation_accuracy"), f"{where}.validation_accuracy"),
-        parameters=whole(value.get("parameters"), f"{where}.parameters"),
-    )
 
 
 def _staircase(method: Method, colour: str, end: float) -> go.Scatter:
@@ -173,7 +137,8 @@ def _staircase(method: Method, colour: str, end: float) -> go.Scatter:
 
 def _members(method: Method, colour: str, shape: str) -> go.Scatter:
     """Draw the members, filled where they are the best at some budget."""
-    shapes = [shape if i in method.curve else f"{shape}-open" for i in range(len(method.members))]
+    curve = set(method.curve)
+    shapes = [shape if i in curve else f"{shape}-open" for i in range(len(method.members))]
     return go.Scatter(
         x=[member.latency_ms for member in method.members],
         y=[100 * member.accuracy for member in method.members],

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
 
-from archdial.errors import UsageError
-from archdial.report.fields import check_format, listed, mapping, number, positive, share, within
-from archdial.report.numbers import DialPosition, Point, read_dial, read_point
+from archdial.report.experiments_file import AtLambda, ExperimentsFile, Relaxed
 from archdial.report.palette import INK, NEUTRAL, palette
+from archdial.report.result_file import check_format, within
 from archdial.report.style import plain, template
 from archdial.report.wording import accuracy_text, dial_text, pair_text
+from archdial.validation import validated
 
 FORMAT, VERSION = "archdial.experiments", 1
 _COMMAND = "archdial experiments"
 _ALONE, _HYPERNETWORK = palette(["alone", "hypernetwork"]).values()
-
-
-@dataclass(frozen=True)
-class AtLambda(Point):
-    """Accuracy on validation images and latency at one λ, which is above 0."""
-
-    at: float
-
-
-@dataclass(frozen=True)
-class Relaxed:
-    """Accuracies on validation images of the weighted mixture at a dial position, and of the member there."""
-
-    dial: DialPosition
-    relaxed: float
-    discrete: float
 
 
 @dataclass(frozen=True)
@@ -66,16 +49,15 @@ def read_experiments(experiments_json: Mapping[str, Any]) -> Experiments:
     """
     check_format(experiments_json, FORMAT, VERSION, _COMMAND)
     with within("experiments file", _COMMAND):
-        alone, relaxed = (mapping(experiments_json.get(name), name) for name in ("alone", "relaxed"))
-        fall, difference = alone.get("fall"), relaxed.get("mean_difference")
-        return Experiments(
-            alone=_along_lambda(alone, "alone"),
-            fall=None if fall is None else positive(fall, "alone.fall"),
-            chance=share(alone.get("chance"), "alone.chance"),
-            hypernetwork=_along_lambda(mapping(experiments_json.get("hypernetwork"), "hypernetwork"), "hypernetwork"),
-            relaxed=tuple(_relaxed(row, f"relaxed.points[{i}]") for i, row in enumerate(_points(relaxed, "relaxed"))),
-            mean_difference=number(difference, "relaxed.mean_difference", lowest=-math.inf),
-        )
+        file = validated(ExperimentsFile, dict(experiments_json))
+    return Experiments(
+        alone=_along_lambda(file.alone.points),
+        fall=file.alone.fall,
+        chance=file.alone.chance,
+        hypernetwork=_along_lambda(file.hypernetwork.points),
+        relaxed=file.relaxed.points,
+        mean_difference=file.relaxed.mean_difference,
+    )
 
 
 def lambda_figure(experiments: Experiments) -> go.Figure:
@@ -126,31 +108,8 @@ def relaxed_figure(experiments: Experiments) -> go.Figure:
     return figure
 
 
-def _points(value: Mapping[str, Any], where: str) -> list[Any]:
-    rows = listed(value, "points", f"{where}.points")
-    if not rows:
-        raise UsageError(f"{where}.points is []: expected at least one point")
-    return rows
-
-
-def _along_lambda(value: Mapping[str, Any], where: str) -> tuple[AtLambda, ...]:
-    points = [_at_lambda(row, f"{where}.points[{i}]") for i, row in enumerate(_points(value, where))]
+def _along_lambda(points: tuple[AtLambda, ...]) -> tuple[AtLambda, ...]:
     return tuple(sorted(points, key=lambda point: point.at))
-
-
-def _at_lambda(row: object, where: str) -> AtLambda:
-    value, point = mapping(row, where), read_point(row, where)
-    # Above 0, as the axis is logarithmic.
-    return AtLambda(point.accuracy, point.latency_ms, positive(value.get("lambda"), f"{where}.lambda"))
-
-
-def _relaxed(row: object, where: str) -> Relaxed:
-    value = mapping(row, where)
-    return Relaxed(
-        dial=read_dial(value.get("dial"), f"{where}.dial"),
-        relaxed=share(value.get("relaxed"), f"{where}.relaxed"),
-        discrete=share(value.get("discrete"), f"{where}.discrete"),
-    )
 
 
 def _curve(points: tuple[AtLambda, ...], name: str, colour: str, shape: str) -> go.Scatter:

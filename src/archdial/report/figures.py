@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from archdial.report.numbers import MemberNumbers, ReportNumbers
+from archdial.report.numbers import ReportNumbers
 from archdial.report.palette import ALONG, CLOUD, FRONT, corner_colours, member_colours, palette
+from archdial.report.points import MemberNumbers
 from archdial.report.style import plain, template
 from archdial.report.ternary import ternary_counts
 from archdial.report.wording import axis_titles, dial_name, dial_text, figure_text
@@ -13,10 +14,13 @@ from archdial.report.wording import axis_titles, dial_name, dial_text, figure_te
 _LABELS = 12
 """Most labels on an axis along the dial; more would overlap."""
 
+_TRIANGLES = 60
+"""Most triangles of one chart; each takes a browser as long as a chart."""
+
 
 def front_figure(numbers: ReportNumbers) -> go.Figure:
     """Draw accuracy (%) against latency (ms): archive cloud, members coloured by dial, Pareto staircase."""
-    latency, accuracy = axis_titles(numbers)
+    latency, accuracy = map(plain, axis_titles(numbers))
     figure = go.Figure()
     if numbers.archive:
         figure.add_trace(_cloud(numbers))
@@ -36,7 +40,8 @@ def front_figure(numbers: ReportNumbers) -> go.Figure:
 def counts_figure(numbers: ReportNumbers) -> go.Figure:
     """Draw how often members take each kind: one triangle a kind over a dial of three corners, else bars."""
     on_simplex = all(isinstance(member.dial, tuple) for member in numbers.members)
-    return ternary_counts(numbers) if on_simplex and len(numbers.corners) == 3 else counts_bars(numbers)
+    triangles = on_simplex and len(numbers.corners) == 3 and 0 < len(numbers.kinds) <= _TRIANGLES
+    return ternary_counts(numbers) if triangles else counts_bars(numbers)
 
 
 def counts_bars(numbers: ReportNumbers) -> go.Figure:

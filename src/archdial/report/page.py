@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,17 @@ from archdial.report.cells import cells_figure
 from archdial.report.comparison import Comparison, read_comparison
 from archdial.report.experiments import Experiments, read_experiments
 from archdial.report.figures import counts_figure, front_figure
-from archdial.report.numbers import MemberNumbers, ReportNumbers, report_numbers
+from archdial.report.numbers import ReportNumbers, report_numbers
 from archdial.report.page_assets import CSS, SCRIPT
+from archdial.report.page_policy import policy
 from archdial.report.page_section import chart, section
 from archdial.report.page_table import table_html
 from archdial.report.page_trials import trial_charts, trial_sections
+from archdial.report.points import MemberNumbers
 from archdial.report.wording import dial_name, dial_text, figure_text
 
-# The browser itself then refuses any request, whatever a name in the members file says.
-_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+_EDGES = 10_000
+"""Choices whose cells are drawn, of all members that can be picked together."""
 
 
 def write_page(
@@ -51,19 +53,20 @@ def page_html(
 ) -> str:
     """Return the page as text; it is the same for the same numbers."""
     title = escape(f"{numbers.data}: one search, {len(numbers.members)} members".lstrip(": "))
-    cells = {str(i): figure for i in numbers.front if (figure := cells_figure(numbers, numbers.members[i]))}
+    drawn = {i: figure for i in _pickable(numbers) if (figure := cells_figure(numbers, numbers.members[i]))}
+    cells = {str(i): figure for i, figure in drawn.items()}
     charts = {"front": front_figure(numbers), "counts": counts_figure(numbers), **trial_charts(comparison, experiments)}
     sections = [
         _front(numbers),
         _counts(numbers),
-        _cells(numbers) if cells else "",
+        _cells(numbers, list(drawn)) if drawn else "",
         trial_sections(comparison, experiments),
         _table(numbers),
         _run(numbers),
     ]
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta http-equiv="Content-Security-Policy" content="{policy(get_plotlyjs(), SCRIPT)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>{CSS}</style>
@@ -80,9 +83,11 @@ def page_html(
 
 
 def _island(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """Write figures as JSON that no name in it can end early."""
+    """Write figures as JSON that no name in it can end early, nor begin a comment or a line."""
     plain = {group: {name: json.loads(f.to_json()) for name, f in of.items()} for group, of in figures.items()}
-    return json.dumps(plain, separators=(",", ":")).replace("<", "\\u003c")
+    # Only ASCII is written, so U+2028 and its like are escaped already.
+    text = json.dumps(plain, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _facts(numbers: ReportNumbers) -> str:
@@ -113,9 +118,18 @@ def _counts(numbers: ReportNumbers) -> str:
     return section("Operations along the dial", "How often each kind of operation is taken.", chart("counts"))
 
 
-def _cells(numbers: ReportNumbers) -> str:
-    best = max(numbers.front, key=lambda index: numbers.members[index].accuracy)
-    choices = "".join(_choice(numbers, index, index == best) for index in numbers.front)
+def _pickable(numbers: ReportNumbers) -> list[int]:
+    """Return the members of the front whose cells are drawn: all, or evenly spaced ones that a page has room for."""
+    front = numbers.front
+    choices = max((len(numbers.members[index].architecture) for index in front), default=0)
+    most = max(_EDGES // max(choices, 1), 1)
+    # From the last on, which is the most accurate.
+    return list(front[:: -max(-(-len(front) // most), 1)][::-1])
+
+
+def _cells(numbers: ReportNumbers, drawn: Sequence[int]) -> str:
+    best = max(drawn, key=lambda index: numbers.members[index].accuracy)
+    choices = "".join(_choice(numbers, index, index == best) for index in drawn)
     picker = f'<label>Member <select id="member">{choices}</select></label>'
     note = "Data flow from left to right; nodes sum what enters them, grey arcs lead to the concatenated output."
     return section("Cells of a member on the front", note, picker + chart("cells"))

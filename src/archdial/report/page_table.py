@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from html import escape
 
-from archdial.report.numbers import MemberNumbers, ReportNumbers
+from archdial.report.numbers import ReportNumbers
 from archdial.report.palette import member_colours, palette
+from archdial.report.points import MemberNumbers
 from archdial.report.wording import dial_name, dial_text, figure_text
 
 _FIGURES = {
@@ -20,7 +21,11 @@ def table_html(numbers: ReportNumbers) -> str:
     """Return the members in file order; each cell carries the number that it is sorted by."""
     ranks = {index: rank for rank, index in enumerate(dial_order(numbers))}
     colours = member_colours(numbers)
-    rows = [_row(numbers, index, ranks[index], colours[index]) for index in range(len(numbers.members))]
+    front = set(numbers.front)
+    rows = [
+        _row(numbers, index, ranks[index], colours[index], on_front=index in front)
+        for index in range(len(numbers.members))
+    ]
     return (
         f'<div class="scroll"><table class="members"><thead><tr>{_headings(numbers)}</tr></thead>\n'
         f"<tbody>\n{chr(10).join(rows)}\n</tbody></table></div>"
@@ -50,14 +55,14 @@ def _heading(content: str) -> str:
     return f'<th scope="col"><button type="button">{content}</button></th>'
 
 
-def _row(numbers: ReportNumbers, index: int, rank: int, colour: str) -> str:
+def _row(numbers: ReportNumbers, index: int, rank: int, colour: str, *, on_front: bool) -> str:
     member = numbers.members[index]
     swatch = f'<i class="swatch" style="background:{colour}"></i>'
     cells = [_cell(rank, swatch + escape(dial_text(member.dial)))]
     cells += [_cell(_value(member, figure), escape(figure_text(member, figure))) for figure in _FIGURES]
     cells += [_cell(member.counts.get(kind, 0), str(member.counts.get(kind, 0))) for kind in numbers.kinds]
-    on_front = ' class="front"' if index in numbers.front else ""
-    return f"<tr{on_front}>{''.join(cells)}</tr>"
+    tint = ' class="front"' if on_front else ""
+    return f"<tr{tint}>{''.join(cells)}</tr>"
 
 
 def _value(member: MemberNumbers, figure: str) -> float:

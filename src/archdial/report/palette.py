@@ -70,11 +70,11 @@ def member_colours(numbers: ReportNumbers) -> list[str]:
     """
     corners = corner_colours(numbers)
     values = sorted({m.dial for m in numbers.members if isinstance(m.dial, float)})
-    last = max(len(values) - 1, 1)
+    ranks, last = {value: rank for rank, value in enumerate(values)}, max(len(values) - 1, 1)
     colours = []
     for member in numbers.members:
         if isinstance(member.dial, tuple):
             colours.append(blend(corners, member.dial))
         else:
-            colours.append(NEUTRAL if member.dial is None else shade(values.index(member.dial) / last))
+            colours.append(NEUTRAL if member.dial is None else shade(ranks[member.dial] / last))
     return colours

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archdial.errors import cut, readable
 from archdial.files import write_atomically
 from archdial.report.numbers import ReportNumbers, report_numbers
 from archdial.report.palette import CLOUD, FRONT, corner_colours, member_colours
@@ -14,6 +15,9 @@ from archdial.report.wording import axis_titles, dial_name, dial_text
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_CORNERS = 12
+"""Most corners of a simplex that the legend has room for."""
 
 
 def write_front_picture(path: Path, members_json: Mapping[str, Any]) -> Path:
@@ -36,9 +40,9 @@ def _front(numbers: ReportNumbers) -> Figure:
     axes = figure.add_subplot()
     _draw(axes, numbers)
     latency, accuracy = axis_titles(numbers)
-    axes.set_xlabel(latency, parse_math=False)
-    axes.set_ylabel(accuracy, parse_math=False)
-    axes.set_title(f"{numbers.data}: one search, {len(numbers.members)} members", loc="left", parse_math=False)
+    axes.set_xlabel(_label(latency), parse_math=False)
+    axes.set_ylabel(_label(accuracy), parse_math=False)
+    axes.set_title(f"{_label(numbers.data)}: one search, {len(numbers.members)} members", loc="left", parse_math=False)
     axes.grid(color="#E8EAEE")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -63,8 +67,9 @@ def _draw(axes: Axes, numbers: ReportNumbers) -> None:
 
 def _dial_legend(axes: Axes, numbers: ReportNumbers) -> None:
     """Name the colours of the members: the corners of a simplex, or the two ends of a scalar dial."""
-    for corner, colour in zip(numbers.corners, corner_colours(numbers), strict=True):
-        axes.scatter([], [], s=60, color=colour, label=f"member, S on {corner}")
+    corners = list(zip(numbers.corners, corner_colours(numbers), strict=True))
+    for corner, colour in corners[:_CORNERS]:
+        axes.scatter([], [], s=60, color=colour, label=f"member, S on {_label(corner)}")
     if numbers.corners:
         return
     colours = dict(zip([member.dial for member in numbers.members], member_colours(numbers), strict=True))
@@ -74,3 +79,8 @@ def _dial_legend(axes: Axes, numbers: ReportNumbers) -> None:
         axes.scatter([], [], s=60, color=colours[value], label=label)
     if not values:
         axes.scatter([], [], s=60, color=next(iter(colours.values())), label="members")
+
+
+def _label(text: str) -> str:
+    """Return `text` as a picture has room for it: on one line, cut, and without what no font has."""
+    return cut(readable(text))

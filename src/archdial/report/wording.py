@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archdial.report.numbers import DialPosition, MemberNumbers, Point, ReportNumbers, common_provenance
+from archdial.report.numbers import ReportNumbers, common_provenance
+from archdial.report.points import DialPosition, MemberNumbers, Point
 
 _DIAL_NAMES = {"scalar": "λ", "operation_simplex": "S", "budget": "budget"}
+_ENTRIES = 12
+"""Most entries of a vector that are written out."""
+
 _STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -20,7 +24,8 @@ def dial_text(position: DialPosition) -> str:
     if position is None:
         return "–"
     if isinstance(position, tuple):
-        return f"({', '.join(f'{entry:.3g}' for entry in position)})"
+        more = [f"… {len(position)} in all"] if len(position) > _ENTRIES else []
+        return f"({', '.join([*(f'{entry:.3g}' for entry in position[:_ENTRIES]), *more])})"
     return f"{position:.4g}"
 
 

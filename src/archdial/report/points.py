@@ -1,0 +1,58 @@
+"""One evaluated architecture, as result files hold it: a point of accuracy and latency, and a member's figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
+
+from archdial.limits import Amount, Milliseconds, Name, Number, Share, Tally, Text
+
+MOST_ROWS = 100_000
+"""Members, points or evaluated architectures of one file."""
+
+MOST_KINDS = 1_000
+"""Kinds of operations, and of anything else that gets a colour."""
+
+# One wrong row is enough to know: a file of them all would else be told in full.
+Rows = Field(max_length=MOST_ROWS, fail_fast=True)
+
+Vector = Annotated[tuple[Amount, ...], Field(max_length=MOST_KINDS, fail_fast=True)]
+
+DialPosition = Number | Vector | None
+"""A scalar λ or budget, a simplex vector S, or None for a member that no dial position gave."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One evaluated architecture: `accuracy` in [0, 1], `latency_ms` in milliseconds."""
+
+    accuracy: Share
+    latency_ms: Milliseconds
+
+
+@dataclass(frozen=True)
+class MemberNumbers(Point):
+    """The figures of one member.
+
+    Attributes:
+        parameters: how many.
+        flops: floating-point operations of one input.
+        dial: the position that gave it.
+        architecture: choice name to option name.
+        counts: kind to the number of choices that take it.
+        provenance: figure name to "measured" or "predicted", and "accuracy_split" to the split.
+    """
+
+    parameters: Tally
+    flops: Tally
+    dial: DialPosition = None
+    architecture: Annotated[Mapping[Name, Name], Field(max_length=10_000)] = field(default_factory=dict)
+    counts: Annotated[Mapping[Name, Tally], Field(max_length=MOST_KINDS)] = field(default_factory=dict)
+    provenance: Annotated[Mapping[Name, Text], Field(max_length=MOST_KINDS)] = field(default_factory=dict)
+
+    def predicted(self, figure: str) -> bool:
+        """Tell whether `figure` ("accuracy", "latency_ms", …) was predicted, not measured."""
+        return self.provenance.get(figure) == "predicted"
