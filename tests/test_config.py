@@ -56,11 +56,11 @@ def test_values_as_yaml_users_write_them() -> None:
         ("search: {epochs: '3'}", ('search.epochs is "3"', "expected a whole number")),
         ("search: {epochs: 2.5}", ("search.epochs is 2.5", "expected a whole number")),
         ("search: {clip: true}", ("search.clip is true", "expected a number")),
-        ("search: {epochs: 0}", ("search.epochs = 0", "at least 1")),
+        ("search: {epochs: 0}", ("search.epochs is 0", "at least 1")),
         ("search: [1]", ("search is [1]", "expected a section")),
         ("search: {method: two_stages}", ("search.method 'two_stages'", "did you mean 'two_stage'")),
         ("search: {paths: shared}", ("search.paths", "did you mean 'shares'")),
-        ("search: {temperature: {start: -1.0}}", ("search.temperature: start temperature -1.0",)),
+        ("search: {temperature: {start: -1.0}}", ("search.temperature.start is -1", "above 0")),
         ("search: {cost: latency}", ("cost column 'latency'", "did you mean 'latency_ms'")),
         ("search: {precision: half}", ("search.precision = 'half'", "32-true")),
         ("search: {hypernet: {kind: mpl}}", ("search.hypernet", "did you mean 'mlp'")),
@@ -70,15 +70,15 @@ def test_values_as_yaml_users_write_them() -> None:
         ("network: {operations: [identity, sep_conv_3x4]}", ("sep_conv_3x4", "did you mean 'sep_conv_3x3'")),
         ("network: {operations: [identity, 3]}", ("network.operations[1] is 3", "expected a text")),
         ("network: {kind: cell}", ("network.kind 'cell'", "did you mean 'cells'")),
-        ("network: {cells: 0}", ("network: cells = 0", "at least 1")),
+        ("network: {cells: 0}", ("network.cells is 0", "at least 1")),
         ("dial: {kind: scaler}", ("unknown dial 'scaler'", "did you mean 'scalar'")),
         ("dial: {kind: scalar, hihg: 3}", ("setting of the dial scalar 'hihg'", "did you mean 'high'")),
         ("dial: {kind: scalar, low: small}", ('dial.low is "small"', "expected a number")),
-        ("dial: {kind: scalar, low: 0}", ("low = 0", "positive")),
+        ("dial: {kind: scalar, low: 0}", ("dial.low is 0", "above 0")),
         ("profile: {runtime: eagre}", ("eagre", "did you mean 'eager'")),
-        ("profile: {threads: 0}", ("profile.threads = 0", "at least 1")),
-        ("name: a/b", ("name = 'a/b'",)),
-        ("about: [oops", ("line 4", "mend the YAML there")),
+        ("profile: {threads: 0}", ("profile.threads is 0", "at least 1")),
+        ("name: a/b", ('name is "a/b"', "a plain name")),
+        ("about: [oops", ("line 4", "correct the YAML there")),
         ("limit: 3\nlimit: 4", ("line 4", "'limit' stands twice")),
     ],
 )
@@ -112,7 +112,7 @@ def test_unknown_and_unreadable_recipes(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no recipe at"):
         load_recipe(str(tmp_path / "none.yaml"))
     (tmp_path / "bytes.yaml").write_bytes(b"about: \xff")
-    with pytest.raises(UsageError, match="no text in UTF-8"):
+    with pytest.raises(UsageError, match="not text in UTF-8"):
         load_recipe(str(tmp_path / "bytes.yaml"))
 
 
@@ -125,3 +125,36 @@ def test_data_become_absolute_only_where_they_are_a_folder(tmp_path: Path, monke
     assert recipe.changed(data="someone/images").data == "someone/images"
     assert recipe.changed().data == "digits"
     assert recipe.changed(epochs=3).search.epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        ("search: {learning_rate: .inf}", "search.learning_rate is Infinity: expected a finite number"),
+        ("search: {learning_rate: .nan}", "search.learning_rate is NaN: expected a finite number"),
+        (f"search: {{epochs: {'9' * 400}}}", 'search.epochs is "a number of 40'),
+        ("search: {dial_epochs: -1}", "search.dial_epochs is -1: expected at least 0"),
+        (f"search: {{batch_size: {10**30}}}", "search.batch_size is 1"),
+        ("search: {momentum: 1.5}", "search.momentum is 1.5: expected at most 1"),
+        ("search: {hypernet: {kind: mlp, hidden: [30000, 30000]}}", "a hypernetwork may have 67,108,864"),
+        ("search: {hypernet: {kind: mlp, hidden: [1.5]}}", "hidden[0] is 1.5: expected a whole number"),
+        ("search: {hypernet: {kind: kernel, pivots: 100000000}}", "search.hypernet"),
+        ("network: {cells: 100000000}", "network.cells is 100000000: expected at most 65,536"),
+        ("network: {nodes: 1000000}", "network.nodes is 1000000: expected at most 65,536"),
+        ("network: {cells: 60000, nodes: 60000}", "operations, a supernet may hold 50,000"),
+        ("network: {stem_stride: 3}", "network.stem_stride is 3: expected 1 or 2"),
+        ("name: '..'", 'name is "..": expected a plain name'),
+        ("name: ''", 'name is "": expected a text that is not empty'),
+        ("name: ' x'", "expected a plain name"),
+        ("data: ''", 'data is "": expected a text that is not empty'),
+        ("tables: {../x: t.json}", "tables"),
+        ("train: {label_smoothing: 2}", "train.label_smoothing is 2: expected at most 1"),
+        ("profile: {repeats: 0}", "profile.repeats is 0: expected at least 1"),
+        ("dial: {kind: budget, strength: .inf}", "dial.strength is Infinity"),
+    ],
+)
+def test_what_makes_no_sense(more: str, part: str) -> None:
+    text = LEAST.replace("data: digits\n", "") if more.startswith("data") else LEAST
+    with pytest.raises(UsageError) as caught:
+        read_recipe(text + more + "\n", "mine.yaml")
+    assert part in str(caught.value)

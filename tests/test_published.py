@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
+from archdial.config import read_recipe
 from archdial.errors import UsageError
-from archdial.published import Published, beside, check_areas, published_table
+from archdial.published import Published, beside, published_table
 
 from .conftest import Toy
 
@@ -38,13 +39,14 @@ def test_the_table_has_a_pair_of_columns_for_each_figure(toy: Toy) -> None:
 
 
 def test_an_accuracy_is_a_share() -> None:
-    with pytest.raises(UsageError, match=r"published accuracy 91 of 'a': expected a share"):
+    with pytest.raises(UsageError, match=r"published.accuracy is 91: expected at most 1"):
         Published("a", 1.0, 91)
 
 
 def test_an_area_is_a_share() -> None:
-    with pytest.raises(UsageError, match=r"published_areas.drawn = 6.5: expected a share"):
-        check_areas({"hypernetwork": 0.3, "drawn": 6.5})
+    recipe = "data: digits\nchannels: 1\npublished_areas: {hypernetwork: 0.3, drawn: 6.5}\n"
+    with pytest.raises(UsageError, match=r"published_areas.drawn is 6.5: expected at most 1"):
+        read_recipe(recipe, "mine.yaml")
 
 
 def test_a_position_off_the_dial_is_refused(toy: Toy) -> None:

@@ -159,7 +159,7 @@ def test_a_loss_that_is_no_number_ends_the_run() -> None:
 
 
 def test_a_huge_rate_ends_in_a_message() -> None:
-    settings = TrainSettings(epochs=40, batch_size=16, learning_rate=1e30, clip=1e30, augment=False)
+    settings = TrainSettings(epochs=40, batch_size=16, learning_rate=1e6, clip=1e30, augment=False)
     with pytest.raises(RunError, match=r"the loss became (nan|inf)"):
         train(small(), textures(64), NORMALIZE, settings)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -14,15 +14,17 @@ from pydantic import ConfigDict
 from archdial.cost.rounds import REPEATS
 from archdial.cost.runtimes import check_runtime
 from archdial.cost.table import check_column
-from archdial.cost.tables import check_name
-from archdial.dial import DIALS, Dial, make_dial
+from archdial.dial import Dial, make_dial
+from archdial.documents import read_bytes
 from archdial.errors import UsageError, unknown
 from archdial.hypernet import make_hypernet
+from archdial.limits import Count, CountOrNone, Name, Number, PlainName, Share, Text, Whole
 from archdial.network_settings import CellSettings, NetworkSettings, settings_type
-from archdial.published import Published, check_areas
-from archdial.recipe_file import read_yaml, recipe_names, recipe_text, validated
+from archdial.published import Published
+from archdial.recipe_file import LARGEST, read_yaml, recipe_names, recipe_text
 from archdial.searching.settings import SearchSettings
 from archdial.training import TrainSettings
+from archdial.validation import check_fields, validated
 
 __all__ = [
     "ProfileSettings",
@@ -47,19 +49,15 @@ class ProfileSettings:
     """
 
     runtime: str = "eager"
-    batch_size: int = 1
-    threads: int = 1
-    device: str = "cpu"
-    networks: int | None = None
-    repeats: int = REPEATS
+    batch_size: Count = 1
+    threads: Count = 1
+    device: Text = "cpu"
+    networks: CountOrNone | None = None
+    repeats: Count = REPEATS
 
     def __post_init__(self) -> None:
         check_runtime(self.runtime)
-        for name in ("batch_size", "threads", "repeats"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"profile.{name} = {getattr(self, name)}: expected a whole number, at least 1")
-        if self.networks is not None and self.networks < 0:
-            raise UsageError(f"profile.networks = {self.networks}: expected a whole number, 0 for none")
+        check_fields(self, "profile")
 
 
 @dataclass(frozen=True)
@@ -83,40 +81,32 @@ class Recipe:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    data: str
+    data: Name
     channels: Literal[1, 3]
-    name: str = "search"
-    about: str = ""
-    weights: int | float = 0.5
-    limit: int | None = None
+    name: PlainName = "search"
+    about: Text = ""
+    weights: Whole | Number = 0.5
+    limit: Count | None = None
     network: NetworkSettings = field(default_factory=CellSettings)
     dial: dict[str, Any] = field(default_factory=lambda: {"kind": "scalar"})
     search: SearchSettings = field(default_factory=SearchSettings)
-    table: str | None = None
-    tables: dict[str, str] | None = None
+    table: Name | None = None
+    tables: dict[PlainName, Name] | None = None
     profile: ProfileSettings = field(default_factory=ProfileSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     published: tuple[Published, ...] = ()
-    published_areas: dict[str, float] = field(default_factory=dict)
+    published_areas: dict[Name, Share] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if Path(self.name).name != self.name:
-            raise UsageError(f"name = {self.name!r}: expected a name that a folder can have")
+        check_fields(self)
         check_column(self.search.cost)
         if self.table is not None and self.tables is not None:
             raise UsageError("table and tables: name the one file, or the files of several devices")
-        for device in self.tables or {}:
-            check_name(device)
-        check_areas(self.published_areas)
         _check_precision(self.search.precision)
         _check_hypernet(self)
 
     def make_dial(self) -> Dial:
         """Return the dial, its range still open where the recipe leaves it open."""
-        kind = DIALS.get(str(self.dial.get("kind", "scalar")))
-        if isinstance(kind, type) and is_dataclass(kind):
-            # Types first: the dial itself compares numbers without a look at what they are.
-            validated(kind, {name: value for name, value in self.dial.items() if name != "kind"}, "dial")
         return make_dial(self.dial)
 
     def training(self, *, scratch: bool) -> TrainSettings:
@@ -125,14 +115,21 @@ class Recipe:
             return self.train
         return replace(self.train, epochs=max(1, self.train.epochs // 4), learning_rate=self.train.learning_rate / 5)
 
-    def changed(self, *, data: str | None = None, epochs: int | None = None, weights: Path | None = None) -> Recipe:
-        """Return the recipe with another source of data, other epochs, or a trained network's weights, where given.
+    def changed(
+        self,
+        *,
+        data: str | None = None,
+        epochs: int | None = None,
+        weights: Path | None = None,
+        model: str | None = None,
+    ) -> Recipe:
+        """Return the recipe with other data, epochs, model or weights of a trained network, where given.
 
         Raises:
-            UsageError: weights are given for a network that is searched from scratch.
+            UsageError: a model or weights are given for a network that is searched from scratch.
         """
         search = self.search if epochs is None else replace(self.search, epochs=epochs)
-        network = self.network.with_weights(weights)
+        network = self.network.with_model(model).with_weights(weights)
         table = None if self.table is None else _absolute_file(self.table)
         tables = self.tables and {name: _absolute_file(file) for name, file in self.tables.items()}
         source = absolute(self.data if data is None else data)
@@ -179,9 +176,10 @@ def load_recipe(name_or_path: str) -> Recipe:
     if not path.is_file():
         raise UsageError(f"no recipe at {path}: name an existing .yaml file, or one of {', '.join(recipe_names())}")
     try:
-        return read_recipe(path.read_text(encoding="utf-8"), str(path))
+        text = read_bytes(path, "recipe", 4 * LARGEST).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UsageError(f"recipe {path} is no text in UTF-8 ({error.reason} at byte {error.start})") from None
+        raise UsageError(f"recipe {path} is not text in UTF-8 ({error.reason} at byte {error.start})") from None
+    return read_recipe(text, str(path))
 
 
 def read_recipe(text: str, source: str) -> Recipe:
@@ -221,5 +219,3 @@ def _check_hypernet(recipe: Recipe) -> None:
         make_hypernet(space=space, features=features, **{"kind": "mlp", **recipe.search.hypernet})
     except UsageError as error:
         raise UsageError(f"search.hypernet: {error}") from None
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise UsageError(f"search.hypernet = {recipe.search.hypernet}: {error}") from None

@@ -13,7 +13,8 @@ from pydantic import ConfigDict
 from torch import nn
 
 from archdial.data import DataSet
-from archdial.errors import UsageError, unknown
+from archdial.errors import UsageError, cut, unknown
+from archdial.limits import Name, Size, Text
 from archdial.networks.backbones import BACKBONES
 from archdial.networks.base import Supernet
 from archdial.networks.cells import CellPlan
@@ -34,8 +35,8 @@ class FromScratch(ABC):
     def __post_init__(self) -> None:
         self.example_space()
 
-    def make(self, data: DataSet) -> Supernet:
-        """Return the network for images and classes of `data`."""
+    def make(self, data: DataSet, *, trust: bool = False) -> Supernet:
+        """Return the network for images and classes of `data`; it calls no code but archdial's."""
         return self.plan(data.input_shape, len(data.classes)).network()
 
     def example_space(self) -> Space:
@@ -61,6 +62,16 @@ class FromScratch(ABC):
             raise UsageError(f"--weights {path}: this recipe searches cells, whose weights the search trains")
         return self
 
+    def with_model(self, name: str | None) -> Self:
+        """Return the settings themselves.
+
+        Raises:
+            UsageError: a model is given.
+        """
+        if name is not None:
+            raise UsageError(f"--model {cut(name)}: this recipe searches cells, which are made by archdial")
+        return self
+
 
 @dataclass(frozen=True)
 class CellSettings(FromScratch):
@@ -69,11 +80,11 @@ class CellSettings(FromScratch):
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     kind: Literal["cells"] = "cells"
-    cells: int = 3
-    nodes: int = 4
-    operations: tuple[str, ...] = ("max_pool_3x3", "identity", "sep_conv_3x3")
-    channels: int = 16
-    stem_stride: int = 1
+    cells: Size = 3
+    nodes: Size = 4
+    operations: tuple[Name, ...] = ("max_pool_3x3", "identity", "sep_conv_3x3")
+    channels: Size = 16
+    stem_stride: Literal[1, 2] = 1
 
     def plan(self, input_shape: tuple[int, int, int], classes: int) -> CellPlan:
         """Return the plan for images of `input_shape` (channels, height, width)."""
@@ -97,9 +108,9 @@ class BenchSettings(FromScratch):
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     kind: Literal["nas_bench_201"] = "nas_bench_201"
-    cells: int = 5
-    channels: int = 16
-    operations: tuple[str, ...] = NAMES
+    cells: Size = 5
+    channels: Size = 16
+    operations: tuple[Name, ...] = NAMES
 
     def plan(self, input_shape: tuple[int, int, int], classes: int) -> Plan:
         """Return the plan for images of `input_shape` (channels, height, width)."""
@@ -121,12 +132,12 @@ class GateSettings:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     kind: Literal["gates"] = "gates"
-    model: str = "resnet18"
-    width: int | None = None
-    weights: str | None = None
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    model: Name = "resnet18"
+    width: Size | None = None
+    weights: Name | None = None
+    include: tuple[Text, ...] = ()
+    exclude: tuple[Text, ...] = ()
+    groups: dict[str, tuple[Text, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if ":" not in self.model and self.model not in BACKBONES:
@@ -134,18 +145,18 @@ class GateSettings:
         if ":" in self.model and self.width is not None:
             raise UsageError(f"width = {self.width} for {self.model}: only a backbone of archdial takes a width")
 
-    def model_for(self, data: DataSet) -> nn.Module:
-        """Return the model for images and classes of `data`, weights not yet loaded."""
-        return make_model(**self.source(data))
+    def model_for(self, data: DataSet, *, trust: bool = False) -> nn.Module:
+        """Return the model for images and classes of `data`, weights not yet loaded; `trust` as for `make_model`."""
+        return make_model(**self.source(data), trust=trust)
 
     def source(self, data: DataSet) -> dict[str, Any]:
         """Return the arguments of `make_model`."""
         shape = list(data.input_shape)
         return {"name": self.model, "width": self.width, "input_shape": shape, "classes": len(data.classes)}
 
-    def make(self, data: DataSet) -> Supernet:
-        """Return the gated network for images and classes of `data`."""
-        model = self.model_for(data)
+    def make(self, data: DataSet, *, trust: bool = False) -> Supernet:
+        """Return the gated network for images and classes of `data`; `trust` as for `make_model`."""
+        model = self.model_for(data, trust=trust)
         if self.weights is not None:
             load_weights(model, Path(self.weights))
         example = torch.zeros(2, *data.input_shape)
@@ -168,6 +179,10 @@ class GateSettings:
         """Return the settings with the weights in `path`, as an absolute path; None changes nothing else."""
         chosen = self.weights if path is None else str(path)
         return self if chosen is None else replace(self, weights=str(Path(chosen).expanduser().absolute()))
+
+    def with_model(self, name: str | None) -> GateSettings:
+        """Return the settings with another model, which has a width of its own; None changes nothing."""
+        return self if name is None else replace(self, model=name, width=None)
 
     def example_space(self) -> Space:
         """Return a space like that of the network, which is not known before the model is captured."""

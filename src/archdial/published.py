@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from archdial.errors import UsageError
+import torch
+
 from archdial.family import Family
+from archdial.limits import CountOrNone, Name, Number, Share, Tally
+from archdial.validation import check_fields
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,33 +28,26 @@ class Published:
         counts: how many choices take each kind of option, or one of several kinds with | between.
     """
 
-    name: str
-    position: float | tuple[float, ...]
-    accuracy: float
-    parameters: int | None = None
-    counts: dict[str, int] = field(default_factory=dict)
+    name: Name
+    position: Number | tuple[Number, ...]
+    accuracy: Share
+    parameters: Tally | None = None
+    counts: dict[str, CountOrNone] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.accuracy <= 1:
-            raise UsageError(f"published accuracy {self.accuracy} of {self.name!r}: expected a share, from 0 to 1")
-
-
-def check_areas(areas: Mapping[str, float]) -> None:
-    """Raise UsageError unless every published area under a curve is a share."""
-    for method, area in areas.items():
-        if not 0 <= area <= 1:
-            raise UsageError(f"published_areas.{method} = {area}: expected a share, from 0 to 1")
+        check_fields(self, "published")
 
 
 def beside(family: Family, rows: Sequence[Published]) -> list[dict[str, Any]]:
-    """Return each published row with the member that `family` has at its position, as JSON.
+    """Return each published row with the member that `family` has at its position, or next to it, as JSON.
 
     Raises:
         UsageError: a position is not on the dial of `family`.
     """
     found = []
     for row in rows:
-        member = family.at(row.position)
+        asked = torch.as_tensor(row.position, dtype=torch.float32).reshape(-1)
+        member = family.at(family.dial.nearest(asked))
         counts = family.space.counts(member.architecture)
         ours = {kinds: sum(counts.get(kind, 0) for kind in kinds.split("|")) for kinds in row.counts}
         found.append({"published": asdict(row), "ours": {**member.to_json(), "counts": ours}})

@@ -1,32 +1,22 @@
-"""Recipe files, from YAML to dataclasses: a mistake becomes one sentence with key, value and what is expected."""
+"""Recipe files: those that ship, and YAML that is read within limits."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Hashable, Iterator
+from datetime import date
 from importlib.resources import files
-from types import NoneType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
 
-from archdial.errors import UsageError, unknown
+from archdial.errors import UsageError, cut, short
 
-Value = TypeVar("Value")
+LARGEST = 100_000
+"""Characters of a recipe; those that ship have two thousand."""
 
-_EXPECTED = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "string_type": "a text",
-    "bool_type": "true or false",
-    "tuple_type": "a list",
-    "dict_type": "a section of keys and values",
-    "dataclass_type": "a section of keys and values",
-}
+DEEPEST, MOST = 30, 20_000
+"""Sections within each other; values once aliases stand for what they name."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -34,12 +24,27 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Return the mapping of `node`."""
+        if not isinstance(node, yaml.MappingNode):
+            return super().construct_mapping(node, deep)
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key is a list or a section", problem_mark=key.start_mark)
             if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark)
+                problem = f"the key {cut(key.value)!r} stands twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Return the value of `node`; what Python cannot make of its text is a fault of the text."""
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError, AttributeError, KeyError, TypeError) as error:
+            text = cut(str(node.value)) if isinstance(node, yaml.ScalarNode) else "this"
+            kind = node.tag.rpartition(":")[2]
+            problem = f"{text!r} is no {kind} ({cut(str(error), 80)})"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
 
 _Loader.add_implicit_resolver(
@@ -62,82 +67,79 @@ def read_yaml(text: str) -> dict[str, Any]:
     """Return the mapping that the YAML `text` holds.
 
     Raises:
-        UsageError: it is no YAML, with the line; or no mapping.
+        UsageError: it is no YAML, with the line; no mapping; or larger than any recipe can be.
     """
     try:
-        value = yaml.load(text, Loader=_Loader)
+        value = _value(text)
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f"line {error.problem_mark.line + 1}: "
-        raise UsageError(f"{line}{error.problem}: mend the YAML there") from None
+        raise UsageError(f"{line}{error.problem}: correct the YAML there") from None
     except yaml.YAMLError as error:
-        raise UsageError(f"this is no YAML: {' '.join(str(error).split())}") from None
+        raise UsageError(f"it is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(value, dict):
-        raise UsageError(f"it holds {_short(value)}: expected keys and values, as in `data: digits`")
+        raise UsageError(f"it holds {short(value)}: expected keys and values, as in `data: digits`")
     return {str(name): item for name, item in value.items()}
 
 
-def validated(cls: type[Value], value: Mapping[str, Any], under: str = "") -> Value:
-    """Return `value` as the dataclass `cls`; `under` is the path of `value` in errors.
-
-    Raises:
-        UsageError: a key is unknown or missing, or a value has the wrong type or is refused by the dataclass.
-    """
-    # By way of JSON: strict, so that "8" is no number, and yet a list may become a tuple.
-    text = json.dumps(value, default=str)
+def _value(text: str) -> Any:
+    """Return the value of `text`, made only once it is known not to swell: aliases of aliases double at each line."""
+    if len(text) > LARGEST:
+        raise UsageError(f"it has {len(text):,} characters, expected at most {LARGEST:,}: name a recipe")
+    _check_depth(text)
+    loader = _Loader(text)
     try:
-        return TypeAdapter(cls).validate_json(text, strict=True)
-    except ValidationError as error:
-        raise UsageError(_sentence(error, cls, under)) from None
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _size(node, {}, set()) > MOST:
+            raise UsageError(
+                f"it holds more than {MOST:,} values once aliases stand for what they name: write out what is needed, "
+                "without aliases within aliases"
+            )
+        return _plain(loader.construct_document(node))
+    finally:
+        loader.dispose()
 
 
-def _sentence(error: ValidationError, cls: type, under: str) -> str:
-    found = error.errors()
-    # A misspelt key is the cause where another one is missing.
-    first = next((item for item in found if item["type"] == "unexpected_keyword_argument"), found[0])
-    path, annotation, section = _place(cls, first["loc"], under)
-    if first["type"] == "unexpected_keyword_argument":
-        return f"{path}: {unknown('key', str(first['loc'][-1]), _keys(section))}"
-    if first["type"] == "missing":
-        return f"the key {path} is missing: add `{path}: …`"
-    if first["type"] == "value_error":
-        # A dataclass refused its values, and says why itself.
-        text = str(first["ctx"]["error"])
-        return text if not path or text.startswith(path) else f"{path}: {text}"
-    if first["type"] == "literal_error" and isinstance(first["input"], str) and annotation is not None:
-        return str(unknown(path, first["input"], map(str, get_args(annotation))))
-    same = [item for item in found if _place(cls, item["loc"], under)[0] == path]
-    expected = dict.fromkeys(_expected(item) for item in same)
-    return f"{path or 'it'} is {_short(first['input'])}: expected {' or '.join(expected)}"
+def _check_depth(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST:
+            raise UsageError(f"sections stand more than {DEEPEST} deep within each other: write it flatter")
 
 
-def _expected(item: Any) -> str:
-    if item["type"] == "literal_error":
-        return str(item["ctx"]["expected"])
-    return _EXPECTED.get(item["type"], str(item["msg"]).removeprefix("Input should be "))
+def _size(node: yaml.Node, known: dict[yaml.Node, int], inside: set[yaml.Node]) -> int:
+    """Return how many values `node` stands for."""
+    if node in inside:
+        raise yaml.MarkedYAMLError(problem="an alias stands within what it names", problem_mark=node.start_mark)
+    if node not in known:
+        inside.add(node)
+        known[node] = 1 + sum(_size(child, known, inside) for child in _children(node))
+        inside.discard(node)
+    return known[node]
 
 
-def _place(cls: type, loc: Sequence[str | int], under: str) -> tuple[str, Any, Any]:
-    """Return the path of a key as a user writes it, what it is annotated with, and the dataclass it stands in."""
-    path, here, section = under, cls, cls
-    for number, part in enumerate(loc):
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif is_dataclass(here) and (part in _keys(here) or number == len(loc) - 1):
-            section, here = here, _plain(get_type_hints(here).get(part))
-            path += f".{part}" if path else part
-        # Else it is the arm of a union, of which a user knows nothing.
-    return path, here, section
+def _children(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.SequenceNode):
+        yield from node.value
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield key
+            yield value
 
 
-def _plain(annotation: Any) -> Any:
-    arms = [arm for arm in get_args(annotation) if arm is not NoneType]
-    return arms[0] if len(arms) == 1 and NoneType in get_args(annotation) else annotation
-
-
-def _keys(cls: Any) -> list[str]:
-    return [item.name for item in fields(cls)]
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value, default=str, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _plain(value: Any) -> Any:
+    """Return `value` as JSON would have it: YAML knows more kinds of values, and of keys, than a recipe does."""
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise UsageError(f"it holds {short(value)}: expected numbers, texts, lists and sections, without tags")

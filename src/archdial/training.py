@@ -15,10 +15,12 @@ from torch.nn import functional
 from archdial.data import Images, Normalize, augment, batches
 from archdial.device import fabric_on
 from archdial.distillation import apart
-from archdial.errors import RunError, UsageError
+from archdial.errors import RunError
+from archdial.limits import Count, Factor, Positive, Rate, Share
 from archdial.memory import keep_freed_memory
 from archdial.networks.layout import laid_out, lay_out
 from archdial.progress import Bar, NoBar
+from archdial.validation import check_fields
 
 
 @dataclass(frozen=True)
@@ -33,23 +35,20 @@ class TrainSettings:
         temperature: softens both sides of the distillation (Hinton et al. 2015).
     """
 
-    epochs: int = 20
-    batch_size: int = 64
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    clip: float = 5.0
-    label_smoothing: float = 0.05
+    epochs: Count = 20
+    batch_size: Count = 64
+    learning_rate: Rate = 0.1
+    momentum: Share = 0.9
+    weight_decay: Factor = 5e-4
+    clip: Positive = 5.0
+    label_smoothing: Share = 0.05
     augment: bool = True
-    distillation: float = 0.5
-    temperature: float = 2.0
+    distillation: Share = 0.5
+    temperature: Rate = 2.0
     precision: str = "32-true"
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1:
-            raise UsageError(f"epochs = {self.epochs}, batch_size = {self.batch_size}: expected at least 1 each")
-        if not self.learning_rate > 0:
-            raise UsageError(f"learning_rate = {self.learning_rate}: expected a positive number")
+        check_fields(self, "train")
 
     @classmethod
     def finetuning(cls, epochs: int = 5) -> Self:

@@ -231,7 +231,7 @@ def test_what_a_device_sends_is_refused_where_the_fit_would_not_see_it(fused):
     assert CostTable.from_json(value).fit is not None
     for spoiled, message in (
         (lambda v: v["terms"][0]["entries"][0].update(parts=[]), "names no parts"),
-        (lambda v: v["networks"][3].update(latency_ms=0.0), "network 3 takes no time"),
+        (lambda v: v["networks"][3].update(latency_ms=0.0), "latency_ms is 0.0: expected a number above 0"),
         (lambda v: v["networks"][3]["architecture"].update(dict.fromkeys(v["networks"][3]["architecture"], "w")), "w"),
     ):
         broken = json.loads(json.dumps(value))

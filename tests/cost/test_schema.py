@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from jsonschema import Draft202012Validator
 
-from archdial.cost import isolation, reading
+from archdial.cost import isolation
 from archdial.cost.profile import profile
 from archdial.cost.table import CostTable
+from archdial.cost.table_file import Header
 from archdial.cost.timing import Timing
 from archdial.errors import UsageError
 
@@ -58,7 +59,7 @@ def test_a_profile_fits_and_its_header_is_described(monkeypatch: pytest.MonkeyPa
     value = profile(Toy()).to_json()
     VALIDATOR.validate(value)
     described = SCHEMA["properties"]["runtime"]["properties"]
-    assert set(value["runtime"]) == set(described) == set(reading._HEADER)
+    assert set(value["runtime"]) == set(described) == set(Header.__annotations__)
     assert set(value["terms"][0]["entries"][0]) == set(SCHEMA["$defs"]["entry"]["properties"])
 
 
@@ -70,7 +71,7 @@ def test_what_is_refused_does_not_fit(value: dict[str, Any], message: str) -> No
 VALUES = [True, "1", -1, 0.5, 0, 1, 1.0, 2.5, [], ["a"], [1], {}]
 
 
-@pytest.mark.parametrize("key", reading._HEADER)
+@pytest.mark.parametrize("key", Header.__annotations__)
 def test_schema_and_reader_agree_on_the_header(key: str) -> None:
     values = [spoil("runtime", key, value=value) for value in VALUES]
     assert [reads(value) for value in values] == [fits(value) for value in values]

@@ -11,6 +11,8 @@ from archdial.cost.expected import ExpectedCost
 from archdial.cost.fingerprint import Fingerprint
 from archdial.dial import Dial, Tradeoff
 from archdial.dial.per_device import PerDevice
+from archdial.family_file import FingerprintFile
+from archdial.validation import validated
 from tests.networks.examples import counted_table, drawn, tiny
 from tests.test_devices import priced
 
@@ -73,7 +75,8 @@ def test_codes_tell_devices_apart_by_proportion_and_not_by_pace() -> None:
     first, other, slower = map(FINGERPRINT.of, EACH)
     assert first == pytest.approx(slower, abs=1e-4) and first != other
     assert {round(min(pair), 6) for pair in zip(first, other, strict=True)} <= {0.0, 0.5}
-    assert Fingerprint.from_json(FINGERPRINT.to_json()) == FINGERPRINT
+    again = validated(FingerprintFile, FINGERPRINT.to_json())
+    assert Fingerprint.of_file(again, SPACE) == FINGERPRINT
     far = FINGERPRINT.of(ExpectedCost(SPACE, priced(TABLE, {"sep_conv_3x3": 900.0})))
     assert all(-0.5 <= value <= 1.5 for value in far)
 

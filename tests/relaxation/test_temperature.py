@@ -29,9 +29,9 @@ def test_values_half_way() -> None:
 
 @pytest.mark.parametrize("value", [0.0, -0.1, float("nan"), float("inf")])
 def test_ends_must_be_positive(value: float) -> None:
-    with pytest.raises(UsageError, match="start temperature"):
+    with pytest.raises(UsageError, match=r"temperature.start"):
         Temperature(start=value)
-    with pytest.raises(UsageError, match="end temperature"):
+    with pytest.raises(UsageError, match=r"temperature.end"):
         Temperature(end=value)
 
 

@@ -37,10 +37,14 @@ class Conditions:
         """Return the conditions, checked.
 
         Raises:
-            UsageError: a number is below 1, there is no such runtime or device, or its libraries are missing.
+            UsageError: a number is below 1, there are more threads than cores, there is no such runtime or device, or
+                its libraries are missing.
         """
         for name, value in (("batch_size", batch_size), ("threads", threads), ("repeats", repeats)):
             timing.at_least_one(name, value)
+        if threads > machine.cores():
+            # Threads that wait for each other's core make calls thirty times slower, and thousands end the process.
+            raise UsageError(f"threads is {threads}: expected at most {machine.cores()}, the cores of this process")
         chosen = named(runtime, threads, str(machine.device(device)))
         chosen.check()
         return cls(chosen, batch_size, repeats)

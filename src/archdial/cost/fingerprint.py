@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
 
 from archdial.cost.expected import ExpectedCost
+from archdial.errors import UsageError
+from archdial.family_file import FingerprintFile
 from archdial.space import Architecture, Space
 
 DRAWN = 8
@@ -52,10 +54,18 @@ class Fingerprint:
         return {"references": references, "low": list(self.low), "high": list(self.high)}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Return the fingerprint that `to_json` wrote."""
-        references = tuple(Architecture(tuple(options)) for options in value["references"])
-        return cls(references, tuple(value["low"]), tuple(value["high"]))
+    def of_file(cls, file: FingerprintFile, space: Space) -> Self:
+        """Return the fingerprint that `to_json` wrote of `space`.
+
+        Raises:
+            UsageError: a reference is none of its architectures, or has no least and largest fraction.
+        """
+        references = tuple(Architecture(options) for options in file.references)
+        for architecture in references:
+            space.check(architecture)
+        if not len(references) == len(file.low) == len(file.high):
+            raise UsageError("devices.fingerprint has not as many of low and high as of references: restore a copy")
+        return cls(references, file.low, file.high)
 
     def of(self, cost: ExpectedCost) -> tuple[float, ...]:
         """Return the code (references,) of a device: 0 and 1 are the ends over the devices searched."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy
 from numpy.typing import NDArray
+from pydantic import Field
 
+from archdial.limits import Amount, CountOrNone, Milliseconds, Number, Share
 from archdial.metrics import kendall_tau
 
 Array = NDArray[numpy.float64]
@@ -34,9 +37,9 @@ class Agreement:
         kendall: Kendall's τ of the two rankings; 0 where one of them is flat.
     """
 
-    mean_error: float
-    within: float
-    kendall: float
+    mean_error: Amount
+    within: Share
+    kendall: Annotated[Number, Field(ge=-1, le=1)]
 
     @classmethod
     def of(cls, predicted: Sequence[float] | Array, measured: Sequence[float] | Array) -> Agreement:
@@ -65,12 +68,12 @@ class Fit:
         plain: agreement of the plain sum of the parts.
     """
 
-    launch_ms: float
-    constant_ms: float
-    scales: Mapping[str, float]
-    launches_ms: Mapping[str, float]
-    parts_ms: Mapping[str, float]
-    networks: int
+    launch_ms: Milliseconds
+    constant_ms: Milliseconds
+    scales: Mapping[str, Amount]
+    launches_ms: Mapping[str, Milliseconds]
+    parts_ms: Mapping[str, Milliseconds]
+    networks: CountOrNone
     held_out: Agreement
     plain: Agreement
 

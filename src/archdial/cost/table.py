@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from archdial import files
-from archdial.cost import reading
 from archdial.cost.fit import Fit
+from archdial.documents import read_json
 from archdial.errors import UsageError, unknown
+from archdial.limits import Amount, Milliseconds, Name, Tally, Text
 from archdial.space import EITHER, Choice, Space, meets
 
 COLUMNS = ("latency_ms", "parameters", "flops", "bytes", "size_bytes")
@@ -19,6 +22,7 @@ COLUMNS = ("latency_ms", "parameters", "flops", "bytes", "size_bytes")
 PEAK = "peak_bytes"
 """What does not: of the entries that an architecture selects the largest counts."""
 _WHAT = "cost table"
+REMAKE = "add it to the file, or profile the network again"
 
 
 @dataclass(frozen=True)
@@ -37,22 +41,22 @@ class CostEntry:
         parts: keys of the parts of which `latency_ms` is the sum, one for each time that it runs; none if unknown.
     """
 
-    options: tuple[str, ...]
-    latency_ms: float
-    latency_spread: float
-    parameters: int
-    flops: int
-    bytes: int
-    size_bytes: int | None = None
-    peak_bytes: int | None = None
-    parts: tuple[str, ...] = ()
+    options: tuple[Name, ...]
+    latency_ms: Milliseconds
+    latency_spread: Amount
+    parameters: Tally
+    flops: Tally
+    bytes: Tally
+    size_bytes: Tally | None = None
+    peak_bytes: Tally | None = None
+    parts: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True)
 class CostTerm:
     """One term of the cost: entries over the options of `choices`; combinations left out cost nothing."""
 
-    choices: tuple[str, ...]
+    choices: tuple[Name, ...]
     entries: tuple[CostEntry, ...]
 
 
@@ -60,18 +64,18 @@ class CostTerm:
 class CostPart:
     """A piece of the network, measured alone: kind, median milliseconds of a batch, interquartile range over median."""
 
-    kind: str
-    latency_ms: float
-    latency_spread: float
+    kind: Text
+    latency_ms: Milliseconds
+    latency_spread: Amount
 
 
 @dataclass(frozen=True)
 class CostNetwork:
     """A whole network: the option that it takes at each choice, median milliseconds of a batch, and their spread."""
 
-    architecture: Mapping[str, str]
-    latency_ms: float
-    latency_spread: float
+    architecture: Mapping[str, Name]
+    latency_ms: Annotated[Milliseconds, Field(gt=0)]
+    latency_spread: Amount
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,7 @@ class CostTable:
             UsageError: the file is missing or damaged, or `from_json` or `check` refuses it.
         """
         source = f"the {_WHAT} {path}"
-        table = cls.from_json(files.read_json(Path(path), _WHAT), source)
+        table = cls.from_json(read_json(Path(path), _WHAT), source)
         if space is not None:
             table.check(space, source)
         return table
@@ -174,14 +178,14 @@ class CostTable:
         priced = {name for term in self.terms for name in term.choices}
         for choice in space.choices:
             if choice.name not in priced:
-                raise UsageError(f"{source} has no entry for choice {choice.name!r}: {reading.REMAKE}")
+                raise UsageError(f"{source} has no entry for choice {choice.name!r}: {REMAKE}")
 
 
 def _check_network(number: int, network: CostNetwork, space: Space, source: str) -> None:
     try:
         space.parse(network.architecture)
     except UsageError as error:
-        raise UsageError(f"the architecture of network {number} in {source}: {error}; {reading.REMAKE}") from None
+        raise UsageError(f"the architecture of network {number} in {source}: {error}; {REMAKE}") from None
 
 
 def check_column(name: str) -> None:
@@ -197,7 +201,7 @@ def _check_term(term: CostTerm, space: Space, source: str) -> None:
             for name in option.split(EITHER):
                 if name not in choice.options:
                     problem = unknown(f"option of choice {choice.name!r}", name, choice.options)
-                    raise UsageError(f"{source} has an entry {choice.name}={option}: {problem}; {reading.REMAKE}")
+                    raise UsageError(f"{source} has an entry {choice.name}={option}: {problem}; {REMAKE}")
     if len(choices) == 1:
         _check_complete(term, choices[0], source)
 
@@ -206,11 +210,11 @@ def _check_complete(term: CostTerm, choice: Choice, source: str) -> None:
     present = {name for entry in term.entries for name in entry.options[0].split(EITHER)}
     for option in choice.options:
         if option not in present:
-            raise UsageError(f"{source} has no entry for {choice.name}={option}: {reading.REMAKE}")
+            raise UsageError(f"{source} has no entry for {choice.name}={option}: {REMAKE}")
 
 
 def _choice(space: Space, name: str, source: str) -> Choice:
     try:
         return space.choices[space.index(name)]
     except UsageError as error:
-        raise UsageError(f"{source} has entries for a choice that the space lacks: {error}; {reading.REMAKE}") from None
+        raise UsageError(f"{source} has entries for a choice that the space lacks: {error}; {REMAKE}") from None

@@ -2,18 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Required
 
-from archdial.cost import reading
-from archdial.cost.fit import Agreement, Fit
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
+
+from archdial.cost.fit import Fit
 from archdial.cost.fitting import fitted
-from archdial.cost.table import CostEntry, CostNetwork, CostPart, CostTable, CostTerm
+from archdial.cost.table import REMAKE, CostEntry, CostNetwork, CostPart, CostTable, CostTerm
+from archdial.documents import is_version
+from archdial.errors import UsageError, short
+from archdial.limits import Amount, Count, Text
+from archdial.validation import Place, validated
 
 FORMAT = "archdial.table"
 VERSION = 1
-_AGREEMENT = ("mean_error", "within", "kendall")
+_AGAIN = "correct the file, or profile the network again"
+
+NEAR = 1e-3
+"""How far an entry's latency may be from the sum of its parts, which it is; relative."""
+
+_MISSED, _MEAN, _WORST = 3.0, 0.05, 0.5
+"""How many times its held-out error a fit may be off its own networks, to which it was fitted, and how much more."""
+
+
+@with_config(ConfigDict(extra="allow"))
+class Header(TypedDict, total=False):
+    """How a table was measured; other keys are left alone."""
+
+    device: Required[Text]
+    device_name: Text
+    cpu: Text
+    runtime: Required[Text]
+    runtime_version: Text
+    dtype: Text
+    layout: Text
+    date: Text
+    python: Text
+    torch: Text
+    threads: Required[Count]
+    batch_size: Required[Count]
+    repeats: Count
+    spread: Amount
+    seconds: Amount
+    noisy: list[Text]
+
+
+@dataclass(frozen=True)
+class _File:
+    format: Literal["archdial.table"]
+    version: Literal[1]
+    space: Text
+    runtime: Header
+    terms: tuple[CostTerm, ...]
+    parts: Mapping[str, CostPart] = field(default_factory=dict)
+    networks: tuple[CostNetwork, ...] = ()
+    fit: Fit | None = None
 
 
 def to_json(table: CostTable) -> dict[str, Any]:
@@ -34,23 +80,25 @@ def from_json(value: Mapping[str, Any], source: str) -> CostTable:
     """Return the table that `to_json` wrote, or a device; `source` names it in errors.
 
     Raises:
-        UsageError: wrong format or version, a key is missing, or a value is no cost.
+        UsageError: wrong format or version, a key is missing, a value is no cost, or values contradict each other.
     """
-    reader = reading.Reader(source)
-    reader.header(value, FORMAT, VERSION)
-    terms = tuple(_term(reader, term, n) for n, term in enumerate(reader.objects(value, "terms", "it")))
-    parts = {key: _part(reader, key, part) for key, part in reader.mapping(value, "parts").items()}
-    found = reader.objects(value, "networks", "it") if "networks" in value else []
-    networks = tuple(_network(reader, network, terms, n) for n, network in enumerate(found))
-    _check_parts(reader, terms, parts)
-    table = CostTable(reader.text(value, "space"), reader.runtime(value), terms, parts, None, networks)
-    if value.get("fit") is None:
+    try:
+        _check_header(value)
+        file = validated(_File, value, says=lambda place: _called(value, place))
+        _check(file)
+    except UsageError as error:
+        raise UsageError(f"{source}: {error}; {_AGAIN}") from None
+    # In the order of the file: a run's fingerprint is of the table as it was written.
+    runtime = {name: dict(file.runtime)[name] for name in value["runtime"]}
+    table = CostTable(file.space, runtime, file.terms, file.parts, file.fit, file.networks)
+    if file.fit is None:
         table = fitted(table)
-        if table.fit is not None:
-            _check_named(reader, terms)
-        return table
-    _check_named(reader, terms)
-    return CostTable(table.space, table.runtime, terms, parts, _fit(reader, value["fit"], parts), networks)
+    else:
+        _check_fit(table, file.fit, source)
+    if table.fit is not None and (missing := next(_unnamed(file.terms), None)):
+        # A fit speaks of parts: it would take an entry that names none for one that costs nothing.
+        raise UsageError(f"{source}: there is a fit, but the entry {missing} names no parts; {REMAKE}")
+    return table
 
 
 def _entry(entry: CostEntry) -> dict[str, Any]:
@@ -58,92 +106,92 @@ def _entry(entry: CostEntry) -> dict[str, Any]:
     return {**known, "options": list(entry.options), "parts": list(entry.parts)}
 
 
-def _term(reader: reading.Reader, value: Mapping[str, Any], number: int) -> CostTerm:
-    where = f"term {number}"
-    choices = reader.names(value, "choices", where)
-    if len(set(choices)) != len(choices):
-        raise reader.error(f"{where} names a choice twice: {', '.join(choices)}")
-    entries = tuple(_read_entry(reader, choices, entry) for entry in reader.objects(value, "entries", where))
+def _check_header(value: Mapping[str, Any]) -> None:
+    """Refuse another kind of file before any key of it is looked at."""
+    if value.get("format") != FORMAT:
+        raise UsageError(f"the format is {short(value.get('format'))}, expected {FORMAT!r}: name a table of archdial")
+    if not is_version(value.get("version"), VERSION):
+        raise UsageError(f"the version is {short(value.get('version'))}, this archdial reads {VERSION}")
+
+
+def _called(value: Mapping[str, Any], place: Place) -> str:
+    """Return by choices and options which entry of the file `place` is in."""
+    if len(place) < 4 or place[0] != "terms" or place[2] != "entries":
+        return ""
+    try:
+        term = value["terms"][place[1]]
+        return title(term["choices"], term["entries"][place[3]]["options"])
+    except (KeyError, TypeError, ValueError):
+        return ""
+
+
+def title(choices: Sequence[str], options: Sequence[str] | None = None) -> str:
+    """Return how an entry is named in errors: choice=option for each choice."""
+    if not choices:
+        return "what always runs"
+    if options is None or len(options) != len(choices):
+        return ", ".join(choices)
+    return ", ".join(f"{choice}={option}" for choice, option in zip(choices, options, strict=True))
+
+
+def _check(file: _File) -> None:
+    """Refuse values that do not go together."""
+    for number, term in enumerate(file.terms):
+        if len(set(term.choices)) != len(term.choices):
+            raise UsageError(f"term {number} names a choice twice: {', '.join(term.choices)}")
+        _check_term(number, term, file.parts)
+    choices = list(dict.fromkeys(name for term in file.terms for name in term.choices))
+    for number, network in enumerate(file.networks):
+        if missing := next((name for name in choices if name not in network.architecture), None):
+            raise UsageError(f"the architecture of network {number} takes no option at {missing!r}")
+
+
+def _check_term(number: int, term: CostTerm, parts: Mapping[str, CostPart]) -> None:
     seen: set[tuple[str, ...]] = set()
-    for entry in entries:
+    for entry in term.entries:
+        where = title(term.choices, entry.options)
+        if len(entry.options) != len(term.choices):
+            raise UsageError(
+                f"an entry of term {number} ({where}) has {len(entry.options)} options, one a choice expected"
+            )
         if entry.options in seen:
-            raise reader.error(f"{where} has two entries for {reading.title(choices, entry.options)}")
+            raise UsageError(f"term {number} has two entries for {where}")
         seen.add(entry.options)
-    return CostTerm(choices, entries)
+        _check_parts(entry, where, parts)
 
 
-def _read_entry(reader: reading.Reader, choices: tuple[str, ...], value: Mapping[str, Any]) -> CostEntry:
-    options = reader.names(value, "options", f"an entry of {reading.title(choices)}")
-    where = reading.title(choices, options)
-    if len(options) != len(choices):
-        raise reader.error(
-            f"an entry of {reading.title(choices)} has the options {list(options)}, one a choice expected"
-        )
-    return CostEntry(
-        options,
-        reader.number(value, "latency_ms", where),
-        reader.number(value, "latency_spread", where),
-        reader.integer(value, "parameters", where),
-        reader.integer(value, "flops", where),
-        reader.integer(value, "bytes", where),
-        reader.integer(value, "size_bytes", where) if "size_bytes" in value else None,
-        reader.integer(value, "peak_bytes", where) if "peak_bytes" in value else None,
-        reader.names(value, "parts", where) if "parts" in value else (),
-    )
+def _check_parts(entry: CostEntry, where: str, parts: Mapping[str, CostPart]) -> None:
+    for key in entry.parts:
+        if key not in parts:
+            raise UsageError(f"the entry {where} names a part that is not there, {key!r}; {REMAKE}")
+    total = sum(parts[key].latency_ms for key in entry.parts)
+    if entry.parts and abs(entry.latency_ms - total) > NEAR * max(total, 1e-6):
+        raise UsageError(f"the latency_ms of {where} is {entry.latency_ms:g}, and that of its parts together {total:g}")
 
 
-def _part(reader: reading.Reader, key: str, value: Any) -> CostPart:
-    where = f"the part {key!r}"
-    if not isinstance(value, dict):
-        raise reader.error(f"{where} is {value!r}, expected an object")
-    numbers = (reader.number(value, name, where) for name in ("latency_ms", "latency_spread"))
-    return CostPart(reader.text(value, "kind"), *numbers)
-
-
-def _network(reader: reading.Reader, value: Mapping[str, Any], terms: Sequence[CostTerm], number: int) -> CostNetwork:
-    where = f"network {number}"
-    architecture = reader.mapping(value, "architecture")
-    for choice in dict.fromkeys(name for term in terms for name in term.choices):
-        if not isinstance(architecture.get(choice), str):
-            raise reader.error(f"the architecture of {where} takes {architecture.get(choice)!r} at {choice!r}")
-    latency, spread = (reader.number(value, name, where) for name in ("latency_ms", "latency_spread"))
-    if latency == 0:
-        raise reader.error(f"{where} takes no time, expected a latency_ms above 0")
-    return CostNetwork(architecture, latency, spread)
-
-
-def _check_parts(reader: reading.Reader, terms: Sequence[CostTerm], parts: Mapping[str, CostPart]) -> None:
-    for term in terms:
-        for entry in term.entries:
-            for key in entry.parts:
-                if key not in parts:
-                    where = reading.title(term.choices, entry.options)
-                    raise reader.error(f"the entry {where} names a part that is not there, {key!r}", reading.REMAKE)
-
-
-def _check_named(reader: reading.Reader, terms: Sequence[CostTerm]) -> None:
-    """A fit speaks of parts: it would take an entry that names none for one that costs nothing."""
+def _unnamed(terms: Sequence[CostTerm]) -> Iterator[str]:
+    """Yield the entries that cost time and name no parts."""
     for term in terms:
         for entry in term.entries:
             if entry.latency_ms > 0 and not entry.parts:
-                where = reading.title(term.choices, entry.options)
-                raise reader.error(f"there is a fit, but the entry {where} names no parts", reading.REMAKE)
+                yield title(term.choices, entry.options)
 
 
-def _fit(reader: reading.Reader, value: Any, parts: Mapping[str, CostPart]) -> Fit:
-    where = "the fit"
-    if not isinstance(value, dict):
-        raise reader.error(f"{where} is {value!r}, expected an object")
-    kinds = dict.fromkeys(part.kind for part in parts.values())
-    scales, launches, each = (
-        {key: reader.number(reader.mapping(value, name), key, f"{where}'s {name}") for key in keys}
-        for name, keys in (("scales", kinds), ("launches_ms", kinds), ("parts_ms", parts))
-    )
-    agreements = (
-        Agreement(
-            *(reader.number(reader.mapping(value, name), key, f"{where}'s {name}", least=-1.0) for key in _AGREEMENT)
+def _check_fit(table: CostTable, fit: Fit, source: str) -> None:
+    """Refuse a fit that cannot be of this table."""
+    kinds = dict.fromkeys(part.kind for part in table.parts.values())
+    for name, keys in (("scales", kinds), ("launches_ms", kinds), ("parts_ms", table.parts)):
+        if lacking := next((key for key in keys if key not in getattr(fit, name)), None):
+            raise UsageError(f"{source}: the key fit.{name} lacks {lacking!r}; {REMAKE}")
+    errors = [abs(_predicted(table, fit, one) / one.latency_ms - 1) for one in table.networks] or [0.0]
+    mean, told = sum(errors) / len(errors), fit.held_out.mean_error
+    if mean > _MISSED * told + _MEAN or max(errors) > _MISSED * told + _WORST:
+        raise UsageError(
+            f"{source}: its fit is off its own networks by {mean:.0%} on average, {max(errors):.0%} at worst, and says "
+            f"that it is off others by {told:.1%}: one of them was edited; {_AGAIN}"
         )
-        for name in ("held_out", "plain")
-    )
-    launch, constant = (reader.number(value, name, where) for name in ("launch_ms", "constant_ms"))
-    return Fit(launch, constant, scales, launches, each, reader.integer(value, "networks", where), *agreements)
+
+
+def _predicted(table: CostTable, fit: Fit, network: CostNetwork) -> float:
+    runs = table.runs(network.architecture)
+    return fit.constant_ms + sum(count * fit.parts_ms[key] for key, count in runs.items())

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from archdial.cost.table import CostTable
-from archdial.errors import UsageError
-from archdial.files import read_json
+from archdial.documents import is_version, read_json
+from archdial.errors import UsageError, cut, short
+from archdial.limits import is_plain
 from archdial.space import Space
 
 Tables = CostTable | Mapping[str, CostTable]
@@ -34,12 +35,12 @@ def load_tables(path: Path, space: Space) -> Tables:
     if value.get("format") != FORMAT:
         return CostTable.load(path, space)
     each = value.get("tables")
-    if value.get("version") != VERSION or not isinstance(each, dict) or not each:
+    if not is_version(value.get("version"), VERSION) or not isinstance(each, dict) or not each:
         raise UsageError(f"{path} holds no cost tables of version {VERSION}: restore a copy, or profile again")
     for name, table in each.items():
         check_name(name)
         if not isinstance(table, dict):
-            raise UsageError(f"the cost table {name!r} in {path} is {table!r}, expected an object: restore a copy")
+            raise UsageError(f"the cost table {name!r} in {path} is {short(table)}, expected an object: restore a copy")
     found = {name: CostTable.from_json(table, f"the cost table {name!r} in {path}") for name, table in each.items()}
     for name, table in found.items():
         table.check(space, f"the cost table {name!r} in {path}")
@@ -67,8 +68,8 @@ def named_files(given: Sequence[str]) -> Path | dict[str, Path]:
 
 def check_name(name: str, given: str | None = None) -> None:
     """Raise UsageError unless `name`, of the option `given`, can name a device."""
-    if name.strip() and name.isprintable():
+    if is_plain(name):
         return
     if given is None:
-        raise UsageError(f"{name!r} is no name for a device: expected one that can be typed, as pi4")
-    raise UsageError(f"table {given!r}: of several devices each needs a name, as pi4=pi4.json")
+        raise UsageError(f"{cut(name)!r} is no name for hardware: expected a plain name, without /, as pi4")
+    raise UsageError(f"table {cut(given)!r}: of several devices each needs a plain name, as pi4=pi4.json")

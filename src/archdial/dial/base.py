@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any, ClassVar, Self
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from archdial.cost.base import Cost
 from archdial.errors import UsageError, unknown
+from archdial.validation import conforming
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,10 @@ class Dial(ABC):
     def settings(self) -> dict[str, Any]:
         """Return the arguments that make an equal dial, as JSON."""
 
+    def nearest(self, position: Tensor) -> Tensor:
+        """Return the position (d,) on the dial that is next to `position`; by default that itself."""
+        return position
+
     def position(self, value: float | list[float] | tuple[float, ...] | Tensor) -> Tensor:
         """Return a user's `value` as a checked position (d,)."""
         position = torch.as_tensor(value, dtype=torch.float32).reshape(-1)
@@ -135,12 +140,13 @@ def make_dial(value: Mapping[str, Any]) -> Dial:
     kind = str(settings.pop("kind", "scalar"))
     if kind not in DIALS:
         raise unknown("dial", kind, DIALS)
-    fields = getattr(DIALS[kind], "__dataclass_fields__", {})
+    made = DIALS[kind]
+    known = getattr(made, "__dataclass_fields__", {})
     for name in settings:
-        if name not in fields:
-            raise unknown(f"setting of the dial {kind}", name, fields)
-    lists = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()}
-    return DIALS[kind](**lists)
+        if name not in known:
+            raise unknown(f"setting of the dial {kind}", name, known)
+    checked: Dial = conforming(made, settings, "dial") if is_dataclass(made) else made(**settings)
+    return checked
 
 
 def one_number(kind: str, position: Tensor) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -13,6 +12,8 @@ from archdial.cost.base import Cost
 from archdial.dial.base import Dial, Tradeoff, one_number, register_dial
 from archdial.dial.range import penalty_range
 from archdial.errors import UsageError
+from archdial.limits import Positive
+from archdial.validation import check_fields
 
 
 @register_dial
@@ -24,12 +25,11 @@ class Budget(Dial):
         strength: what exceeds the budget costs this much loss; found unless given, well above Λ of the scalar dial.
     """
 
-    strength: float | None = None
+    strength: Positive | None = None
     kind: ClassVar[str] = "budget"
 
     def __post_init__(self) -> None:
-        if self.strength is not None and not (self.strength > 0 and math.isfinite(self.strength)):
-            raise UsageError(f"strength = {self.strength} on the budget dial: expected a positive number")
+        check_fields(self, "dial")
 
     @property
     def features(self) -> int:

@@ -13,6 +13,11 @@ from archdial.cost.base import Cost
 from archdial.dial.base import Dial, Tradeoff, one_number, register_dial
 from archdial.dial.range import penalty_range
 from archdial.errors import UsageError
+from archdial.limits import Positive
+from archdial.validation import check_fields
+
+BEYOND = 100.0
+"""How many times beyond the nearer end λ may lie, which it then counts as; further off nobody means this dial."""
 
 
 @register_dial
@@ -27,14 +32,12 @@ class Scalar(Dial):
         UsageError: low or high is not positive, or low is not below high.
     """
 
-    low: float | None = None
-    high: float | None = None
+    low: Positive | None = None
+    high: Positive | None = None
     kind: ClassVar[str] = "scalar"
 
     def __post_init__(self) -> None:
-        for name, value in (("low", self.low), ("high", self.high)):
-            if value is not None and not (value > 0 and math.isfinite(value)):
-                raise UsageError(f"{name} = {value} on the dial scalar: λ is positive and finite")
+        check_fields(self, "dial")
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise UsageError(f"low = {self.low}, high = {self.high} on the dial scalar: expected low < high")
 
@@ -90,11 +93,17 @@ class Scalar(Dial):
         return positions.squeeze(1) * cost.fraction(weights)
 
     def check(self, position: Tensor) -> None:
-        """Raise UsageError unless λ is one positive number; λ beyond the range counts as its nearer end."""
-        value = one_number(self.kind, position)
-        if not (value > 0 and math.isfinite(value)):
-            low, high = self._ends
-            raise UsageError(f"λ = {value}: expected a positive number, from {low:.3g} to {high:.3g} on this dial")
+        """Raise UsageError unless λ is one positive number near the range; beyond it counts as the nearer end."""
+        value, (low, high) = one_number(self.kind, position), self._ends
+        least = 0.0 if self.low is None else low / BEYOND
+        most = math.inf if self.high is None else high * BEYOND
+        if not (value > 0 and math.isfinite(value) and least <= value <= most):
+            raise UsageError(f"λ = {value:g}: expected a positive number, from {low:.3g} to {high:.3g} on this dial")
+
+    def nearest(self, position: Tensor) -> Tensor:
+        """Return a position on the dial: beyond its range the nearer end."""
+        known = self.low is not None and self.high is not None
+        return position.clamp(*self._ends) if known and bool((position > 0).all()) else position
 
     def settings(self) -> dict[str, Any]:
         """Return low and high."""

@@ -13,6 +13,8 @@ from archdial.cost.base import Cost
 from archdial.dial.base import Dial, Tradeoff, register_dial
 from archdial.dial.range import penalty_range
 from archdial.errors import UsageError
+from archdial.limits import Name, Positive
+from archdial.validation import check_fields
 
 TOLERANCE = 1e-3
 
@@ -41,14 +43,13 @@ class OperationSimplex(Dial):
         balanced: take each kind's time over the most that it can be.
     """
 
-    strength: float | None = None
-    kinds: tuple[str, ...] = ()
+    strength: Positive | None = None
+    kinds: tuple[Name, ...] = ()
     balanced: bool = True
     kind: ClassVar[str] = "operation_simplex"
 
     def __post_init__(self) -> None:
-        if self.strength is not None and not (self.strength > 0 and math.isfinite(self.strength)):
-            raise UsageError(f"strength = {self.strength} on the operation simplex: expected a positive number")
+        check_fields(self, "dial")
 
     @property
     def features(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -13,6 +14,16 @@ from archdial.space import Architecture, Space
 
 # The spread of the initial logits: DARTS's, enough to break ties and far too little to favour an option.
 START = 1e-3
+
+
+MOST = 2**26
+"""Numbers of a hypernetwork: 256 MiB, a thousand times what a large space needs."""
+
+
+def check_numbers(count: int, what: str) -> None:
+    """Raise UsageError where a hypernetwork, as `what` has it, would have more than MOST numbers."""
+    if count > MOST:
+        raise UsageError(f"{what} asks for {count:,} numbers, a hypernetwork may have {MOST:,}: choose a smaller one")
 
 
 class Hypernetwork(nn.Module, ABC):
@@ -85,4 +96,6 @@ class Hypernetwork(nn.Module, ABC):
 
     def start(self, *leading: int) -> nn.Parameter:
         """Return a parameter (*leading, m, k) of logits so small that all options are near-uniform."""
-        return nn.Parameter(START * torch.randn(*leading, *self.space.shape))
+        shape = (*leading, *self.space.shape)
+        check_numbers(math.prod(shape), f"a hypernetwork of shape {shape}")
+        return nn.Parameter(START * torch.randn(shape))

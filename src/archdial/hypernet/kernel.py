@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -9,9 +10,11 @@ import torch
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
-from archdial.errors import UsageError
-from archdial.hypernet.base import Hypernetwork
+from archdial.errors import UsageError, short
+from archdial.hypernet.base import Hypernetwork, check_numbers
+from archdial.limits import Rate, Seed, Size
 from archdial.space import Space
+from archdial.validation import conforming
 
 Pivots = int | Sequence[Sequence[float]] | Tensor
 
@@ -43,7 +46,8 @@ class Kernel(Hypernetwork):
         """
         super().__init__(space, features)
         placed = spread(pivots, features, seed) if isinstance(pivots, int) else _given(pivots, features)
-        self.width = _spacing(placed) if width is None else float(width)
+        check_numbers(len(placed) * math.prod(space.shape), f"{len(placed)} pivots")
+        self.width = _spacing(placed) if width is None else float(conforming(Rate, width, "width"))
         if not 0.0 < self.width < float("inf"):
             raise UsageError(
                 f"kernel width {self.width}: expected a positive number; without a width the pivots must be distinct"
@@ -75,8 +79,8 @@ def spread(count: int, features: int, seed: int) -> Tensor:
     Raises:
         UsageError: `count` is below one.
     """
-    if count < 1:
-        raise UsageError(f"{count} pivots: expected at least one")
+    conforming(Size, count, "pivots")
+    conforming(Seed, seed, "seed")
     engine: Any = SobolEngine
     points: Tensor = engine(features, scramble=True, seed=seed).draw(count)
     return points.to(torch.get_default_dtype())
@@ -86,8 +90,8 @@ def _given(pivots: Sequence[Sequence[float]] | Tensor, features: int) -> Tensor:
     # A copy, so that the caller's tensor and the buffer do not change each other.
     try:
         placed = torch.as_tensor(pivots).detach().to(torch.get_default_dtype(), copy=True)
-    except (TypeError, ValueError):
-        raise UsageError(f"pivots {pivots!r}: expected how many, or a list of rows of {features} numbers") from None
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise UsageError(f"pivots {short(pivots)}: expected how many, or a list of rows of {features}") from None
     if placed.ndim != 2 or not len(placed) or placed.shape[1] != features or not placed.isfinite().all():
         raise UsageError(
             f"pivots of shape {tuple(placed.shape)}: expected finite values (p, {features}), p at least one"

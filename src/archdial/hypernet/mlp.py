@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from pydantic import Field
 from torch import Tensor, nn
 
-from archdial.errors import UsageError
-from archdial.hypernet.base import START, Hypernetwork
+from archdial.hypernet.base import START, Hypernetwork, check_numbers
+from archdial.limits import Size
 from archdial.space import Space
+from archdial.validation import conforming
+
+Hidden = Annotated[tuple[Size, ...], Field(min_length=1, max_length=16)]
+"""Sizes of hidden layers, as [64, 64]."""
 
 
 class MLP(Hypernetwork):
@@ -18,17 +22,16 @@ class MLP(Hypernetwork):
 
     kind: ClassVar[str] = "mlp"
 
-    def __init__(self, space: Space, features: int, hidden: Sequence[int] = (64, 64)) -> None:
+    def __init__(self, space: Space, features: int, hidden: Hidden = (64, 64)) -> None:
         """Build dense layers of the sizes `hidden` and a last one to m·k.
 
         Raises:
             UsageError: no hidden layer, or a size below one.
         """
         super().__init__(space, features)
-        self.hidden = tuple(hidden) if isinstance(hidden, Sequence) else ()
-        if not self.hidden or not all(isinstance(size, int) and size > 0 for size in self.hidden):
-            raise UsageError(f"hidden sizes {hidden!r}: expected a list of positive numbers, as [64, 64]")
+        self.hidden: tuple[int, ...] = conforming(Hidden, hidden, "hidden")
         choices, options = space.shape
+        check_numbers(sum(a * b for a, b in pairwise((features, *self.hidden, choices * options))), f"hidden {hidden}")
         # SiLU and not ReLU: with few features ReLU units die, and logits should not kink along the dial.
         layers = [layer for a, b in pairwise((features, *self.hidden)) for layer in (nn.Linear(a, b), nn.SiLU())]
         self.layers = nn.Sequential(*layers, _small(nn.Linear(self.hidden[-1], choices * options)))

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from archdial.errors import UsageError
 from archdial.hypernet.base import Hypernetwork
+from archdial.limits import Size
 from archdial.space import Space
+from archdial.validation import conforming
 
 
 class PiecewiseConstant(Hypernetwork):
@@ -21,7 +23,7 @@ class PiecewiseConstant(Hypernetwork):
     kind: ClassVar[str] = "piecewise_constant"
     one_feature: ClassVar[bool] = True
 
-    def __init__(self, space: Space, features: int, pieces: int = 10) -> None:
+    def __init__(self, space: Space, features: int, pieces: Size = 10) -> None:
         """Hold logits (pieces, m, k).
 
         Raises:
@@ -32,10 +34,9 @@ class PiecewiseConstant(Hypernetwork):
                 f"hypernetwork 'piecewise_constant' needs a dial of one feature, this one has {features}: "
                 "take 'mlp' or 'kernel'"
             )
-        if not isinstance(pieces, int) or pieces < 1:
-            raise UsageError(f"{pieces!r} pieces: expected at least one")
+        count: int = conforming(Size, pieces, "pieces")
         super().__init__(space, features)
-        self.logits = self.start(pieces)
+        self.logits = self.start(count)
 
     def settings(self) -> dict[str, object]:
         """Return the number of pieces."""

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from archdial.errors import UsageError
 from archdial.hypernet.base import Hypernetwork
+from archdial.limits import Size
 from archdial.space import Space
+from archdial.validation import conforming
 
 
 class PiecewiseLinear(Hypernetwork):
@@ -21,7 +23,7 @@ class PiecewiseLinear(Hypernetwork):
     kind: ClassVar[str] = "piecewise_linear"
     one_feature: ClassVar[bool] = True
 
-    def __init__(self, space: Space, features: int, pivots: int = 5) -> None:
+    def __init__(self, space: Space, features: int, pivots: Size = 5) -> None:
         """Hold logits (pivots, m, k).
 
         Raises:
@@ -32,10 +34,11 @@ class PiecewiseLinear(Hypernetwork):
                 f"hypernetwork 'piecewise_linear' needs a dial of one feature, this one has {features}: "
                 "take 'mlp' or 'kernel'"
             )
-        if not isinstance(pivots, int) or pivots < 2:
-            raise UsageError(f"{pivots!r} pivots: expected at least two, one at each end of [0, 1]")
+        count: int = conforming(Size, pivots, "pivots")
+        if count < 2:
+            raise UsageError(f"{count} pivots: expected at least two, one at each end of [0, 1]")
         super().__init__(space, features)
-        self.logits = self.start(pivots)
+        self.logits = self.start(count)
 
     def settings(self) -> dict[str, object]:
         """Return the number of pivots."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from archdial.errors import UsageError, unknown
+from archdial.limits import Rate
+from archdial.validation import check_fields
 
 # How far the temperature, or for "exponential" its logarithm, has gone from start to end.
 SHAPES: dict[str, Callable[[float], float]] = {
@@ -26,14 +28,12 @@ class Temperature:
         shape: linear, exponential (equal ratios in equal times) or cosine (slow at both ends).
     """
 
-    start: float = 1.0
-    end: float = 0.2
+    start: Rate = 1.0
+    end: Rate = 0.2
     shape: str = "linear"
 
     def __post_init__(self) -> None:
-        for name, value in (("start", self.start), ("end", self.end)):
-            if not 0.0 < value < math.inf:
-                raise UsageError(f"{name} temperature {value}: expected a positive number")
+        check_fields(self, "temperature")
         if self.shape not in SHAPES:
             raise unknown("temperature shape", self.shape, SHAPES)
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from archdial.errors import UsageError, unknown
+from archdial.limits import Count, CountOrNone, Factor, Positive, Rate, Share
 from archdial.relaxation import RELAXATIONS, Temperature
 from archdial.searching.paths import PATHS
+from archdial.validation import check_fields
 
 STEPS = 500
 """Of a fit of the hypernetwork, on 64 positions each: enough for it to settle; seconds."""
@@ -54,51 +56,37 @@ class SearchSettings:
     """
 
     method: Method = "predictor"
-    epochs: int = 20
-    warmup_epochs: int = 2
+    epochs: Count = 20
+    warmup_epochs: CountOrNone = 2
     second_order: bool = False
-    smoothing: float = 0.0
-    dial_epochs: int = 2
-    dial_steps: int = STEPS
-    batch_size: int = 64
+    smoothing: Share = 0.0
+    dial_epochs: CountOrNone = 2
+    dial_steps: Count = STEPS
+    batch_size: Count = 64
     paths: str = "shares"
-    learning_rate: float = 0.05
-    momentum: float = 0.9
-    weight_decay: float = 3e-4
-    clip: float = 5.0
+    learning_rate: Rate = 0.05
+    momentum: Share = 0.9
+    weight_decay: Factor = 3e-4
+    clip: Positive = 5.0
     augment: bool = True
     hypernet: dict[str, Any] = field(default_factory=lambda: {"kind": "mlp"})
-    hypernet_rate: float = 3e-3
+    hypernet_rate: Rate = 3e-3
     relaxation: str = "straight_through"
     temperature: Temperature = field(default_factory=Temperature)
     cost: str = "latency_ms"
-    entropy: float = 1.0
-    evaluations: int = 200
-    sample: int = 80
-    rounds: int = 5
-    evaluation_images: int = 2000
+    entropy: Factor = 1.0
+    evaluations: Count = 200
+    sample: Count = 80
+    rounds: Count = 5
+    evaluation_images: Count = 2000
     regime: Literal["frozen", "tuned"] = "frozen"
-    turns: int = 0
-    distillation: float = 0.5
-    calibration_images: int = 512
+    turns: CountOrNone = 0
+    distillation: Share = 0.5
+    calibration_images: Count = 512
     precision: str = "32-true"
 
     def __post_init__(self) -> None:
-        counts = (
-            "epochs",
-            "dial_steps",
-            "batch_size",
-            "rounds",
-            "evaluations",
-            "evaluation_images",
-            "calibration_images",
-        )
-        for name in counts:
-            if getattr(self, name) < 1:
-                raise UsageError(f"search.{name} = {getattr(self, name)}: expected a whole number, at least 1")
-        for name in ("learning_rate", "hypernet_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"search.{name} = {getattr(self, name)}: expected a positive number")
+        check_fields(self, "search")
         if self.paths not in PATHS:
             raise unknown("search.paths", self.paths, PATHS)
         if self.relaxation not in RELAXATIONS:
@@ -115,9 +103,10 @@ class SearchSettings:
         together = self.method in ("single_level", "bilevel")
         if self.second_order and self.method != "bilevel":
             raise UsageError(f"search.second_order is for method bilevel, not {self.method}: leave it out")
-        if not 0 <= self.smoothing <= 1 or (self.smoothing and not together):
+        if self.smoothing and not together:
             raise UsageError(
-                f"search.smoothing = {self.smoothing}: expected 0 to 1, and 0 but for methods single_level and bilevel"
+                f"search.smoothing = {self.smoothing} is for methods single_level and bilevel, not {self.method}: "
+                "leave it out"
             )
         if together and not 0 < self.warmup_epochs < self.epochs:
             raise UsageError(

@@ -1,0 +1,7 @@
+"""The largest numbers that anyone can mean; no library, as the command line's help names them too."""
+
+MOST_COUNT = 1_000_000
+MOST_POSITIONS = 10_000
+MOST_SEED = 2**63 - 1
+MOST_MS = 1e9
+MOST_BYTES = 2**60
