@@ -15,6 +15,7 @@ from archdial.cost.tables import Tables
 from archdial.dial import Dial, make_dial
 from archdial.dial.per_device import PerDevice
 from archdial.errors import UsageError, unknown
+from archdial.family_file import DeviceFile, DevicesFile
 from archdial.hypernet import Hypernetwork
 from archdial.hypernet.bound import Bound
 from archdial.space import Space
@@ -33,10 +34,9 @@ class Device:
         return {"table": self.table.to_json(), "dial": self.dial.to_json(), "code": list(self.code)}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], source: str) -> Self:
-        """Return the device that `to_json` wrote; `source` names it in errors."""
-        table = CostTable.from_json(value["table"], f"the cost table of {source}")
-        return cls(table, make_dial(value["dial"]), tuple(value["code"]))
+    def of(cls, file: DeviceFile, name: str) -> Self:
+        """Return the device that `to_json` wrote."""
+        return cls(CostTable.from_json(file.table, f"the cost table of {name!r}"), make_dial(file.dial), file.code)
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,19 @@ class Devices:
         return {"fingerprint": self.fingerprint.to_json(), "each": each}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], hypernet: Hypernetwork, source: str) -> Self:
-        """Return the devices that `to_json` wrote; `source` names their file in errors."""
-        each = {name: Device.from_json(one, f"{name!r} in {source}") for name, one in value["each"].items()}
-        return cls(hypernet, Fingerprint.from_json(value["fingerprint"]), each)
+    def of(cls, file: DevicesFile, hypernet: Hypernetwork) -> Self:
+        """Return the devices that `to_json` wrote.
+
+        Raises:
+            UsageError: codes or references do not fit the hypernetwork.
+        """
+        fingerprint = Fingerprint.of_file(file.fingerprint, hypernet.space)
+        for name, one in file.each.items():
+            if len(one.code) != len(fingerprint.references) or len(one.code) >= hypernet.features:
+                raise UsageError(
+                    f"the code of {name!r} has {len(one.code)} numbers, another one expected: restore a copy"
+                )
+        return cls(hypernet, fingerprint, {name: Device.of(one, name) for name, one in file.each.items()})
 
     def view(self, name: str) -> dict[str, Any]:
         """Return what a family is, by field, where it answers for the device of that name.

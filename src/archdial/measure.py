@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import nn
 
+from archdial.cost.machine import cores
 from archdial.cost.profile import measure_many, warn_noisy
 from archdial.data import Images, Normalize, SearchData
+from archdial.errors import OtherConditions
 from archdial.family import Family
 from archdial.member import Member
 from archdial.progress import Bar, NoBar
@@ -26,6 +29,18 @@ def accuracy(module: nn.Module, images: Images, normalize: Normalize, batch_size
     ):
         right += int((module(normalize(pixels)).argmax(1) == labels).sum())
     return right / len(images)
+
+
+def _threads(asked: int) -> int:
+    """Return on how many threads to measure here, where a table from elsewhere asks for `asked`."""
+    if asked > cores():
+        warnings.warn(
+            f"the cost table is for {asked} threads, and this process may use {cores()} cores: latencies measured here "
+            f"are those of {cores()} threads",
+            OtherConditions,
+            stacklevel=2,
+        )
+    return min(asked, cores())
 
 
 def evaluator_of(family: Family, data: SearchData, images: int) -> Evaluator:
@@ -72,7 +87,7 @@ def with_latency(members: Sequence[Member], *, repeats: int = 20, bar: Bar | NoB
     timings = measure_many(
         [(member.timed(), family.network.input_shape) for member in distinct.values()],
         batch_size=int(conditions["batch_size"]),
-        threads=int(conditions["threads"]),
+        threads=_threads(int(conditions["threads"])),
         runtime=str(conditions["runtime"]),
         device=str(conditions["device"]),
         repeats=min(repeats, conditions.get("repeats", repeats)),

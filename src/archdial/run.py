@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from archdial.cost.tables import Tables
 from archdial.data import SearchData
 from archdial.devices import found
 from archdial.dial import Dial, Scalar
+from archdial.digests import digest_of
 from archdial.errors import UsageError
 from archdial.family import Family
+from archdial.folder_lock import locked
 from archdial.networks.base import Supernet
 from archdial.progress import Bar, NoBar
 from archdial.searching.loop import Loop
@@ -51,7 +54,7 @@ def search(
         config: what the family is to remember of how it came about, besides settings and seed.
 
     Raises:
-        UsageError: images, table or settings do not fit the network.
+        UsageError: images, table or settings do not fit the network, or another process is at work in `folder`.
         RunError: the loss is not finite, or the run was interrupted.
     """
     settings = settings or SearchSettings()
@@ -59,7 +62,8 @@ def search(
     state = begin(network, data, table, dial or Scalar(), settings, seed, device)
     if weights_from is not None:
         _take_weights(state, weights_from)
-    Loop(state, folder, bar).run(resume=resume)
+    with nullcontext() if folder is None else locked(folder, "a search"):
+        Loop(state, folder, bar).run(resume=resume)
     return as_family(state, config or {"search": asdict(settings)})
 
 
@@ -78,6 +82,7 @@ def _take_weights(state: SearchState, family: Family) -> None:
         raise UsageError("weights_from holds another network: its plan must equal that of the network to be searched")
     state.network.load_state_dict(family.network.state_dict())
     state.frozen = True
+    state.origin = digest_of(family.network.state_dict())
     state.network.recall(family.network.changed())
 
 
@@ -100,6 +105,10 @@ def as_family(state: SearchState, config: dict[str, Any]) -> Family:
             "machine": platform.processor() or platform.machine(),
             "threads": torch.get_num_threads(),
             "data": state.data.name,
-            "images": {"weights": len(state.data.weights), "validation": len(state.data.validation)},
+            "images": {
+                "weights": len(state.data.weights),
+                "validation": len(state.data.validation),
+                "sha256": state.data.digest,
+            },
         },
     )

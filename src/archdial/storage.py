@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from archdial.built import BuiltMember
@@ -17,35 +15,45 @@ from archdial.cost.table import CostTable
 from archdial.data import Normalize
 from archdial.devices import Devices
 from archdial.dial import make_dial
-from archdial.errors import UsageError, unknown
+from archdial.documents import check_seal, is_version, read_bytes, read_json, sealed
+from archdial.errors import UsageError, cut, short
 from archdial.family import Family
-from archdial.files import json_text, read_json, replacing
+from archdial.family_file import FORMAT, MEMBER_FORMAT, VERSION, FamilyFile, MemberFile
+from archdial.files import json_text, replacing
 from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.member import Member
 from archdial.networks.base import Supernet
-from archdial.networks.cells import CellNetwork
-from archdial.networks.gated import GatedNetwork
-from archdial.networks.nas_bench_201 import NasBench201
+from archdial.opening import (
+    check_calibration,
+    check_channels,
+    check_names,
+    check_together,
+    load_state,
+    open_network,
+    recall,
+    space_of,
+)
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture
+from archdial.validation import validated
 
-FORMAT, MEMBER_FORMAT, VERSION = "archdial.family", "archdial.member", 1
 FAMILY, ARCHITECTURE, WEIGHTS = "family.json", "architecture.json", "weights.safetensors"
-NETWORKS: dict[str, Callable[..., Supernet]] = {
-    CellNetwork.kind: CellNetwork.from_json,
-    NasBench201.kind: NasBench201.from_json,
-    GatedNetwork.kind: GatedNetwork.from_json,
-}
 
 
 def save_family(family: Family, folder: Path) -> Path:
     """Write `family` to `folder`; return the path of family.json, which is put there last and makes it whole."""
-    value = {
+    return _write(folder / FAMILY, family_json(family), _tensors(family))
+
+
+def family_json(family: Family) -> dict[str, Any]:
+    """Return what family.json says of `family`, but for the digests."""
+    return {
         "format": FORMAT,
         "version": VERSION,
         "network": family.network.to_json(),
         "space": family.space.fingerprint,
+        "choices": family.space.to_json(),
         "hypernet": {"features": family.shared_hypernet.features, **family.shared_hypernet.to_json()},
         "dial": family.dial.to_json(),
         "column": family.column,
@@ -57,15 +65,16 @@ def save_family(family: Family, folder: Path) -> Path:
         "device": family.device,
         "devices": None if family.devices is None else family.devices.to_json(),
     }
-    return _write(folder / FAMILY, value, _tensors(family))
 
 
-def load_family(folder: str | Path, model: nn.Module | None = None) -> Family:
+def load_family(folder: str | Path, model: nn.Module | None = None, *, trust: bool = False) -> Family:
     """Return the family in `folder`.
 
     Args:
         folder: of the run.
         model: that the gates were put on, where it was handed over in Python; its weights do not matter.
+        trust: call the code that the files name, where a callable of somebody's made the model. A file never runs code
+            by itself: without this or `model` the family answers with figures, and building says what it lacks.
 
     Raises:
         UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
@@ -74,43 +83,67 @@ def load_family(folder: str | Path, model: nn.Module | None = None) -> Family:
     if not folder.is_dir():
         raise UsageError(f"no run at {folder}: name the folder that `archdial search --out` wrote")
     path = folder / FAMILY
-    value = read_json(path, "family")
-    _check(value, path, FORMAT)
-    tensors = _read_tensors(folder / WEIGHTS, value["weights_sha256"])
-    network = _network(value["network"], model)
-    hypernet = make_hypernet(space=network.space, **value["hypernet"])
+    value = _checked(read_json(path, "family"), path, FORMAT, "restore a copy, or search again")
+    try:
+        file = validated(FamilyFile, value)
+        tensors = _read_tensors(folder / WEIGHTS, file.weights_sha256)
+        return _family(file, tensors, model, trust)
+    except UsageError as error:
+        raise _of(path, error) from None
+
+
+def _family(file: FamilyFile, tensors: dict[str, Tensor], model: nn.Module | None, trust: bool) -> Family:
+    check_names(tensors)
+    check_calibration(tensors.get("calibration"), file)
+    network = open_network(file.network, _under("network", tensors), model, trust, choices=file.choices)
+    if network.space.fingerprint != file.space:
+        raise UsageError(f"the network has other choices than the family (space {file.space}): name its own model")
+    if file.choices is not None and space_of(file.choices) != network.space:
+        raise UsageError("its choices are not those of its network: restore a copy of the whole folder")
+    settings = {name: setting for name, setting in file.hypernet.items() if name not in ("kind", "features")}
+    hypernet = make_hypernet(file.hypernet["kind"], network.space, file.hypernet["features"], **settings)
     predictor = AccuracyPredictor(network.space)
     for name, module in (("network", network), ("hypernet", hypernet), ("predictor", predictor)):
-        module.load_state_dict(_under(name, tensors))
-    network.recall(_under("untouched", tensors))
+        load_state(module, _under(name, tensors), name)
+    if any(value != hypernet.settings().get(name) for name, value in settings.items() if value is not None):
+        raise UsageError("the settings of its hypernetwork are not those of its weights: restore a copy")
+    recall(network, _under("untouched", tensors))
     network.eval()
-    return Family(
+    family = Family(
         network=network,
-        **_answering(value, hypernet, path),
+        **_answering(file, hypernet),
         predictor=predictor,
-        normalize=Normalize(**value["normalize"]),
+        normalize=Normalize(file.normalize.mean, file.normalize.std),
         calibration=tensors["calibration"],
-        archive=tuple(_evaluated(network, item) for item in value["archive"]),
-        classes=tuple(value["classes"]),
-        column=value["column"],
-        info=value["info"],
+        archive=tuple(_evaluated(network, *row) for row in file.archive),
+        classes=tuple(file.classes),
+        column=file.column,
+        info=dict(file.info),
     )
+    check_together(family)
+    return family
 
 
-def _answering(value: dict[str, Any], hypernet: Hypernetwork, path: Path) -> dict[str, Any]:
-    """Return table, dial and hypernetwork of the device that the family answers for, and all devices if several."""
-    if value.get("devices") is not None:
-        return Devices.from_json(value["devices"], hypernet, str(path)).view(value["device"])
-    table = CostTable.from_json(value["table"], f"the cost table in {path}")
-    return {"hypernet": hypernet, "dial": make_dial(value["dial"]), "table": table}
+def _answering(file: FamilyFile, hypernet: Hypernetwork) -> dict[str, Any]:
+    """Return table, dial and hypernetwork of the hardware that the family answers for, and all of it if several."""
+    if file.devices is not None:
+        own = file.devices.each.get(str(file.device))
+        if own is not None and (own.table, own.dial) != (file.table, file.dial):
+            raise UsageError(f"its table or dial is another than that of its device {file.device!r}: restore a copy")
+        return Devices.of(file.devices, hypernet).view(str(file.device))
+    if file.device is not None:
+        raise UsageError(f"it answers for {file.device!r}, and has no devices: restore a copy")
+    table = CostTable.from_json(file.table, "its cost table")
+    return {"hypernet": hypernet, "dial": make_dial(file.dial), "table": table}
 
 
 def _write(path: Path, value: dict[str, Any], tensors: dict[str, Tensor]) -> Path:
     """Write `value` to `path` and `tensors` beside it; where either fails, both files stay what they were."""
+    data = save(tensors)
+    whole = sealed({**value, "weights_sha256": hashlib.sha256(data).hexdigest()})
     with replacing(path) as text, replacing(path.parent / WEIGHTS) as weights:
-        save_file(tensors, weights)
-        whole = {**value, "weights_sha256": _sha256(weights)}
-        text.write_text(json_text({**whole, "sha256": _digest(whole)}), encoding="utf-8")
+        weights.write_bytes(data)
+        text.write_text(json_text(whole), encoding="utf-8")
     return path
 
 
@@ -128,52 +161,40 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
-def _network(value: dict[str, Any], model: nn.Module | None) -> Supernet:
-    kind = str(value.get("kind"))
-    if kind not in NETWORKS:
-        raise unknown("network", kind, NETWORKS)
-    if model is not None and kind != GatedNetwork.kind:
-        raise UsageError("this is a family of cells, which needs no model: leave out model=…")
-    return NETWORKS[kind](value) if model is None else NETWORKS[kind](value, model)
-
-
-def _evaluated(network: Supernet, item: list[Any]) -> Evaluated:
-    architecture = Architecture(tuple(item[0]))
+def _evaluated(network: Supernet, options: tuple[int, ...], accuracy: float, loss: float) -> Evaluated:
+    architecture = Architecture(options)
     network.space.check(architecture)
-    return Evaluated(architecture, float(item[1]), float(item[2]))
+    return Evaluated(architecture, accuracy, loss)
 
 
-def _check(value: dict[str, Any], path: Path, expected: str) -> None:
+def _checked(value: dict[str, Any], path: Path, expected: str, fix: str) -> dict[str, Any]:
+    """Return `value`, which `path` holds, if it is of the format `expected` and as it was written."""
     if value.get("format") != expected:
-        raise UsageError(f"{path} has format {value.get('format')!r}, expected {expected!r}: name another folder")
-    if value.get("version") != VERSION:
+        raise UsageError(f"{path} has format {short(value.get('format'))}, expected {expected!r}: name another folder")
+    if not is_version(value.get("version"), VERSION):
         raise UsageError(
-            f"{path} has version {value.get('version')}, this archdial reads version {VERSION}: update archdial"
+            f"{path} has version {short(value.get('version'))}, this archdial reads version {VERSION}: update archdial"
         )
-    claimed = value.pop("sha256", None)
-    if claimed != _digest(value):
-        raise UsageError(f"{path} was edited or damaged after it was written: restore a copy, or search again")
+    check_seal(value, path, fix, needed=True)
+    return value
+
+
+def _of(path: Path, error: UsageError) -> UsageError:
+    """Return `error` with the file that it is about, if it names no file itself."""
+    return error if str(path.parent) in str(error) else UsageError(f"{path}: {error}")
 
 
 def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise UsageError(f"no weights at {path}: copy the whole folder of the run")
-    if _sha256(path) != sha256:
+    data = read_bytes(path, "weights", largest=2**40)
+    if hashlib.sha256(data).hexdigest() != sha256:
         raise UsageError(f"{path} is not the file that was written with its family: restore a copy of the whole folder")
     try:
-        tensors: dict[str, Tensor] = load_file(path)
-    except SafetensorError as error:
-        raise UsageError(f"{path} is damaged ({error}): restore a copy") from None
+        tensors: dict[str, Tensor] = load(data)
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        raise UsageError(f"{path} is damaged ({cut(str(error), 200)}): restore a copy") from None
     return tensors
-
-
-def _digest(value: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def save_member(member: Member, folder: Path, module: nn.Module | None = None) -> Path:
@@ -195,31 +216,42 @@ def save_member(member: Member, folder: Path, module: nn.Module | None = None) -
     return _write(folder / ARCHITECTURE, value, state)
 
 
-def load_built(folder: str | Path, model: nn.Module | None = None) -> BuiltMember:
-    """Return all that `save_member` wrote to `folder`; module and `model` are as for `load_member`.
+def load_built(folder: str | Path, model: nn.Module | None = None, *, trust: bool = False) -> BuiltMember:
+    """Return all that `save_member` wrote to `folder`; module, `model` and `trust` are as for `load_member`.
 
     Raises:
         UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
     """
     path = Path(folder) / ARCHITECTURE
-    value = read_json(path, "member")
-    _check(value, path, MEMBER_FORMAT)
-    network = _network(value["network"], model)
-    module = network.build(network.space.parse(value["member"]["architecture"]))
-    module.load_state_dict(_read_tensors(Path(folder) / WEIGHTS, value["weights_sha256"]))
+    value = _checked(read_json(path, "member"), path, MEMBER_FORMAT, "restore a copy, or pick again")
+    try:
+        file = validated(MemberFile, value)
+        tensors = _read_tensors(Path(folder) / WEIGHTS, file.weights_sha256)
+        network = open_network(file.network, tensors, model, trust, built=True)
+        module = network.build(network.space.parse(file.member["architecture"]))
+        load_state(module, tensors, "member")
+        normalize = Normalize(file.normalize.mean, file.normalize.std)
+        check_channels(network.input_shape, normalize, file.classes, module)
+    except UsageError as error:
+        raise _of(path, error) from None
     return BuiltMember(
         module=module.eval(),
         input_shape=network.input_shape,
-        normalize=Normalize(**value["normalize"]),
-        classes=tuple(value["classes"]),
+        normalize=normalize,
+        classes=tuple(file.classes),
         figures=value["member"],
     )
 
 
-def load_member(folder: str | Path, model: nn.Module | None = None) -> nn.Module:
-    """Return the plain module that `save_member` wrote to `folder`, in eval mode; `model` is as for `load_family`.
+def load_member(folder: str | Path, model: nn.Module | None = None, *, trust: bool = False) -> nn.Module:
+    """Return the plain module that `save_member` wrote to `folder`, in eval mode.
+
+    Args:
+        folder: of the member.
+        model: as for `load_family`.
+        trust: as for `load_family`; without the code that makes the model there is no module.
 
     Raises:
         UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
     """
-    return load_built(folder, model).module
+    return load_built(folder, model, trust=trust).module

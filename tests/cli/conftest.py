@@ -90,3 +90,47 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
 def copied(searched: Searched, tmp_path: Path) -> Path:
     """A copy of the finished run, to spoil."""
     return Path(shutil.copytree(searched.folder, tmp_path / "copy"))
+
+
+GATES = """
+data: digits
+channels: 1
+weights: 0.5
+limit: 120
+network: {kind: gates, model: resnet20, width: 2, groups: {"stages.*.pair": ["stages.*.conv2", "stages.*.bn2"]}}
+profile: {networks: 0, repeats: 3}
+search:
+  regime: tuned
+  paths: kept
+  epochs: 1
+  batch_size: 30
+  dial_steps: 60
+  evaluations: 8
+  sample: 6
+  rounds: 1
+  evaluation_images: 40
+  calibration_images: 40
+  hypernet: {kind: piecewise_constant}
+train: {epochs: 1, batch_size: 30}
+published_areas: {hypernetwork: 0.342, drawn: 0.065}
+"""
+
+
+@dataclass
+class Pruned:
+    recipe: Path
+    weights: Path
+    folder: Path
+    trained: Answer
+    searched: Answer
+
+
+@pytest.fixture(scope="session")
+def pruned(tmp_path_factory: pytest.TempPathFactory) -> Pruned:
+    place = tmp_path_factory.mktemp("gates")
+    recipe, weights, folder = write_recipe(place, GATES), place / "backbone.safetensors", place / "run"
+    trained = call("train", recipe, "--out", weights, "--json")
+    assert trained.status == 0, trained.err
+    searched = call("search", recipe, "--weights", weights, "--out", folder, "--json")
+    assert searched.status == 0, searched.err
+    return Pruned(recipe, weights, folder, trained, searched)

@@ -69,9 +69,9 @@ def test_a_device_is_added_to_a_run(copied: Path, tables: dict[str, Path]) -> No
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (["a.json", "b.json"], "each needs a name"),
+        (["a.json", "b.json"], "each needs a plain name"),
         (["x=a.json", "x=b.json"], "two tables for the device 'x'"),
-        (["=a.json"], "each needs a name"),
+        (["=a.json"], "each needs a plain name"),
         (["x=nowhere.json"], "nowhere.json"),
     ],
 )

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from archdial.cli.app import app
-from archdial.cli.options import Json, RunArgument, Seed
+from archdial.cli.options import Json, Model, RunArgument, Seed, Trust
+from archdial.cli.results import check_results
 from archdial.cli.search import show_family
 
 
@@ -22,6 +23,8 @@ def add_device(
     ] = True,
     renew: Annotated[bool, typer.Option("--renew", help="Take the table for a device that is there already.")] = False,
     seed: Seed = None,
+    model: Model = None,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Add a device to a finished run.
@@ -31,14 +34,17 @@ def add_device(
     """
     from archdial import redialling
     from archdial.cost.table import CostTable
+    from archdial.folder_lock import locked
     from archdial.runs import open_family
     from archdial.storage import save_family
 
-    family = open_family(run)
-    costs = CostTable.load(table, family.space)
-    added = redialling.add_device(family, name, costs, retrain=retrain, renew=renew, seed=seed or 0)
-    # Who asks for no device goes on to be answered for the one of before.
-    save_family(added.on(family.device or redialling.FIRST), run)
+    check_results(run)
+    with locked(run, "archdial add-device"):
+        family = open_family(run, model, trust=trust, figures=True)
+        costs = CostTable.load(table, family.space)
+        added = redialling.add_device(family, name, costs, retrain=retrain, renew=renew, seed=seed or 0)
+        # Who asks for no device goes on to be answered for the one of before.
+        save_family(added.on(family.device or redialling.FIRST), run)
     devices = ", ".join(added.device_names)
     following = f"devices: {devices}; next: archdial pick {run} --on {name} --at …"
     show_family(added, run, f"the best evaluated, for {name}", following, json)

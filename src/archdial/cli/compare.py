@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archdial.bounds import MOST_COUNT, MOST_POSITIONS
 from archdial.cli.app import app
 from archdial.cli.evaluate import Split, header
-from archdial.cli.options import Data, Json, On, RunArgument, Seed
+from archdial.cli.options import Data, Json, Model, On, RunArgument, Seed, Trust
 from archdial.cli.output import show
+from archdial.cli.results import check_results
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from archdial.comparing import Comparison
     from archdial.config import Recipe
     from archdial.data import SearchData
+    from archdial.family import Family
     from archdial.progress import Bar
 
 Baselines = Annotated[
@@ -30,7 +33,13 @@ Baselines = Annotated[
 ]
 Evaluations = Annotated[
     int | None,
-    typer.Option("--budget", min=1, help="Evaluations of each baseline.", show_default="as many as the search had"),
+    typer.Option(
+        "--budget",
+        min=1,
+        max=MOST_COUNT,
+        help="Evaluations of each baseline.",
+        show_default="as many as the search had",
+    ),
 ]
 
 
@@ -40,10 +49,12 @@ def compare(
     baselines: Baselines = None,
     budget: Evaluations = None,
     split: Annotated[Split, typer.Option(help="Images to measure the accuracy of members on.")] = "test",
-    count: Annotated[int, typer.Option(min=2, help="Members of each front, at most.")] = 24,
+    count: Annotated[int, typer.Option(min=2, max=MOST_POSITIONS, help="Members of each front, at most.")] = 24,
     data: Data = None,
     seed: Seed = None,
     on: On = None,
+    model: Model = None,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Compare a run with baselines.
@@ -53,15 +64,18 @@ def compare(
     latency of the whole network, which with accuracy 0 is the reference point.
     """
     from archdial.progress import Bar
-    from archdial.runs import COMPARISON
+    from archdial.runs import COMPARISON, open_family
 
+    check_results(run)
+    family = open_family(run, model, trust=trust)
     with Bar() as bar:
-        value = write_comparison(run, baselines, budget, split, count, data, seed or 0, bar, on)
+        value = write_comparison(run, family, baselines, budget, split, count, data, seed or 0, bar, on)
     show(value, table_of(value), f"comparison in {run / COMPARISON}; next: archdial report {run}", as_json=json)
 
 
 def write_comparison(
     folder: Path,
+    family: Family,
     baselines: str | None,
     budget: int | None,
     split: Split,
@@ -71,14 +85,15 @@ def write_comparison(
     bar: Bar,
     on: str | None = None,
 ) -> dict[str, Any]:
-    """Compare the run in `folder`; write comparison.json and return what it holds."""
+    """Compare the run in `folder`, whose family is `family`; write comparison.json and return what it holds."""
     from archdial.comparing import compared, search_baselines
+    from archdial.documents import sealed
     from archdial.files import write_json
     from archdial.measure import evaluator_of
-    from archdial.runs import COMPARISON, load_data, open_family, read_run
+    from archdial.runs import COMPARISON, load_data, read_run
 
     chosen = _chosen(baselines)
-    family, run = open_family(folder).on(on), read_run(folder)
+    family, run = family.on(on), read_run(folder)
     whole, seen = load_data(run, source, family)
     judge = evaluator_of(family, seen, run.recipe.search.evaluation_images)
     budget = len(family.archive) if budget is None else budget
@@ -93,7 +108,7 @@ def write_comparison(
     }
     if areas := run.recipe.published_areas:
         value["published_areas"] = areas
-    write_json(folder / COMPARISON, value)
+    write_json(folder / COMPARISON, sealed(value))
     return value
 
 

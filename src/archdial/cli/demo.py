@@ -37,19 +37,22 @@ def demo(
     """
     from archdial.config import load_recipe
     from archdial.cost.timing import threads
+    from archdial.folder_lock import locked
     from archdial.progress import Bar
-    from archdial.runs import MEMBER, MEMBERS, forget_demo, new_run
+    from archdial.runs import MEMBER, MEMBERS, check_writable, forget_demo, new_run
 
     began = time.perf_counter()
-    forget_demo(out)
-    run = new_run(out, load_recipe(RECIPE), demo=True)
-    # On so small a network a second thread gains nothing; where cores are busy it makes every step 20 times slower.
-    with Bar() as bar, threads(1):
-        family = guarded(run, f"archdial search {RECIPE} --out {out} --resume", bar)
-        value = measure_members(out, "test", 24, None, bar)
-    member = _middle(family)
-    equal = _saved_alike(member, out / MEMBER)
-    paths = write_report(out, value)
+    check_writable(out)
+    with locked(out, "archdial demo"):
+        forget_demo(out)
+        run = new_run(out, load_recipe(RECIPE), demo=True)
+        # On so small a network a second thread gains nothing; where cores are busy it makes every step 20 times slower.
+        with Bar() as bar, threads(1):
+            family = guarded(run, f"archdial search {RECIPE} --out {out} --resume", bar)
+            value = measure_members(out, family, "test", 24, None, bar)
+        member = _middle(family)
+        equal = _saved_alike(member, out / MEMBER)
+        paths = write_report(out, value)
     seconds = time.perf_counter() - began
     result: dict[str, Any] = {
         "run": str(out),

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from archdial.bounds import MOST_POSITIONS
 from archdial.cli.app import app
-from archdial.cli.options import Data, Json, On, RunArgument
+from archdial.cli.options import Data, Json, Model, On, RunArgument, Trust
 from archdial.cli.output import distinct, show
+from archdial.cli.results import check_results
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,9 +29,11 @@ Split = Literal["validation", "test"]
 def evaluate(
     run: RunArgument,
     split: Annotated[Split, typer.Option(help="Images to measure accuracy on.")] = "validation",
-    count: Annotated[int, typer.Option(min=1, help="Positions of the dial, about.")] = 24,
+    count: Annotated[int, typer.Option(min=1, max=MOST_POSITIONS, help="Positions of the dial, about.")] = 24,
     data: Data = None,
     on: On = None,
+    model: Model = None,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Measure the members along the dial.
@@ -37,23 +41,29 @@ def evaluate(
     Accuracy, latency and size of the built modules go into members.json of the run.
     """
     from archdial.progress import Bar
-    from archdial.runs import MEMBERS
+    from archdial.runs import MEMBERS, open_family
 
+    check_results(run)
+    family = open_family(run, model, trust=trust)
     with Bar() as bar:
-        value = measure_members(run, split, count, data, bar, on)
+        value = measure_members(run, family, split, count, data, bar, on)
     show(value, table_of(value), f"members in {run / MEMBERS}; next: archdial report {run}", as_json=json)
 
 
 def measure_members(
-    folder: Path, split: Split, count: int, source: str | None, bar: Any, on: str | None = None
+    folder: Path, family: Family, split: Split, count: int, source: str | None, bar: Any, on: str | None = None
 ) -> dict[str, Any]:
-    """Measure about `count` members of the run in `folder`; write members.json and return what it holds."""
+    """Measure about `count` members of the run in `folder`, whose family is `family`.
+
+    They are written to members.json; what that holds is returned.
+    """
+    from archdial.documents import sealed
     from archdial.files import write_json
     from archdial.measure import with_accuracy, with_latency
-    from archdial.runs import MEMBERS, load_data, open_family, read_run
+    from archdial.runs import MEMBERS, load_data, read_run
 
-    family, run = open_family(folder).on(on), read_run(folder)
-    whole, seen = load_data(run, source, family)
+    family, run = family.on(on), read_run(folder)
+    whole, seen = load_data(run, source, family, test_only=split == "test")
     images = whole.test if split == "test" else seen.validation
     members = with_accuracy(family.along(count), images, split, bar=bar)
     archive = [family.member(item.architecture) for item in family.archive]
@@ -66,7 +76,7 @@ def measure_members(
             {name: row[name] for name in ("accuracy", "latency_ms", "provenance")} for row in timed[len(members) :]
         ],
     }
-    write_json(folder / MEMBERS, value)
+    write_json(folder / MEMBERS, sealed(value))
     return value
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archdial.bounds import MOST_COUNT, MOST_POSITIONS
 from archdial.cli.app import app
 from archdial.cli.evaluate import header
-from archdial.cli.options import Data, Json, On, RunArgument, Seed
+from archdial.cli.options import Data, Json, Model, On, RunArgument, Seed, Trust
 from archdial.cli.output import show
+from archdial.cli.results import check_results
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from archdial.experiments.plateau import Point
+    from archdial.family import Family
 
 PUBLISHED = "random,drawn,greedy"
 """Baselines of the fourth experiment: those of the paper, and the best of as many random ones as the search saw."""
@@ -23,11 +27,15 @@ PUBLISHED = "random,drawn,greedy"
 @app.command(epilog="Example: archdial experiments runs/resnet18_quarter_cifar10")
 def experiments(
     run: RunArgument,
-    count: Annotated[int, typer.Option(min=2, help="Values of λ, and positions of the dial.")] = 10,
-    epochs: Annotated[int, typer.Option(min=1, help="Over the validation images for each λ; 100 steps at least.")] = 1,
+    count: Annotated[int, typer.Option(min=2, max=MOST_POSITIONS, help="Values of λ, and positions of the dial.")] = 10,
+    epochs: Annotated[
+        int, typer.Option(min=1, max=MOST_COUNT, help="Over the validation images for each λ; 100 steps at least.")
+    ] = 1,
     data: Data = None,
     seed: Seed = None,
     on: On = None,
+    model: Model = None,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Repeat the pruning paper's experiments on a run.
@@ -37,25 +45,28 @@ def experiments(
     """
     from archdial.cli import compare
     from archdial.progress import Bar
-    from archdial.runs import COMPARISON, EXPERIMENTS
+    from archdial.runs import COMPARISON, EXPERIMENTS, open_family
 
+    check_results(run)
+    family = open_family(run, model, trust=trust)
     with Bar() as bar:
-        value = _write_experiments(run, count, epochs, data, seed or 0, bar, on)
-        comparison = compare.write_comparison(run, PUBLISHED, None, "test", 24, data, seed or 0, bar, on)
+        value = _write_experiments(run, family, count, epochs, data, seed or 0, bar, on)
+        comparison = compare.write_comparison(run, family, PUBLISHED, None, "test", 24, data, seed or 0, bar, on)
     files = f"figures in {run / EXPERIMENTS} and {run / COMPARISON}; next: archdial report {run}"
     both = {"experiments": value, "comparison": comparison}
     show(both, _table_of(value), compare.table_of(comparison), *_sentences(value), files, as_json=json)
 
 
 def _write_experiments(
-    folder: Any, count: int, epochs: int, source: str | None, seed: int, bar: Any, on: str | None
+    folder: Path, family: Family, count: int, epochs: int, source: str | None, seed: int, bar: Any, on: str | None
 ) -> dict[str, Any]:
+    from archdial.documents import sealed
     from archdial.experiments.plateau import alone, fall, penalties, together
     from archdial.experiments.relaxed import mean_difference, pairs
     from archdial.files import write_json
-    from archdial.runs import EXPERIMENTS, load_data, open_family, read_run
+    from archdial.runs import EXPERIMENTS, load_data, read_run
 
-    family, run = open_family(folder).on(on), read_run(folder)
+    family, run = family.on(on), read_run(folder)
     _, seen = load_data(run, source, family)
     settings, values = run.recipe.search, penalties(family, count)
     by_itself = alone(family, seen, settings, values, epochs=epochs, seed=seed, bar=bar)
@@ -68,7 +79,7 @@ def _write_experiments(
         "hypernetwork": {"points": _json(by_one)},
         "relaxed": {"points": [pair.to_json() for pair in both], "mean_difference": mean_difference(both)},
     }
-    write_json(folder / EXPERIMENTS, value)
+    write_json(folder / EXPERIMENTS, sealed(value))
     return value
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archdial.cli.app import app
-from archdial.cli.options import At, Flops, Json, LatencyMs, On, Params, PeakBytes, SizeBytes
+from archdial.cli.options import At, Flops, Json, LatencyMs, Model, On, Params, PeakBytes, SizeBytes, Trust
 from archdial.cli.output import show
 from archdial.cli.picking import picked
 
@@ -34,6 +34,8 @@ def export(
     size_bytes: SizeBytes = None,
     peak_bytes: PeakBytes = None,
     on: On = None,
+    model: Model = None,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Write one member as a file that runs without archdial.
@@ -46,9 +48,14 @@ def export(
     from archdial.progress import Bar
 
     _check_new(exporting.written(out, format))
-    built = _built(
-        source, at, on, latency_ms=latency_ms, params=params, flops=flops, size_bytes=size_bytes, peak_bytes=peak_bytes
-    )
+    budgets = {
+        "latency_ms": latency_ms,
+        "params": params,
+        "flops": flops,
+        "size_bytes": size_bytes,
+        "peak_bytes": peak_bytes,
+    }
+    built = _built(source, at, on, model, trust, budgets)
     with Bar() as bar:
         exported = exporting.export(built, out, format, bar=bar)
     lines = f"file in {out}; how to prepare images for it in {out}.json"
@@ -65,16 +72,19 @@ def _check_new(files: tuple[Path, ...]) -> None:
             raise UsageError(f"{path} exists: choose another --out")
 
 
-def _built(source: Path, at: str | None, on: str | None, **budgets: float | None) -> BuiltMember:
+def _built(
+    source: Path, at: str | None, on: str | None, model: str | None, trust: bool, budgets: dict[str, float | None]
+) -> BuiltMember:
     from archdial.errors import UsageError
+    from archdial.networks.gated.source import called_model
     from archdial.runs import open_family
     from archdial.storage import ARCHITECTURE, load_built
 
     if not (source / ARCHITECTURE).is_file():
-        return picked(open_family(source), at, on, **budgets).built()
+        return picked(open_family(source, model, trust=trust), at, on, **budgets).built()
     if at is not None or on is not None or any(budget is not None for budget in budgets.values()):
         raise UsageError(f"{source} holds one member: leave out --at, --on and all budgets")
-    return load_built(source)
+    return load_built(source, None if model is None else called_model(model), trust=trust)
 
 
 def _summary(exported: Exported) -> Table:

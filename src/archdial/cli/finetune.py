@@ -12,19 +12,22 @@ from archdial.cli.options import (
     At,
     Data,
     Device,
+    Epochs,
     Flops,
     Json,
     LatencyMs,
     MemberFolder,
+    Model,
     On,
     Params,
     PeakBytes,
     RunArgument,
     Seed,
     SizeBytes,
+    Trust,
 )
 from archdial.cli.output import show
-from archdial.cli.picking import check_new_folder, picked
+from archdial.cli.picking import new_folder, picked
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,7 +48,7 @@ def finetune(
     size_bytes: SizeBytes = None,
     peak_bytes: PeakBytes = None,
     on: On = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of training.", show_default="the recipe's")] = None,
+    epochs: Epochs = None,
     scratch: Annotated[bool, typer.Option("--scratch", help="Train from new weights instead.")] = False,
     distil: Annotated[
         bool | None,
@@ -55,6 +58,8 @@ def finetune(
     data: Data = None,
     seed: Seed = None,
     device: Device = None,
+    model: Model = None,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Train one member on, or anew.
@@ -68,36 +73,45 @@ def finetune(
     from archdial.storage import save_member
     from archdial.training import restart, train
 
-    check_new_folder(out)
-    known(device or "cpu")
-    family, origin = open_family(run), read_run(run)
-    member = picked(
-        family, at, on, latency_ms=latency_ms, params=params, flops=flops, size_bytes=size_bytes, peak_bytes=peak_bytes
-    )
-    teacher = _teacher(family, distil)
-    whole, seen = load_data(origin, data, family)
-    settings = origin.recipe.training(scratch=scratch)
-    settings = settings if epochs is None else replace(settings, epochs=epochs)
-    module = member.build()
-    parts = {"validation": seen.validation, "test": whole.test}
-    before = _accuracies(module, parts, family)
-    start = restart(module, seed or 0) if scratch else module
-    with Bar() as bar:
-        trained = train(
-            start,
-            seen.weights,
-            family.normalize,
-            settings,
-            seed=seed or 0,
-            device=device or "cpu",
-            teacher=teacher,
-            bar=bar,
+    with new_folder(out, "archdial finetune"):
+        known(device or "cpu")
+        family, origin = open_family(run, model, trust=trust), read_run(run)
+        member = picked(
+            family,
+            at,
+            on,
+            latency_ms=latency_ms,
+            params=params,
+            flops=flops,
+            size_bytes=size_bytes,
+            peak_bytes=peak_bytes,
         )
-    after = _accuracies(trained, parts, family)
-    how: Weights = "retrained" if scratch else "finetuned"
-    result = replace(member, accuracy=after["test"], accuracy_from="measured", accuracy_split="test", weights_from=how)
-    if out is not None:
-        save_member(result, out, trained)
+        teacher = _teacher(family, distil)
+        whole, seen = load_data(origin, data, family)
+        settings = origin.recipe.training(scratch=scratch)
+        settings = settings if epochs is None else replace(settings, epochs=epochs)
+        module = member.build()
+        parts = {"validation": seen.validation, "test": whole.test}
+        before = _accuracies(module, parts, family)
+        start = restart(module, seed or 0) if scratch else module
+        with Bar() as bar:
+            trained = train(
+                start,
+                seen.weights,
+                family.normalize,
+                settings,
+                seed=seed or 0,
+                device=device or "cpu",
+                teacher=teacher,
+                bar=bar,
+            )
+        after = _accuracies(trained, parts, family)
+        how: Weights = "retrained" if scratch else "finetuned"
+        result = replace(
+            member, accuracy=after["test"], accuracy_from="measured", accuracy_split="test", weights_from=how
+        )
+        if out is not None:
+            save_member(result, out, trained)
     value = {
         **result.to_json(),
         "before": before,

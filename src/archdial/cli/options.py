@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from archdial.bounds import MOST_COUNT, MOST_SEED
+
 RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="Name of a recipe (see `archdial recipes`), or a .yaml file.")
 ]
@@ -17,7 +19,19 @@ Data = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 Device = Annotated[str | None, typer.Option(help="Where to train: cpu, cuda or cuda:N.", show_default="cpu")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Of all random draws.", show_default="0")]
+Seed = Annotated[int | None, typer.Option(min=0, max=MOST_SEED, help="Random seed.", show_default="0")]
+Epochs = Annotated[
+    int | None, typer.Option(min=1, max=MOST_COUNT, help="Epochs of training.", show_default="the recipe's")
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODULE:CALLABLE",
+        help="Code of yours that makes the network which gates were put on; called without arguments.",
+        show_default=False,
+    ),
+]
+Trust = Annotated[bool, typer.Option("--trust", help="Call the code that the recipe or the run names for its network.")]
 MemberFolder = Annotated[
     Path | None, typer.Option("--out", help="Save the built member in this new folder.", show_default=False)
 ]

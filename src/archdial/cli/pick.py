@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from archdial.cli.app import app
-from archdial.cli.options import At, Flops, Json, LatencyMs, MemberFolder, On, Params, PeakBytes, RunArgument, SizeBytes
+from archdial.cli.options import (
+    At,
+    Flops,
+    Json,
+    LatencyMs,
+    MemberFolder,
+    Model,
+    On,
+    Params,
+    PeakBytes,
+    RunArgument,
+    SizeBytes,
+    Trust,
+)
 from archdial.cli.output import show
-from archdial.cli.picking import check_new_folder, picked
+from archdial.cli.picking import new_folder, picked
 
 
 @app.command(epilog="Example: archdial pick runs/digits --latency-ms 0.5 --params 20000 --out member")
@@ -19,6 +32,8 @@ def pick(
     peak_bytes: PeakBytes = None,
     on: On = None,
     out: MemberFolder = None,
+    model: Model = None,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Take one member of a run.
@@ -29,22 +44,21 @@ def pick(
     from archdial.runs import open_family
     from archdial.storage import save_member
 
-    check_new_folder(out)
-    member = picked(
-        open_family(run),
-        at,
-        on,
-        latency_ms=latency_ms,
-        params=params,
-        flops=flops,
-        size_bytes=size_bytes,
-        peak_bytes=peak_bytes,
-    )
+    with new_folder(out, "archdial pick"):
+        member = picked(
+            open_family(run, model, trust=trust, figures=out is None),
+            at,
+            on,
+            latency_ms=latency_ms,
+            params=params,
+            flops=flops,
+            size_bytes=size_bytes,
+            peak_bytes=peak_bytes,
+        )
+        if out is not None:
+            save_member(member, out)
     value = member.to_json()
-    lines: list[str] = []
-    if out is not None:
-        save_member(member, out)
-        lines = [f"member in {out}"]
+    lines = [] if out is None else [f"member in {out}"]
     cells = [f"  {choice}: {option}" for choice, option in value["architecture"].items()]
     table = members_table([value], f"a member of {run}")
     show({**value, "folder": None if out is None else str(out)}, table, *cells, *lines, as_json=json)

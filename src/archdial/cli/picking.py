@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,12 +46,31 @@ def position(text: str) -> float | list[float]:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def check_new_folder(folder: Path | None) -> None:
-    """Raise UsageError if a member cannot be saved in `folder`; None saves none."""
-    from archdial.runs import check_writable
+@contextmanager
+def new_folder(folder: Path | None, what: str) -> Iterator[None]:
+    """Hold `folder` for a member that the command `what` is to save there; None saves none.
+
+    Raises:
+        UsageError: none can be: it is not empty, may not be written to, or another process is at work there.
+    """
+    from archdial.folder_lock import locked
 
     if folder is None:
+        yield
         return
+    _check_new(folder)
+    with locked(folder, what):
+        _check_new(folder)
+        yield
+
+
+def _check_new(folder: Path) -> None:
+    from archdial.leftovers import clear_leftovers
+    from archdial.lock_file import empty
+    from archdial.runs import check_writable
+    from archdial.storage import ARCHITECTURE, WEIGHTS
+
     check_writable(folder)
-    if folder.is_dir() and any(folder.iterdir()):
+    clear_leftovers(folder, (ARCHITECTURE, WEIGHTS))
+    if folder.is_dir() and not empty(folder):
         raise UsageError(f"{folder} is not empty: choose another --out for the member")

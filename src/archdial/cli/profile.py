@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archdial.bounds import MOST_COUNT
 from archdial.cli.app import app
-from archdial.cli.options import Data, Json, RecipeArgument
+from archdial.cli.options import Data, Json, Model, RecipeArgument, Trust
 from archdial.cli.output import show
 
 if TYPE_CHECKING:
@@ -36,9 +37,12 @@ def profile(
         typer.Option(help="eager, compiled, onnxruntime, openvino or executorch.", show_default="the recipe's"),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads that one call may use.", show_default="the recipe's")
+        int | None,
+        typer.Option(min=1, max=MOST_COUNT, help="Threads that one call may use.", show_default="the recipe's"),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Images a batch.", show_default="the recipe's")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, max=MOST_COUNT, help="Images a batch.", show_default="the recipe's")
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="What is measured: cpu, cuda or cuda:N.", show_default="the recipe's")
     ] = None,
@@ -57,6 +61,8 @@ def profile(
         typer.Option(help="Measure nothing; write a new folder for a device without PyTorch.", show_default=False),
     ] = None,
     pte: Annotated[bool, typer.Option("--pte", help="Files for ExecuTorch in the bundle too.")] = False,
+    model: Model = None,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Measure what each option costs, and how far the sum of its parts is from a whole network.
@@ -66,23 +72,31 @@ def profile(
     """
     from archdial.config import load_recipe
 
-    chosen = load_recipe(recipe).changed(data=data, weights=weights)
+    chosen = load_recipe(recipe).changed(data=data, weights=weights, model=model)
     chosen = chosen.profiled(runtime=runtime, threads=threads, batch_size=batch_size, device=device)
+    trusted = trust or model is not None
     if bundle is not None:
         others = {"--out": out, "--table": table, "--check": check, "--runtime": runtime, "--threads": threads}
         _refuse(others, "--bundle measures nothing here: leave out {}; measure.py has its own options")
-        _bundle(recipe, chosen, bundle, pte, json)
+        _bundle(recipe, chosen, bundle, pte, trusted, json)
         return
     file = _file(out, table, check)
     _refuse({"--pte": pte}, "{}: only for a --bundle; leave it out")
     if table is not None:
         given = {"--runtime": runtime, "--threads": threads, "--batch-size": batch_size, "--device": device}
         _refuse(given, "{}: only for a new table, --table has its own; leave it out")
-    _measure(recipe, chosen, out, table, file, check, json)
+    _measure(recipe, chosen, out, table, file, check, trusted, json)
 
 
 def _measure(
-    recipe: str, chosen: Recipe, out: Path | None, table: Path | None, file: Path, check: bool, json: bool
+    recipe: str,
+    chosen: Recipe,
+    out: Path | None,
+    table: Path | None,
+    file: Path,
+    check: bool,
+    trust: bool,
+    json: bool,
 ) -> None:
     """Make a table, or take the one that is to be checked, and show what it says."""
     from archdial.cost.table import CostTable
@@ -92,7 +106,7 @@ def _measure(
 
     if table is None:
         check_conditions(chosen)
-    network = chosen.network.make(load(chosen.data, channels=chosen.channels))
+    network = chosen.network.make(load(chosen.data, channels=chosen.channels), trust=trust)
     with Bar() as bar:
         found = cost_table(chosen, network, bar) if table is None else CostTable.load(table, network.space)
         if out is not None:
@@ -117,7 +131,7 @@ def _refuse(options: Mapping[str, object], problem: str) -> None:
         raise UsageError(problem.format(", ".join(given)))
 
 
-def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, json: bool) -> None:
+def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, trust: bool, json: bool) -> None:
     from archdial.cost.bundle import SCRIPT, write_bundle
     from archdial.data import load
     from archdial.progress import Bar
@@ -125,7 +139,7 @@ def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, json: bool) ->
 
     check_writable(folder.absolute().parent)
     settings = chosen.profile
-    network = chosen.network.make(load(chosen.data, channels=chosen.channels))
+    network = chosen.network.make(load(chosen.data, channels=chosen.channels), trust=trust)
     with Bar() as bar:
         write_bundle(
             network,

@@ -8,6 +8,7 @@ from typing import Any
 from archdial.cli.app import app
 from archdial.cli.options import Json, RunArgument
 from archdial.cli.output import show
+from archdial.cli.results import check_results
 
 
 @app.command(epilog="Example: archdial report runs/digits")
@@ -18,12 +19,12 @@ def report(run: RunArgument, json: Json = False) -> None:
     compare` and `archdial experiments` left there for the same device is shown on the page too.
     """
     from archdial.errors import UsageError
-    from archdial.files import read_json
     from archdial.runs import MEMBERS
 
     if run.is_dir() and not (run / MEMBERS).exists():
         raise UsageError(f"no members in {run} yet: measure them first with `archdial evaluate {run}`")
-    paths = write_report(run, read_json(run / MEMBERS, "members file"))
+    check_results(run)
+    paths = write_report(run, _read(run / MEMBERS, "members file", "archdial evaluate"))
     show(paths, *(f"{name}: {path}" for name, path in paths.items()), as_json=json)
 
 
@@ -37,15 +38,22 @@ def write_report(folder: Path, members_json: dict[str, Any]) -> dict[str, str]:
     from archdial.runs import COMPARISON, EXPERIMENTS, PAGE, PICTURE
 
     device = members_json.get("on")
-    comparison = _read_if_there(folder / COMPARISON, "comparison file", device)
-    experiments = _read_if_there(folder / EXPERIMENTS, "experiments file", device)
+    comparison = _read_if_there(folder / COMPARISON, "comparison file", "archdial compare", device)
+    experiments = _read_if_there(folder / EXPERIMENTS, "experiments file", "archdial experiments", device)
     page = write_page(folder / PAGE, members_json, comparison, experiments)
     return {"page": str(page), "picture": str(write_front_picture(folder / PICTURE, members_json))}
 
 
-def _read_if_there(path: Path, what: str, device: str | None) -> dict[str, Any] | None:
+def _read_if_there(path: Path, what: str, command: str, device: str | None) -> dict[str, Any] | None:
     """Return what `path` holds, unless it is for another of several devices than the members are."""
-    from archdial.files import read_json
-
-    value = read_json(path, what) if path.exists() else None
+    value = _read(path, what, command) if path.exists() else None
     return None if value is None or value.get("on") != device else value
+
+
+def _read(path: Path, what: str, command: str) -> dict[str, Any]:
+    """Return what `path` holds, as `command` wrote it."""
+    from archdial.documents import check_seal, read_json
+
+    value = read_json(path, what)
+    check_seal(value, path, f"run `{command}` again")
+    return value

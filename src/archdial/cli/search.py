@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archdial.bounds import MOST_COUNT
 from archdial.cli.app import app
-from archdial.cli.options import Data, Device, Json, RecipeArgument, Seed
+from archdial.cli.options import Data, Device, Json, Model, RecipeArgument, Seed, Trust
 from archdial.cli.output import show
 
 if TYPE_CHECKING:
@@ -27,12 +28,17 @@ def search(
     ] = None,
     seed: Seed = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Epochs over the images for the weights.", show_default="the recipe's")
+        int | None,
+        typer.Option(
+            min=1, max=MOST_COUNT, help="Epochs over the images for the weights.", show_default="the recipe's"
+        ),
     ] = None,
     device: Device = None,
     weights: Annotated[
         Path | None, typer.Option(help="Weights of the trained network to put gates on.", show_default="the recipe's")
     ] = None,
+    model: Model = None,
+    trust: Trust = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
     table: Annotated[
         list[str] | None,
@@ -44,7 +50,11 @@ def search(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Search once, into the folder of a run."""
+    """Search once, into the folder of a run.
+
+    A recipe may name code of yours that makes the network, as module:callable. It is called if you name it by --model,
+    or say --trust; a file alone never has code called.
+    """
     from archdial.config import load_recipe
     from archdial.cost.tables import named_files
     from archdial.progress import Bar
@@ -53,9 +63,29 @@ def search(
     chosen, tables = load_recipe(recipe), named_files(table) if table else None
     folder = out or Path("runs") / chosen.name
     run = (
-        resumed_run(folder, chosen, data=data, epochs=epochs, weights=weights, seed=seed, device=device)
+        resumed_run(
+            folder,
+            chosen,
+            data=data,
+            epochs=epochs,
+            weights=weights,
+            model=model,
+            seed=seed,
+            device=device,
+            trust=trust,
+        )
         if resume
-        else new_run(folder, chosen, data=data, epochs=epochs, weights=weights, seed=seed or 0, device=device or "cpu")
+        else new_run(
+            folder,
+            chosen,
+            data=data,
+            epochs=epochs,
+            weights=weights,
+            model=model,
+            seed=seed or 0,
+            device=device or "cpu",
+            trust=trust,
+        )
     )
     given = {
         "--data": data,
@@ -64,9 +94,10 @@ def search(
         "--epochs": epochs,
         "--weights": weights,
         "--device": device,
+        "--model": model,
     }
     with Bar() as bar:
-        family = guarded(run, _again(recipe, given), bar, tables)
+        family = guarded(run, _again(recipe, given, trust), bar, tables)
     title = f"the best of {len(family.archive)} evaluated, accuracy on validation"
     show_family(family, folder, title, f"family in {folder}; next: archdial evaluate {folder}", json)
 
@@ -84,8 +115,9 @@ def guarded(run: Run, again: str, bar: Any, table: Path | Mapping[str, Path] | N
         raise Interrupted(f"interrupted, what was done is kept in {run.folder}; go on with: {again}") from error
 
 
-def _again(recipe: str, given: Mapping[str, object]) -> str:
+def _again(recipe: str, given: Mapping[str, object], trust: bool) -> str:
     options = [str(part) for name, value in given.items() if value is not None for part in (name, value)]
+    options += ["--trust"] if trust else []
     return shlex.join(["archdial", "search", recipe, *options, "--resume"])
 
 
@@ -118,10 +150,8 @@ def show_family(family: Family, folder: Path, title: str, following: str, as_jso
 
 def _published(family: Family) -> list[dict[str, Any]]:
     from archdial.published import Published, beside
+    from archdial.validation import conforming
 
     told = family.info.get("config", {}).get("published") or []
-    return beside(family, [Published(**{**row, "position": _position(row["position"])}) for row in told])
-
-
-def _position(value: float | list[float]) -> float | tuple[float, ...]:
-    return tuple(value) if isinstance(value, list) else value
+    rows: tuple[Published, ...] = conforming(tuple[Published, ...], told, "published")
+    return beside(family, rows)

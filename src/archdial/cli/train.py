@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archdial.cli.app import app
-from archdial.cli.options import Data, Device, Json, RecipeArgument, Seed
+from archdial.cli.options import Data, Device, Epochs, Json, Model, RecipeArgument, Seed, Trust
 from archdial.cli.output import show
 
 if TYPE_CHECKING:
@@ -21,9 +21,11 @@ def train(
     recipe: RecipeArgument,
     out: Annotated[Path, typer.Option(help="File of the weights, .safetensors.")],
     data: Data = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of training.", show_default="the recipe's")] = None,
+    epochs: Epochs = None,
     seed: Seed = None,
     device: Device = None,
+    model: Model = None,
+    trust: Trust = False,
     json: Json = False,
 ) -> None:
     """Train the network of a recipe before gates are put on it.
@@ -41,17 +43,19 @@ def train(
 
     _check_file(out)
     known(device or "cpu")
-    chosen = load_recipe(recipe).changed(data=data)
+    chosen = load_recipe(recipe).changed(data=data, model=model)
+    settings = chosen.train if epochs is None else replace(chosen.train, epochs=epochs)
+    network = _gated(chosen.network)
     whole = load(chosen.data, channels=chosen.channels)
     seen = split(whole, weights=chosen.weights, seed=seed or 0, limit=chosen.limit)
-    settings = chosen.train if epochs is None else replace(chosen.train, epochs=epochs)
-    model = training.restart(_gated(chosen.network).model_for(whole), seed or 0)
+    made = network.model_for(whole, trust=trust or model is not None)
+    trained = training.restart(made, seed or 0)
     normalize = Normalize(seen.mean, seen.std)
     with Bar() as bar:
-        training.train(model, seen.weights, normalize, settings, seed=seed or 0, device=device or "cpu", bar=bar)
-    write_atomically(out, lambda temporary: save_weights(model, temporary))
+        training.train(trained, seen.weights, normalize, settings, seed=seed or 0, device=device or "cpu", bar=bar)
+    write_atomically(out, lambda temporary: save_weights(trained, temporary))
     figures = {
-        split: accuracy(model, images, normalize)
+        split: accuracy(trained, images, normalize)
         for split, images in {"validation": seen.validation, "test": whole.test}.items()
     }
     told = ", ".join(f"{100 * value:.2f} % on {name}" for name, value in figures.items())

@@ -1,10 +1,12 @@
 """The values of the data room: images held in memory as bytes, a data set, what a search sees of one."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
+from archdial.digests import digest_of
 from archdial.errors import UsageError
 
 
@@ -74,3 +76,9 @@ class SearchData:
     validation: Images
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all pixels, labels and names of classes: equal for the same images in the same order."""
+        parts = (self.weights, self.validation)
+        return digest_of([list(self.classes), [[part.pixels, part.labels] for part in parts]])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archdial.errors import RunError
+from archdial.errors import RunError, UsageError
 from archdial.progress import Bar, NoBar, Part
 from archdial.searching import checkpoint
 from archdial.searching.checkpoint import Place
@@ -45,6 +46,7 @@ class Loop:
         file = None if self.folder is None else self.folder / checkpoint.NAME
         place = checkpoint.load(file, self.state) if resume and file is not None and file.exists() else Place()
         plan = make_plan(self.state)
+        _check_place(place, plan, file)
         with RunLog(self.folder, place, self.bar or NoBar()) as log, Interrupt() as interrupt:
             for number in range(place.phase, len(plan)):
                 self._phase(plan[number], place, log, interrupt)
@@ -91,11 +93,23 @@ class Loop:
     def _check(self, figures: Figures, place: Place) -> None:
         if math.isfinite(figures["loss"]):
             return
+        if self.state.frozen:
+            raise RunError(
+                f"the loss became {figures['loss']} at step {place.batch} of epoch {place.epoch + 1}, and no weight is "
+                "trained here: look for NaN or infinity in the network's weights and in the images"
+            )
         kept = "no checkpoint" if self.folder is None else f"the last good checkpoint, {self.folder / checkpoint.NAME}"
         raise RunError(
             f"the loss became {figures['loss']} at step {place.batch} of epoch {place.epoch + 1}; kept is {kept}: "
             "try a lower search.learning_rate or search.clip, or 32-true as search.precision"
         )
+
+
+def _check_place(place: Place, plan: Sequence[Phase], file: Path | None) -> None:
+    """Raise UsageError unless the plan has the `place` that `file` names."""
+    epochs = plan[place.phase].epochs if place.phase < len(plan) else 1
+    if place.phase > len(plan) or place.epoch >= epochs:
+        raise UsageError(f"the checkpoint {file} stands at a place that this search has not: begin the run again")
 
 
 class _Means:

@@ -17,6 +17,7 @@ from archdial.data import Normalize, SearchData, augment
 from archdial.device import fabric_on
 from archdial.devices import arranged
 from archdial.dial import Dial, Tradeoff
+from archdial.digests import digest_of
 from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.memory import keep_freed_memory
 from archdial.networks.base import Supernet
@@ -42,6 +43,7 @@ class SearchState:
         frozen: the weights are those of an earlier search or came with the network, and stay.
         archive: what was evaluated, in that order.
         pending: what the epoch in hand still is to evaluate, from its first batch on.
+        origin: digest of the weights that the search begins with, where they are not drawn from its seed.
         judge: who evaluates architectures, if not its own evaluator.
     """
 
@@ -66,6 +68,7 @@ class SearchState:
     frozen: bool = False
     archive: list[Evaluated] = field(default_factory=list)
     pending: list[Architecture] = field(default_factory=list)
+    origin: str = ""
     judge: Callable[[Architecture], Evaluated] | None = None
     _evaluator: Evaluator | None = None
 
@@ -154,6 +157,7 @@ def begin(
     )
     adam = torch.optim.Adam(hypernet.parameters(), lr=settings.hypernet_rate)
     fabric = fabric_on(device, settings.precision)
+    origin = digest_of(network.state_dict()) if network.pretrained else ""
     network.remember()
     teacher = network.untouched()
     forward, weights_optimizer = fabric.setup(network, sgd)
@@ -179,6 +183,7 @@ def begin(
         generator=fold(seed),
         teacher=teacher,
         frozen=frozen,
+        origin=origin,
     )
 
 
