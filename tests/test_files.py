@@ -17,10 +17,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from archdial.documents import read_json
 from archdial.errors import UsageError
 from archdial.files import (
     beside,
-    read_json,
     replacing,
     replacing_all,
     write_atomically,

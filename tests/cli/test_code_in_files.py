@@ -13,13 +13,50 @@ import pytest
 import torch
 
 import archdial as ad
+from archdial import runs
+from archdial.config import load_recipe
+from archdial.data import Normalize
 from archdial.documents import sealed
 from archdial.errors import UsageError
-from archdial.networks.backbones import resnet20
-from archdial.networks.gated import source
-from archdial.storage import load_family, load_member
+from archdial.family import Family
+from archdial.files import write_json
+from archdial.hypernet import make_hypernet
+from archdial.networks.gated import gates, source
+from archdial.searching.evaluation import Evaluated
+from archdial.searching.predictor import AccuracyPredictor
+from archdial.storage import load_family, load_member, save_family, save_member
 
-from .conftest import GATES, Pruned, call, write_recipe
+from ..networks.examples import counted_table, drawn, textures
+from .conftest import call, write_recipe
+
+RECIPE = """
+data: digits
+channels: 1
+weights: 0.5
+limit: 120
+network: {kind: gates, model: NAME}
+search:
+  epochs: 1
+  batch_size: 30
+  dial_steps: 40
+  evaluations: 4
+  sample: 3
+  rounds: 1
+  evaluation_images: 30
+  calibration_images: 30
+profile: {networks: 0, repeats: 2}
+train: {epochs: 1, batch_size: 30}
+"""
+
+CODE = """
+import torch
+from torch import nn
+
+def make():
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
+"""
 
 ATTEMPTS = [
     # The standard library: what ends the process, waits for ever, opens or runs something.
@@ -40,12 +77,12 @@ ATTEMPTS = [
 ]  # fmt: skip
 
 WITH_RUN = {
-    "pick": ["pick", "{run}", "--at", "1", "--out", "{new}"],
+    "pick": ["pick", "{run}", "--params", "100000", "--out", "{new}"],
     "evaluate": ["evaluate", "{run}"],
     "compare": ["compare", "{run}", "--baselines", "random"],
     "experiments": ["experiments", "{run}"],
-    "finetune": ["finetune", "{run}", "--at", "1", "--epochs", "1"],
-    "export": ["export", "{run}", "--at", "1", "--format", "pt2", "-o", "{new}.pt2"],
+    "finetune": ["finetune", "{run}", "--params", "100000", "--epochs", "1"],
+    "export": ["export", "{run}", "--params", "100000", "--format", "pt2", "-o", "{new}.pt2"],
 }
 WITH_RECIPE = {
     "search": ["search", "{recipe}", "--out", "{new}"],
@@ -90,16 +127,43 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     assert not (tmp_path / "ran").exists()
 
 
+def made() -> torch.nn.Module:
+    names: dict[str, Any] = {}
+    exec(CODE, names)
+    module: torch.nn.Module = names["make"]()
+    return module.eval()
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A family over a network that code of somebody's made, and a member of it."""
+    folder = tmp_path_factory.mktemp("family")
+    origin = {"name": "own_model:make", "width": None, "input_shape": [1, 8, 8], "classes": 10}
+    network = gates(made(), torch.zeros(2, 1, 8, 8), source=origin)
+    torch.manual_seed(0)
+    found = Family(
+        network=network,
+        hypernet=make_hypernet("linear", network.space, 1),
+        dial=ad.Scalar(0.01, 10.0),
+        predictor=AccuracyPredictor(network.space),
+        table=counted_table(network),
+        normalize=Normalize((0.3,), (0.25,)),
+        calibration=textures(16).pixels,
+        archive=tuple(Evaluated(one, 0.5, 1.0) for one in dict.fromkeys(drawn(network.space, 4))),
+        classes=tuple("0123456789"),
+        info={"seed": 0},
+    )
+    save_family(found, folder)
+    save_member(found.at(1.0), folder / "member")
+    return folder
+
+
 def asks_for(name: str, folder: Path, file: str) -> Path:
     """Let a file of `folder` name code, its digest made anew."""
     path = folder / file
     value = json.loads(path.read_text(encoding="utf-8"))
-    network = value["recipe"]["network"] if file == "config.json" else value["network"]
-    if file == "config.json":
-        network |= {"model": name, "width": None}
-    else:
-        network["source"]["name"] = name
-    value.pop("sha256", None)
+    value["network"]["source"]["name"] = name
+    value.pop("sha256")
     path.write_text(json.dumps(sealed(value)), encoding="utf-8")
     return folder
 
@@ -108,12 +172,13 @@ def filled(words: list[str], **places: Path) -> list[str]:
     return [word.format(**{name: str(path) for name, path in places.items()}) for word in words]
 
 
-@pytest.fixture(scope="module")
-def member(pruned: Pruned, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("member") / "saved"
-    answer = call("pick", pruned.folder, "--at", "1", "--out", folder)
-    assert answer.status == 0, answer.err
-    return folder
+def recipe_with(name: str, folder: Path) -> Path:
+    return write_recipe(folder, RECIPE.replace("NAME", json.dumps(name)))
+
+
+@pytest.fixture
+def copied(family: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(family, tmp_path / "run"))
 
 
 def test_there_are_fifty_attempts() -> None:
@@ -121,11 +186,8 @@ def test_there_are_fifty_attempts() -> None:
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)
-def test_no_family_and_no_member_calls_what_it_names(
-    watch: Watch, pruned: Pruned, member: Path, tmp_path: Path, name: str
-) -> None:
-    run = asks_for(name, Path(shutil.copytree(pruned.folder, tmp_path / "run")), "family.json")
-    saved = asks_for(name, Path(shutil.copytree(member, tmp_path / "member")), "architecture.json")
+def test_no_family_and_no_member_calls_what_it_names(watch: Watch, copied: Path, tmp_path: Path, name: str) -> None:
+    run, saved = asks_for(name, copied, "family.json"), asks_for(name, copied / "member", "architecture.json")
     command = list(WITH_RUN)[ATTEMPTS.index(name) % len(WITH_RUN)]
     answers = [
         call(*filled(WITH_RUN[command], run=run, new=tmp_path / "new")),
@@ -135,18 +197,16 @@ def test_no_family_and_no_member_calls_what_it_names(
     for answer in answers:
         assert answer.status == 2, answer.out
         assert answer.sentence
-    for load in (load_member, lambda folder: load_family(folder).along(2)[0].build()):
+    for build in (lambda: load_member(saved), lambda: load_family(run).at(1.0).build()):
         with pytest.raises(UsageError):
-            load(saved if load is load_member else run)
+            build()
     assert not list(tmp_path.glob("new*"))
 
 
 @pytest.mark.parametrize("name", ATTEMPTS)
-def test_no_recipe_calls_what_it_names(watch: Watch, pruned: Pruned, tmp_path: Path, name: str) -> None:
-    text = GATES.replace("model: resnet20, width: 2", f"model: {json.dumps(name)}, weights: {pruned.weights}")
-    recipe = write_recipe(tmp_path, text)
+def test_no_recipe_calls_what_it_names(watch: Watch, tmp_path: Path, name: str) -> None:
     command = list(WITH_RECIPE)[ATTEMPTS.index(name) % len(WITH_RECIPE)]
-    answer = call(*filled(WITH_RECIPE[command], recipe=recipe, new=tmp_path / "new"))
+    answer = call(*filled(WITH_RECIPE[command], recipe=recipe_with(name, tmp_path), new=tmp_path / "new"))
     assert answer.status == 2
     assert answer.sentence
     assert not list(tmp_path.glob("new*"))
@@ -154,70 +214,68 @@ def test_no_recipe_calls_what_it_names(watch: Watch, pruned: Pruned, tmp_path: P
 
 @pytest.mark.parametrize("command", [*WITH_RUN, *WITH_RECIPE])
 def test_each_command_says_which_name_it_was_asked_for(
-    watch: Watch, pruned: Pruned, tmp_path: Path, command: str
+    watch: Watch, copied: Path, tmp_path: Path, command: str
 ) -> None:
-    run = asks_for("evil:make", Path(shutil.copytree(pruned.folder, tmp_path / "run")), "family.json")
-    text = GATES.replace("model: resnet20, width: 2", f"model: evil:make, weights: {pruned.weights}")
-    recipe = write_recipe(tmp_path, text)
+    run, recipe = asks_for("evil:make", copied, "family.json"), recipe_with("evil:make", tmp_path)
     words = filled((WITH_RUN | WITH_RECIPE)[command], run=run, recipe=recipe, new=tmp_path / "new")
     answer = call(*words)
     assert answer.status == 2
     assert "evil:make" in answer.sentence and "--model evil:make" in answer.sentence and "--trust" in answer.sentence
 
 
-def test_a_run_that_goes_on_calls_nothing(watch: Watch, pruned: Pruned, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(pruned.folder, tmp_path / "run"))
-    for file in ("family.json", "weights.safetensors"):
-        (folder / file).unlink()
-    asks_for("evil:make", folder, "config.json")
-    text = GATES.replace("model: resnet20, width: 2", f"model: evil:make, weights: {pruned.weights}")
-    answer = call("search", write_recipe(tmp_path, text), "--out", folder, "--resume")
+def test_a_run_that_goes_on_calls_nothing(watch: Watch, tmp_path: Path) -> None:
+    folder, recipe = tmp_path / "run", recipe_with("evil:make", tmp_path)
+    run = runs.new_run(folder, load_recipe(str(recipe)))
+    write_json(folder / "config.json", sealed(run.to_json()))
+    answer = call("search", recipe, "--out", folder, "--resume")
     assert answer.status == 2
     assert "evil:make" in answer.sentence
 
 
-def test_figures_need_no_code(watch: Watch, pruned: Pruned, tmp_path: Path) -> None:
-    run = asks_for("evil:make", Path(shutil.copytree(pruned.folder, tmp_path / "run")), "family.json")
-    shown, expected = (call("pick", folder, "--params", "100000", "--json") for folder in (run, pruned.folder))
-    assert shown.status == expected.status == 0, shown.err
-    assert shown.json == expected.json
-    added = call("add-device", run, "pi", run / "table.json", "--json")
-    assert added.status == 0, added.err
-    assert call("pick", run, "--params", "100000", "--on", "pi", "--json").status == 0
+def test_figures_need_no_code(watch: Watch, family: Path, copied: Path) -> None:
+    run = asks_for("evil:make", copied, "family.json")
+    shown = call("pick", run, "--params", "100000", "--json")
+    assert shown.status == 0, shown.err
+    expected = load_family(family, made()).within(params=100_000).to_json()
+    assert shown.json["architecture"] == expected["architecture"]
+    assert shown.json["latency_ms"] == expected["latency_ms"]
+    # Nor does writing it again, as add-device does.
+    before = {name: (run / name).read_bytes() for name in ("family.json", "weights.safetensors")}
+    save_family(load_family(run), run)
+    assert (run / "weights.safetensors").read_bytes() == before["weights.safetensors"]
+    assert json.loads((run / "family.json").read_bytes()) == json.loads(before["family.json"])
 
 
-def test_a_report_needs_no_code(watch: Watch, pruned: Pruned, tmp_path: Path) -> None:
-    run = Path(shutil.copytree(pruned.folder, tmp_path / "run"))
-    assert call("evaluate", run, "--count", "2").status == 0
-    asks_for("evil:make", run, "family.json")
-    assert call("report", run).status == 0
-
-
-CODE = "from archdial.networks.backbones import resnet20\ndef make():\n    return resnet20(2, in_channels=1)\n"
+def test_a_family_without_its_choices_is_refused_and_not_called(watch: Watch, copied: Path) -> None:
+    """As older ones are."""
+    value = json.loads((copied / "family.json").read_text())
+    for key in ("choices", "sha256"):
+        value.pop(key)
+    (copied / "family.json").write_text(json.dumps(sealed(value)))
+    answer = call("pick", copied, "--params", "100000")
+    assert answer.status == 2
+    assert "own_model:make, code that a file may not call" in answer.sentence
+    assert load_family(copied, made()).at(1.0).build()
 
 
 @pytest.mark.parametrize("how", [["--model", "own_model:make"], ["--trust"]])
-def test_code_that_the_user_names_is_called(
-    pruned: Pruned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: list[str]
-) -> None:
+def test_code_that_the_user_names_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: list[str]) -> None:
     (tmp_path / "own_model.py").write_text(CODE, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    text = GATES.replace("model: resnet20, width: 2", f"model: own_model:make, weights: {pruned.weights}")
     run = tmp_path / "run"
-    begun = call("search", write_recipe(tmp_path, text), "--out", run, *how)
+    begun = call("search", recipe_with("own_model:make", tmp_path), "--out", run, *how)
     assert begun.status == 0, begun.err
     assert load_family(run).network.why.startswith("its model is made by own_model:make")  # type: ignore[union-attr]
-    saved = call("pick", run, "--at", "1", "--out", tmp_path / "member", *how)
+    saved = call("pick", run, "--params", "100000", "--out", tmp_path / "member", *how)
     assert saved.status == 0, saved.err
     images = torch.rand(2, 1, 8, 8)
-    by_trust, by_model = load_family(run, trust=True), ad.load(run, resnet20(2, in_channels=1))
-    outputs = [family.at(1.0).build()(images) for family in (by_trust, by_model)]
+    by_trust, by_model = load_family(run, trust=True), ad.load(run, made())
+    outputs = [family.within(params=100_000).build()(images) for family in (by_trust, by_model)]
     outputs += [load_member(tmp_path / "member", trust=True)(images)]
     assert outputs[0].equal(outputs[1]) and outputs[0].equal(outputs[2])
 
 
-def test_code_that_ends_the_process_is_a_sentence(pruned: Pruned, tmp_path: Path) -> None:
-    run = asks_for("sys:exit", Path(shutil.copytree(pruned.folder, tmp_path / "run")), "family.json")
-    answer = call("evaluate", run, "--trust")
+def test_code_that_ends_the_process_is_a_sentence(copied: Path) -> None:
+    answer = call("evaluate", asks_for("sys:exit", copied, "family.json"), "--trust")
     assert answer.status == 2
     assert "'sys:exit': calling it without arguments failed with SystemExit" in answer.sentence

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from archdial import runs
 from archdial.documents import sealed
@@ -20,7 +20,8 @@ from archdial.errors import UsageError
 from archdial.searching import checkpoint
 from archdial.storage import load_family
 
-from .conftest import RECIPE, Pruned, Searched, call, write_recipe
+from .conftest import RECIPE, Searched, call, write_recipe
+from .test_code_in_files import CODE, made, recipe_with
 from .test_failed_runs import interrupt_at
 
 PLACES = 60
@@ -224,30 +225,40 @@ def test_data_replaced_after_the_search_judge_nothing(tmp_path: Path) -> None:
     assert call("evaluate", folder, "--split", "test", "--count", "2").status == 0
 
 
+@pytest.fixture
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The words of a search on a network with weights in a file."""
+    (tmp_path / "own_model.py").write_text(CODE, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    save_file(made().state_dict(), tmp_path / "backbone.safetensors")
+    recipe = recipe_with("own_model:make", tmp_path)
+    weights = tmp_path / "backbone.safetensors"
+    return ["search", recipe, "--trust", "--weights", weights, "--out", tmp_path / "run"]
+
+
+def changed_weight(path: Path, value: float) -> None:
+    tensors = load_file(path)
+    tensors["0.weight"][0] = value
+    save_file(tensors, path)
+
+
 def test_weights_replaced_between_kill_and_resume(
-    pruned: Pruned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weights, folder = Path(shutil.copy(pruned.weights, tmp_path / "backbone.safetensors")), tmp_path / "run"
-    words = ["search", pruned.recipe, "--weights", weights, "--out", folder, "--table", pruned.folder / "table.json"]
     with monkeypatch.context() as patch:
-        interrupt_at(4, patch)
-        assert call(*words).status == 130
-    weights.unlink()
-    assert call("train", pruned.recipe, "--out", weights, "--seed", "9").status == 0
-    answer = call(*words, "--resume")
+        interrupt_at(3, patch)
+        assert call(*trained).status == 130
+    changed_weight(tmp_path / "backbone.safetensors", 0.5)
+    answer = call(*trained, "--resume")
     assert answer.status == 2
     assert "was begun with other images, labels or trained weights" in answer.sentence
 
 
-def test_weights_that_are_no_numbers_are_told_before_a_frozen_search(pruned: Pruned, tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    tensors = load_file(pruned.weights)
-    tensors["conv1.weight"][0] = torch.nan
-    save_file(tensors, tmp_path / "nan.safetensors")
-    answer = call("search", pruned.recipe, "--weights", tmp_path / "nan.safetensors", "--out", tmp_path / "run")
+def test_weights_that_are_no_numbers_are_told_before_a_frozen_search(trained: list[object], tmp_path: Path) -> None:
+    changed_weight(tmp_path / "backbone.safetensors", torch.nan)
+    answer = call(*trained)
     assert answer.status == 2
-    assert "conv1.weight holds NaN or infinity" in answer.sentence and "learning_rate" not in answer.sentence
+    assert "0.weight holds NaN or infinity" in answer.sentence and "learning_rate" not in answer.sentence
     assert not (tmp_path / "run").exists()
 
 

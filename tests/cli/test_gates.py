@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,50 @@ from archdial.networks.gated.network import GatedNetwork
 from archdial.searching.settings import SearchSettings
 from archdial.storage import load_family, load_member
 
-from .conftest import GATES as RECIPE
-from .conftest import Pruned, call, write_recipe
+from .conftest import Answer, call, write_recipe
+
+RECIPE = """
+data: digits
+channels: 1
+weights: 0.5
+limit: 120
+network: {kind: gates, model: resnet20, width: 2, groups: {"stages.*.pair": ["stages.*.conv2", "stages.*.bn2"]}}
+profile: {networks: 0, repeats: 3}
+search:
+  regime: tuned
+  paths: kept
+  epochs: 1
+  batch_size: 30
+  dial_steps: 60
+  evaluations: 8
+  sample: 6
+  rounds: 1
+  evaluation_images: 40
+  calibration_images: 40
+  hypernet: {kind: piecewise_constant}
+train: {epochs: 1, batch_size: 30}
+published_areas: {hypernetwork: 0.342, drawn: 0.065}
+"""
+
+
+@dataclass
+class Pruned:
+    recipe: Path
+    weights: Path
+    folder: Path
+    trained: Answer
+    searched: Answer
+
+
+@pytest.fixture(scope="module")
+def pruned(tmp_path_factory: pytest.TempPathFactory) -> Pruned:
+    place = tmp_path_factory.mktemp("gates")
+    recipe, weights, folder = write_recipe(place, RECIPE), place / "backbone.safetensors", place / "run"
+    trained = call("train", recipe, "--out", weights, "--json")
+    assert trained.status == 0, trained.err
+    searched = call("search", recipe, "--weights", weights, "--out", folder, "--json")
+    assert searched.status == 0, searched.err
+    return Pruned(recipe, weights, folder, trained, searched)
 
 
 def test_train_writes_weights_of_the_backbone(pruned: Pruned) -> None:

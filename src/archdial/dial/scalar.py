@@ -16,7 +16,7 @@ from archdial.errors import UsageError
 from archdial.limits import Positive
 from archdial.validation import check_fields
 
-BEYOND = 100.0
+BEYOND = 1e4
 """How many times beyond the nearer end λ may lie, which it then counts as; further off nobody means this dial."""
 
 
