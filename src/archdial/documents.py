@@ -60,7 +60,9 @@ def parse_json(data: bytes, source: str) -> Any:
     try:
         if _depth(data) > DEEPEST:
             raise RecursionError
-        return json.loads(data, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once)
+        # As bytes it would take halves of characters, and other encodings.
+        text = data.decode("utf-8-sig")
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once)
     except RecursionError:
         raise UsageError(f"{source} is nested more than {DEEPEST} levels deep: {_AGAIN}") from None
     except ValueError as error:

@@ -14,8 +14,11 @@ from archdial.limits import CountOrNone, Name, Number, Seed, Share, Size, Text
 
 FORMAT, MEMBER_FORMAT, VERSION = "archdial.family", "archdial.member", 1
 
-Options = tuple[CountOrNone, ...]
+Options = Annotated[tuple[CountOrNone, ...], Field(fail_fast=True)]
 Positive = Annotated[Number, Field(gt=0)]
+# One wrong entry is enough to know: a million of them would take long to tell.
+Numbers = Annotated[tuple[Number, ...], Field(fail_fast=True)]
+Names = Annotated[tuple[Name, ...], Field(fail_fast=True)]
 MOST_INPUT = 2**24
 """Numbers of one input: an image of 2,000 × 2,000 pixels in colour, and some."""
 
@@ -24,8 +27,8 @@ MOST_INPUT = 2**24
 class NormalizeFile:
     """From pixels to inputs, by channel."""
 
-    mean: tuple[Number, ...]
-    std: tuple[Positive, ...]
+    mean: Numbers
+    std: Annotated[tuple[Positive, ...], Field(fail_fast=True)]
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,9 @@ class GatesFile:
 class FingerprintFile:
     """What tells hardware apart: architectures, and the least and largest fraction of cost that each has."""
 
-    references: tuple[Options, ...]
-    low: tuple[Number, ...]
-    high: tuple[Number, ...]
+    references: Annotated[tuple[Options, ...], Field(fail_fast=True)]
+    low: Numbers
+    high: Numbers
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class DeviceFile:
 
     table: dict[str, Any]
     dial: dict[str, Any]
-    code: tuple[Number, ...]
+    code: Numbers
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,8 @@ class ChoiceFile:
     """One choice of the space."""
 
     name: Name
-    options: tuple[Name, ...]
-    kinds: tuple[Name, ...]
+    options: Names
+    kinds: Names
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -122,13 +125,13 @@ class FamilyFile:
     column: Literal["latency_ms", "parameters", "flops", "bytes", "size_bytes"]
     table: dict[str, Any]
     normalize: NormalizeFile
-    classes: tuple[Text, ...]
-    archive: tuple[tuple[Options, Share, Number], ...]
+    classes: Annotated[tuple[Text, ...], Field(fail_fast=True)]
+    archive: Annotated[tuple[tuple[Options, Share, Number], ...], Field(fail_fast=True)]
     info: InfoFile
     weights_sha256: Text
     device: Name | None = None
     devices: DevicesFile | None = None
-    choices: tuple[ChoiceFile, ...] | None = None
+    choices: Annotated[tuple[ChoiceFile, ...], Field(fail_fast=True)] | None = None
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -146,6 +149,6 @@ class MemberFile:
     version: Literal[1]
     network: dict[str, Any]
     normalize: NormalizeFile
-    classes: tuple[Text, ...]
+    classes: Annotated[tuple[Text, ...], Field(fail_fast=True)]
     member: FiguresFile
     weights_sha256: Text

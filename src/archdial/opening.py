@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.overrides import TorchFunctionMode
 
 from archdial.data import Normalize
 from archdial.errors import UsageError, cut, first_line, unknown
@@ -100,8 +104,8 @@ def _untrusted(name: str) -> str:
 
 
 def _check_plan(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], prefix: str, built: bool) -> None:
-    """Refuse a plan whose tensors are not those of the file, before memory is taken for them."""
-    with torch.device("meta"):
+    """Refuse a plan whose tensors are not those of the file, before memory is taken for them, or much time."""
+    with torch.device("meta"), _Unfilled(), _at_most(None if built else len(tensors)):
         planned = {prefix + name: tensor.shape for name, tensor in make().state_dict().items()}
     for name, tensor in tensors.items():
         if name not in planned:
@@ -113,6 +117,39 @@ def _check_plan(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], pr
             raise UsageError(f"the weights have {cut(name)} of shape {shapes}: restore a copy of the whole folder")
     if not built and (missing := next((name for name in planned if name not in tensors), None)):
         raise UsageError(f"the weights lack {missing}: restore a copy of the whole folder")
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves new parameters as they are: filling takes most of the time even where there is no memory to fill."""
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(function, "__module__", "") == "torch.nn.init":
+            return (kwargs or {}).get("tensor", args[0] if args else None)
+        return function(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _at_most(count: int | None) -> Iterator[None]:
+    """Stop making a network as soon as it has more than `count` parameters, if that is given."""
+    if count is None:
+        yield
+        return
+    left, here = count, threading.get_ident()
+
+    def taken(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal left
+        if threading.get_ident() == here and parameter is not None:
+            left -= 1
+            if left < 0:
+                raise UsageError(f"the weights are {count:,}, and the network asks for more: restore a copy")
+
+    handle = register_module_parameter_registration_hook(taken)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def load_state(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
+from itertools import islice
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -33,6 +34,8 @@ _EXPECTED = {
     "dataclass_type": "a section of keys and values",
     "string_too_short": "a text that is not empty",
 }
+_MOST_ERRORS, _FIRST = 1_000, 10
+"""Errors that are listed, which takes a kilobyte each; of more, those of the first keys of each section."""
 _BOUNDS = {
     "greater_than_equal": ("ge", "at least"),
     "greater_than": ("gt", "a number above"),
@@ -66,6 +69,8 @@ def conforming(kind: Any, value: object, under: str = "", says: Callable[[Place]
         text = json.dumps(value, default=str)
         return _adapter(kind).validate_json(text, strict=True)
     except ValidationError as error:
+        if error.error_count() > _MOST_ERRORS:
+            raise UsageError(_first_of_many(error.error_count(), kind, value, under, says)) from None
         raise UsageError(_sentence(error, kind, value, under, says)) from None
     except (TypeError, ValueError, RecursionError) as error:
         if isinstance(error, UsageError):
@@ -103,7 +108,7 @@ def _has_bounds(annotation: Any) -> bool:
 
 
 def _sentence(error: ValidationError, kind: Any, value: object, under: str, says: Callable[[Place], str] | None) -> str:
-    found = error.errors()
+    found = error.errors(include_url=False)
     # A misspelt key is the cause where another one is missing.
     first = next((item for item in found if item["type"] == "unexpected_keyword_argument"), found[0])
     place = _place(first, value)
@@ -125,6 +130,22 @@ def _sentence(error: ValidationError, kind: Any, value: object, under: str, says
     same = [item for item in found if _place(item, value) == place]
     expected = dict.fromkeys(map(_expected, same))
     return f"{path or 'it'}{_called(says, place)} is {short(first['input'])}: expected {' or '.join(expected)}"
+
+
+def _first_of_many(count: int, kind: Any, value: object, under: str, says: Callable[[Place], str] | None) -> str:
+    beginning = _beginning(value)
+    try:
+        _adapter(kind).validate_json(json.dumps(beginning, default=str), strict=True)
+    except ValidationError as error:
+        if error.error_count() <= _MOST_ERRORS:
+            return _sentence(error, kind, beginning, under, says)
+    return f"{under or 'it'} has {count:,} values of a wrong kind: expected what archdial writes"
+
+
+def _beginning(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _beginning(item) for key, item in islice(value.items(), _FIRST)}
+    return list(map(_beginning, value[:_FIRST])) if isinstance(value, list | tuple) else value
 
 
 def _called(says: Callable[[Place], str] | None, place: Place) -> str:

@@ -159,6 +159,11 @@ def _ridge(features: Array, real: Array, prior: Array, strength: float) -> Array
     rows = numpy.column_stack([numpy.ones_like(real), features]) / real[:, None]
     # What a feature weighs in the networks says how much its factor matters; where it is in none, the prior holds.
     weight = numpy.maximum(numpy.sqrt(strength * (rows[:, 1:] ** 2).sum(0)), _LEAST)
-    penalty = numpy.column_stack([numpy.zeros_like(weight), numpy.diag(weight)])
-    solution, _ = nnls(numpy.vstack([rows, penalty]), numpy.concatenate([numpy.ones_like(real), prior * weight]))
-    return numpy.asarray(solution)
+    # Nothing but the prior speaks of what is in none of the networks; solving for it costs the cube of how many.
+    told = rows[:, 1:].any(0)
+    penalty = numpy.column_stack([numpy.zeros(told.sum()), numpy.diag(weight[told])])
+    taken = numpy.concatenate([[True], told])
+    target = numpy.concatenate([numpy.ones_like(real), (prior * weight)[told]])
+    solution = numpy.concatenate([[0.0], numpy.maximum(prior, 0.0)])
+    solution[taken], _ = nnls(numpy.vstack([rows[:, taken], penalty]), target)
+    return solution

@@ -41,7 +41,7 @@ class CostEntry:
         parts: keys of the parts of which `latency_ms` is the sum, one for each time that it runs; none if unknown.
     """
 
-    options: tuple[Name, ...]
+    options: Annotated[tuple[Name, ...], Field(fail_fast=True)]
     latency_ms: Milliseconds
     latency_spread: Amount
     parameters: Tally
@@ -49,15 +49,15 @@ class CostEntry:
     bytes: Tally
     size_bytes: Tally | None = None
     peak_bytes: Tally | None = None
-    parts: tuple[Text, ...] = ()
+    parts: Annotated[tuple[Text, ...], Field(fail_fast=True)] = ()
 
 
 @dataclass(frozen=True)
 class CostTerm:
     """One term of the cost: entries over the options of `choices`; combinations left out cost nothing."""
 
-    choices: tuple[Name, ...]
-    entries: tuple[CostEntry, ...]
+    choices: Annotated[tuple[Name, ...], Field(fail_fast=True)]
+    entries: Annotated[tuple[CostEntry, ...], Field(fail_fast=True)]
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Required
+from typing import Annotated, Any, Literal, Required
 
-from pydantic import ConfigDict, with_config
+from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from archdial.cost.fit import Fit
 from archdial.cost.fitting import fitted
 from archdial.cost.table import REMAKE, CostEntry, CostNetwork, CostPart, CostTable, CostTerm
 from archdial.documents import is_version
-from archdial.errors import UsageError, short
+from archdial.errors import UsageError, cut, first_line, short
 from archdial.limits import Amount, Count, Text
-from archdial.validation import Place, validated
+from archdial.validation import Place, check_fields, validated
 
 FORMAT = "archdial.table"
 VERSION = 1
@@ -23,6 +23,9 @@ _AGAIN = "correct the file, or profile the network again"
 
 NEAR = 1e-3
 """How far an entry's latency may be from the sum of its parts, which it is; relative."""
+
+_MOST_PARTS, _MOST_KINDS, _MOST_NETWORKS = 400, 50, 1_000
+"""Of a table that is to be fitted while it is read; tables of large networks have half as many."""
 
 _MISSED, _MEAN, _WORST = 3.0, 0.05, 0.5
 """How many times its held-out error a fit may be off its own networks, to which it was fitted, and how much more."""
@@ -56,9 +59,9 @@ class _File:
     version: Literal[1]
     space: Text
     runtime: Header
-    terms: tuple[CostTerm, ...]
+    terms: Annotated[tuple[CostTerm, ...], Field(fail_fast=True)]
     parts: Mapping[str, CostPart] = field(default_factory=dict)
-    networks: tuple[CostNetwork, ...] = ()
+    networks: Annotated[tuple[CostNetwork, ...], Field(fail_fast=True)] = ()
     fit: Fit | None = None
 
 
@@ -92,7 +95,7 @@ def from_json(value: Mapping[str, Any], source: str) -> CostTable:
     runtime = {name: dict(file.runtime)[name] for name in value["runtime"]}
     table = CostTable(file.space, runtime, file.terms, file.parts, file.fit, file.networks)
     if file.fit is None:
-        table = fitted(table)
+        table = _fitted(table, source)
     else:
         _check_fit(table, file.fit, source)
     if table.fit is not None and (missing := next(_unnamed(file.terms), None)):
@@ -109,9 +112,13 @@ def _entry(entry: CostEntry) -> dict[str, Any]:
 def _check_header(value: Mapping[str, Any]) -> None:
     """Refuse another kind of file before any key of it is looked at."""
     if value.get("format") != FORMAT:
-        raise UsageError(f"the format is {short(value.get('format'))}, expected {FORMAT!r}: name a table of archdial")
+        raise UsageError(f"the format is {_shown(value.get('format'))}, expected {FORMAT!r}: name a table of archdial")
     if not is_version(value.get("version"), VERSION):
-        raise UsageError(f"the version is {short(value.get('version'))}, this archdial reads {VERSION}")
+        raise UsageError(f"the version is {_shown(value.get('version'))}, this archdial reads {VERSION}")
+
+
+def _shown(value: object) -> str:
+    return cut(repr(value)) if value is None or isinstance(value, str) else short(value)
 
 
 def _called(value: Mapping[str, Any], place: Place) -> str:
@@ -175,6 +182,27 @@ def _unnamed(terms: Sequence[CostTerm]) -> Iterator[str]:
         for entry in term.entries:
             if entry.latency_ms > 0 and not entry.parts:
                 yield title(term.choices, entry.options)
+
+
+def _fitted(table: CostTable, source: str) -> CostTable:
+    """Return `table` with a fit to its networks, if it has any; values of a file may be such that there is none."""
+    kinds = len({part.kind for part in table.parts.values()})
+    networks = table.networks
+    if networks and (len(table.parts) > _MOST_PARTS or kinds > _MOST_KINDS or len(networks) > _MOST_NETWORKS):
+        raise UsageError(
+            f"{source} has {len(table.parts):,} parts of {kinds:,} kinds, {len(networks):,} networks and no fit: "
+            f"expected at most {_MOST_PARTS}, {_MOST_KINDS} and {_MOST_NETWORKS:,}; leave out networks"
+        )
+    try:
+        found = fitted(table)
+        if found.fit is not None:
+            for value, name in ((found.fit, "fit"), (found.fit.held_out, "held_out"), (found.fit.plain, "plain")):
+                check_fields(value, name)
+    except (RuntimeError, ValueError, ArithmeticError) as error:
+        raise UsageError(
+            f"{source}: no fit to its networks was found ({cut(first_line(error), 200)}); {_AGAIN}"
+        ) from None
+    return found
 
 
 def _check_fit(table: CostTable, fit: Fit, source: str) -> None:

@@ -16,8 +16,8 @@ from archdial.space import Architecture, Space
 START = 1e-3
 
 
-MOST = 2**26
-"""Numbers of a hypernetwork: 256 MiB, a thousand times what a large space needs."""
+MOST = 2**24
+"""Numbers of a hypernetwork: 64 MiB, hundreds of times what a large space needs."""
 
 
 def check_numbers(count: int, what: str) -> None:

@@ -1,0 +1,41 @@
+"""A hundred thousand mutated files of every kind: each is refused by a sentence, or means what it says.
+
+`ARCHDIAL_MUTATED_FILES` is how many there are in all, `ARCHDIAL_MUTATED_SEED` begins others;
+`python benchmarks/mutated_files.py` prints figures.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from .kinds import kinds
+from .measuring import attempt
+
+FILES = int(os.environ.get("ARCHDIAL_MUTATED_FILES", "100000"))
+SEED = int(os.environ.get("ARCHDIAL_MUTATED_SEED", "0"))
+NAMES = list(kinds(Path()))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", NAMES)
+def test_mutated_files_are_refused_or_mean_what_they_say(name: str, tmp_path: Path) -> None:
+    kind = kinds(tmp_path)[name]()
+    figures = attempt(kind, max(1, kind.count * FILES // 100_000), SEED)
+    assert not figures.faults, ascii("; ".join(figures.faults))
+    assert figures.accepted, "none was read: the good file is none"
+    # A lock that cannot be understood, or a line of metrics, is passed over.
+    assert figures.refused or name in (".archdial.lock", "metrics.jsonl"), "none was refused"
+
+
+def test_there_are_a_hundred_thousand(tmp_path: Path) -> None:
+    counts = {name: kind().count for name, kind in kinds(tmp_path).items()}
+    assert sum(counts.values()) >= 100_000, counts

@@ -1,0 +1,204 @@
+"""What hangs or swells a reader: small files that ask for much are refused by a sentence, at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archdial.config import read_recipe
+from archdial.cost.table import CostTable
+from archdial.documents import DEEPEST, parse_json, sealed
+from archdial.errors import UsageError
+from archdial.recipe_file import read_yaml
+from archdial.storage import load_built, load_family, save_member
+
+from . import examples
+from .measuring import LONGEST_MESSAGE, LONGEST_SECONDS, MOST_MIB, _check_message, _peak
+from .mutations import nested
+
+DATA = "data: digits\nchannels: 1\n"
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 25))
+
+
+@contextmanager
+def small() -> Iterator[None]:
+    """Bear with no more than 5 s and 200 MiB."""
+    before, start = _peak(reset=True), time.perf_counter()
+    yield
+    assert time.perf_counter() - start < LONGEST_SECONDS
+    assert _peak() - before < MOST_MIB
+
+
+def refused(read: Callable[[], Any], match: str) -> None:
+    with small(), pytest.raises(UsageError, match=match) as caught:
+        read()
+    _check_message(str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        (BOMB, "more than 20,000 values once aliases stand"),
+        ("<<: &a {x: 1}\n" + BOMB, "more than 20,000 values"),
+        ("a: &a [*a]", "an alias stands within what it names"),
+        ("a: &a {b: *a}", "an alias stands within what it names"),
+        (DATA + "network: {cells: 100000000}", "network.cells is 100000000: expected at most 65,536"),
+        (DATA + "network: {cells: 60000}", "cells = 60000, nodes = 4: .* a supernet may hold 50,000"),
+        (DATA + "network: {nodes: 1000000}", "network.nodes is 1000000: expected at most 65,536"),
+        (DATA + "network: {nodes: 60000}", "nodes = 60000: .* a supernet may hold 50,000"),
+        (DATA + "network: {kind: nas_bench_201, cells: 60000}", "cells = 60000: .* a supernet may hold 50,000"),
+        (DATA + "search: {hypernet: {hidden: [30000, 30000]}}", "a hypernetwork may have 16,777,216"),
+        (DATA + "search: {hypernet: {hidden: 99999999999}}", "search.hypernet: hidden is 99999999999: expected a list"),
+        (DATA + "search: {hypernet: {kind: kernel, pivots: 1000000000}}", "pivots is 1000000000: expected at most"),
+        (DATA + "search: {hypernet: {kind: piecewise_constant, pieces: 100000}}", "pieces is 100000: expected at most"),
+        (DATA + f"limit: {'9' * 5_000}", "is no int"),
+        (DATA + f"limit: {10**400}", "limit is .*a number of 401 digits.*: expected"),
+        (DATA + f"search: {{learning_rate: {10**400}}}", "a number of 401 digits"),
+        (DATA + "search: {learning_rate: 1.0e+400}", "search.learning_rate is"),
+        (DATA + "search: {learning_rate: .nan}", "search.learning_rate is"),
+        ("x: " + "[" * 5_000, "sections stand more than 30 deep"),
+        ("x: " + "{a: " * 5_000, "sections stand more than 30 deep"),
+        ("- " * 5_000, "sections stand more than 30 deep"),
+        ("? [a, b]\n: 1", "line 1: a key is a list or a section"),
+        ("? {a: b}\n: 1", "line 1: a key is a list or a section"),
+        ("a: !!int abc", "line 1: 'abc' is no int"),
+        ("a: !!float abc", "line 1: 'abc' is no float"),
+        ("a: !!timestamp abc", "line 1: 'abc' is no timestamp"),
+        ("a: !!binary ä", "line 1: "),
+        ("a: 2020-13-45", "line 1: '2020-13-45' is no timestamp"),
+        ("a: !!python/object/apply:os.system [x]", "line 1: could not determine a constructor"),
+        ("a: !!set {b}", "it holds .*without tags"),
+        ("data: " + "x" * 99_000 + "\nchannels: 1", "data is .x*...: expected a text, its characters at most 500"),
+        ("a: 1\n" * 40_000, "it has 200,000 characters, expected at most 100,000"),
+        (f"{DATA}? {'k' * 90_000}\n: 1", "unknown key 'k*"),
+    ],
+    ids=lambda value: value[:40].replace("\n", " ") if isinstance(value, str) else None,
+)
+def test_recipes_that_swell(text: str, match: str) -> None:
+    refused(lambda: read_recipe(text, "mine.yaml"), match)
+
+
+def test_aliases_that_do_not_swell_are_read() -> None:
+    assert read_yaml("a: &a [1, 2]\nb: *a") == {"a": [1, 2], "b": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("[" * 100_000, f"nested more than {DEEPEST} levels deep"),
+        ('{"a":' * 100_000 + "1" + "}" * 100_000, f"nested more than {DEEPEST} levels deep"),
+        ('{"a": ' + "9" * 5_000 + "}", r"is damaged \(Exceeds the limit"),
+        ('{"a": 1e400}', r"is damaged \(it holds 1e400"),
+        ('{"a": -' + "9" * 400 + ".0}", r"is damaged \(it holds -9*\.\.\."),
+        ('{"a": NaN}', r"is damaged \(it holds NaN"),
+        ('{"a": 1, "a": 2}', r"is damaged \(the key 'a' stands twice"),
+        ('{"' + "k" * 10_000_000 + '": 1, "' + "k" * 10_000_000 + '": 1}', "the key 'kkk"),
+        ("x" * 10_000_000, "is damaged"),
+        ('"' + "\\" * 10_000_001, "is damaged"),
+    ],
+    ids=lambda value: value[:25] if isinstance(value, str) else None,
+)
+def test_json_that_swells(text: str, match: str) -> None:
+    data = text.encode()
+    refused(lambda: parse_json(data, "the file"), match)
+
+
+def table(**changes: Any) -> dict[str, Any]:
+    return {**examples.measured_table().to_json(), **changes}
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"space": "x" * 10_000_000}, "space is .*its characters at most 10,000"),
+        ({"version": "1" * 10_000_000}, "the version is .*this archdial reads 1"),
+        ({"format": ["a"] * 1_000_000}, "the format is .*expected 'archdial.table'"),
+        ({"terms": [0] * 1_000_000}, r"terms\[0\] is 0: expected a section"),
+        ({"terms": [{"choices": ["a" * 600] * 1_000, "entries": []}]}, "its characters at most 500"),
+        ({"parts": {"x" * 1_000_000: 1}}, r"parts.x*... is 1: expected a section"),
+        ({"networks": nested(45)}, "networks"),
+        ({"parts": {f"p{n}": 0 for n in range(300_000)}}, "parts.p0 is 0: expected a section"),
+        ({"runtime": {"device": 10**400, "runtime": "eager", "threads": 1, "batch_size": 1}}, "runtime.device is"),
+        ({"runtime": {"device": "cpu", "runtime": "eager", "threads": 10**400, "batch_size": 1}}, "runtime.threads is"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_tables_that_swell(change: dict[str, Any], match: str) -> None:
+    value = table(**change)
+    refused(lambda: CostTable.from_json(value, "the table"), match)
+
+
+def test_a_table_with_very_many_parts_and_networks() -> None:
+    whole = table()
+    part = whole["parts"]["conv/1"]
+    whole["parts"] = {**whole["parts"], **{f"k{n}/{n}": {**part, "kind": f"k{n}"} for n in range(3_000)}}
+    refused(lambda: CostTable.from_json(whole, "the table"), "expected at most")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return examples.folders("cells", tmp_path)[0]
+
+
+def renewed(folder: Path, name: str, change: Callable[[dict[str, Any]], None]) -> None:
+    value = json.loads((folder / name).read_text())
+    del value["sha256"]
+    change(value)
+    (folder / name).write_text(json.dumps(sealed(value)))
+
+
+@pytest.mark.parametrize(
+    ("plan", "match"),
+    [
+        ({"cells": 100_000_000}, "network.cells is 100000000: expected at most 65,536"),
+        ({"cells": 5_000}, "the network asks for more"),
+        ({"nodes": 1_000_000}, "network.nodes is 1000000"),
+        ({"channels": 65_536}, "the weights have .* of shape"),
+        ({"classes": 60_000}, "the weights have .* of shape"),
+        ({"image_size": [60_000, 60_000]}, "its images have"),
+        ({"in_channels": 10**400}, "network.in_channels is"),
+        ({"operations": ["sep_conv_3x3"] * 100_000}, "distinct names"),
+        ({"operations": [["none"]]}, r"network.operations\[0\] is"),
+    ],
+    ids=lambda value: str(value)[:30] if isinstance(value, dict) else None,
+)
+def test_families_that_swell(folder: Path, plan: dict[str, Any], match: str) -> None:
+    renewed(folder, "family.json", lambda value: value["network"].update(plan))
+    refused(lambda: load_family(folder), match)
+
+
+def test_a_hypernetwork_that_swells(folder: Path) -> None:
+    asked = {"kind": "mlp", "features": 1, "hidden": [8_000, 8_000]}
+    renewed(folder, "family.json", lambda value: value.update(hypernet=asked))
+    refused(lambda: load_family(folder), "a hypernetwork may have")
+
+
+def test_a_name_of_ten_megabytes(folder: Path) -> None:
+    renewed(folder, "family.json", lambda value: value["hypernet"].update(kind="x" * 10_000_000))
+    refused(lambda: load_family(folder), "hypernet.kind is .*its characters at most 500")
+
+
+def test_weights_that_say_more_than_they_hold(folder: Path) -> None:
+    header = json.dumps({"network.x": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}).encode()
+    data = len(header).to_bytes(8, "little") + header
+    (folder / "weights.safetensors").write_bytes(data)
+    renewed(folder, "family.json", lambda value: value.update(weights_sha256=hashlib.sha256(data).hexdigest()))
+    refused(lambda: load_family(folder), "weights.safetensors is damaged")
+
+
+def test_a_member_of_a_network_that_is_too_large(tmp_path: Path, folder: Path) -> None:
+    save_member(load_family(folder).at(0.1), tmp_path / "member")
+    renewed(tmp_path / "member", "architecture.json", lambda value: value["network"].update(channels=65_536))
+    refused(lambda: load_built(tmp_path / "member"), "of shape")
+
+
+def test_the_longest_message_is_cut() -> None:
+    assert len(str(UsageError("x" * 10_000_000))) <= LONGEST_MESSAGE
+    assert str(UsageError("\x1b[31m\ud800")).isprintable()
