@@ -26,7 +26,7 @@ def main() -> int:
     warnings.simplefilter("ignore")
     print("| kind | files | refused | accepted | seconds | worst s | worst MiB | faults |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
-    faults = []
+    faults = 0
     with tempfile.TemporaryDirectory() as place:
         for name, make in kinds(Path(place)).items():
             if asked.only and not any(part in name for part in asked.only):
@@ -36,10 +36,10 @@ def main() -> int:
             cells = (name, found.files, found.refused, found.accepted, f"{time.perf_counter() - start:.0f}")
             cells += (f"{found.worst_seconds:.2f}", f"{found.worst_mib:.0f}", len(found.faults))
             print("| " + " | ".join(map(str, cells)) + " |", flush=True)
-            faults += found.faults
-    for fault in faults:
-        print(ascii(fault)[:500])
-    return min(len(faults), 1)
+            for fault in found.faults:
+                print(ascii(fault)[:500], file=sys.stderr)
+            faults += len(found.faults)
+    return min(faults, 1)
 
 
 if __name__ == "__main__":
