@@ -24,7 +24,7 @@ from archdial.networks.gated import GatedNetwork
 from archdial.networks.gated.source import is_code, make_model
 from archdial.networks.nas_bench_201 import NasBench201
 from archdial.space import Choice, Space
-from archdial.validation import validated
+from archdial.validation import conforming, validated
 
 FROM_SCRATCH: dict[str, type[EdgeNetwork]] = {kind.kind: kind for kind in (CellNetwork, NasBench201)}
 _BODY = "body."
@@ -38,7 +38,7 @@ def open_network(
     trust: bool,
     *,
     choices: Sequence[ChoiceFile] | None = None,
-    built: bool = False,
+    taken: Mapping[str, str] | None = None,
 ) -> Supernet:
     """Return the network that a file describes by `value`, with new weights.
 
@@ -47,7 +47,7 @@ def open_network(
         model: that the gates are put on, if the caller has it.
         trust: call the code that the file names.
         choices: of a family; they make a network that stays closed, where its code is not called.
-        built: `tensors` are those of a member, which has only what it uses, under the names of the model.
+        taken: of a member the option at each choice; `tensors` are then what it uses, under the names of the model.
 
     Raises:
         UsageError: the kind is unknown, the plan cannot be or does not fit `tensors`, or it is closed without choices.
@@ -56,11 +56,14 @@ def open_network(
     if kind in FROM_SCRATCH:
         if model is not None:
             raise UsageError("this is a family of cells, which needs no model: leave out the model")
-        _check_plan(lambda: FROM_SCRATCH[kind].from_json(value), tensors, "", built)
-        return FROM_SCRATCH[kind].from_json(value)
+        made = FROM_SCRATCH[kind]
+        if taken is not None:
+            _check_member(made, value, tensors, taken)
+        _check_plan(lambda: made.from_json(value), tensors, "", taken is not None)
+        return made.from_json(value)
     if kind != GatedNetwork.kind:
         raise unknown("network", kind, [*FROM_SCRATCH, GatedNetwork.kind])
-    return _open_gates(validated(GatesFile, value, "network"), value, tensors, model, trust, choices, built)
+    return _open_gates(validated(GatesFile, value, "network"), value, tensors, model, trust, choices, taken is not None)
 
 
 def _open_gates(
@@ -117,6 +120,16 @@ def _check_plan(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], pr
             raise UsageError(f"the weights have {cut(name)} of shape {shapes}: restore a copy of the whole folder")
     if not built and (missing := next((name for name in planned if name not in tensors), None)):
         raise UsageError(f"the weights lack {missing}: restore a copy of the whole folder")
+
+
+def _check_member(
+    made: type[EdgeNetwork], value: Mapping[str, Any], tensors: Mapping[str, Tensor], taken: Mapping[str, str]
+) -> None:
+    """Refuse the plan of a member that has other choices, or fewer weights than cells, before it is made."""
+    plan: Any = conforming(made.plan_type, {name: item for name, item in value.items() if name != "kind"}, "network")
+    plan.space().parse(taken)
+    if plan.cells > len(tensors):
+        raise UsageError(f"network.cells is {plan.cells}, and there are {len(tensors)} weights: restore a copy")
 
 
 class _Unfilled(TorchFunctionMode):

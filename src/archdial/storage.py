@@ -227,8 +227,9 @@ def load_built(folder: str | Path, model: nn.Module | None = None, *, trust: boo
     try:
         file = validated(MemberFile, value)
         tensors = _read_tensors(Path(folder) / WEIGHTS, file.weights_sha256)
-        network = open_network(file.network, tensors, model, trust, built=True)
-        module = network.build(network.space.parse(file.member["architecture"]))
+        taken = file.member["architecture"]
+        network = open_network(file.network, tensors, model, trust, taken=taken)
+        module = network.build(network.space.parse(taken))
         load_state(module, tensors, "member")
         normalize = Normalize(file.normalize.mean, file.normalize.std)
         check_channels(network.input_shape, normalize, file.classes, module)

@@ -193,10 +193,18 @@ def test_weights_that_say_more_than_they_hold(folder: Path) -> None:
     refused(lambda: load_family(folder), "weights.safetensors is damaged")
 
 
-def test_a_member_of_a_network_that_is_too_large(tmp_path: Path, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("plan", "match"),
+    [
+        ({"channels": 65_536}, "the weights have .* of shape"),
+        ({"cells": 5_000}, "the architecture says nothing about|network.cells is 5000"),
+        ({"nodes": 150}, "the architecture says nothing about"),
+    ],
+)
+def test_members_of_networks_that_are_too_large(tmp_path: Path, folder: Path, plan: dict[str, Any], match: str) -> None:
     save_member(load_family(folder).at(0.1), tmp_path / "member")
-    renewed(tmp_path / "member", "architecture.json", lambda value: value["network"].update(channels=65_536))
-    refused(lambda: load_built(tmp_path / "member"), "of shape")
+    renewed(tmp_path / "member", "architecture.json", lambda value: value["network"].update(plan))
+    refused(lambda: load_built(tmp_path / "member"), match)
 
 
 def test_the_longest_message_is_cut() -> None:
