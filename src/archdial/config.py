@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from lightning_fabric import Fabric
 from pydantic import ConfigDict
@@ -18,7 +18,7 @@ from archdial.dial import Dial, make_dial
 from archdial.documents import read_bytes
 from archdial.errors import UsageError, unknown
 from archdial.hypernet import make_hypernet
-from archdial.limits import Count, CountOrNone, Name, Number, PlainName, Share, Text, Whole
+from archdial.limits import Count, CountOrNone, Name, NoFlag, Number, PlainName, Share, Text, Whole
 from archdial.network_settings import CellSettings, NetworkSettings, settings_type
 from archdial.published import Published
 from archdial.recipe_file import LARGEST, read_yaml, recipe_names, recipe_text
@@ -82,7 +82,7 @@ class Recipe:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     data: Name
-    channels: Literal[1, 3]
+    channels: Annotated[Literal[1, 3], NoFlag]
     name: PlainName = "search"
     about: Text = ""
     weights: Whole | Number = 0.5

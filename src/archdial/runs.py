@@ -15,7 +15,7 @@ from archdial.cost.profile import profile
 from archdial.cost.table import CostTable
 from archdial.cost.tables import Tables, load_tables, tables_json
 from archdial.data import DataSet, SearchData, load, split
-from archdial.documents import check_seal, digest, read_json, sealed
+from archdial.documents import check_seal, digest, is_version, read_json, sealed
 from archdial.errors import UsageError
 from archdial.family import Family
 from archdial.files import write_json
@@ -135,7 +135,7 @@ def read_run(folder: Path) -> Run:
         raise UsageError(f"no run at {folder}: name the folder that `archdial search --out` wrote")
     path = folder / CONFIG
     value = read_json(path, "configuration of a run")
-    if (value.get("format"), value.get("version")) != (FORMAT, VERSION):
+    if value.get("format") != FORMAT or not is_version(value.get("version"), VERSION):
         raise UsageError(f"{path} is no configuration of version {VERSION}: name the folder of a run")
     check_seal(value, path, "restore a copy, or search again")
     try:

@@ -13,6 +13,9 @@ from archdial.errors import UsageError
 
 MODES = {1: "L", 3: "RGB"}
 
+MOST_PIXELS = 2**24
+"""Of one image: all are held in memory at one size, and a header of some bytes can claim any."""
+
 
 def decode(
     encoded: Iterable[tuple[str, bytes | Path]],
@@ -51,6 +54,8 @@ def _decode_one(name: str, data: bytes | Path, mode: str, kind: str | None) -> t
     try:
         raw = data.read_bytes() if isinstance(data, Path) else data
         with _open(raw, kind) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"it has {image.width} × {image.height} pixels, more than {MOST_PIXELS:,}")
             image.load()
             depth, found = image.mode, image.format
             converted = image if depth == mode else image.convert(mode)

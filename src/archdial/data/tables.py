@@ -182,7 +182,7 @@ def _codes(table: Table, names: tuple[str, ...]) -> Tensor:
     codes = []
     for row, label in enumerate(table.labels):
         code = index.get(label) if isinstance(label, str) else label
-        if code is None or not 0 <= code < len(names):
+        if not isinstance(code, int) or not 0 <= code < len(names):
             expected = f"one of {', '.join(names[:10])}" if isinstance(label, str) else f"0 to {len(names) - 1}"
             raise UsageError(
                 f"row {row} of {table.name} has the label {label!r}, expected {expected}: "

@@ -132,8 +132,8 @@ def _check_notes(name: str, found: Any, known: frozenset[str]) -> None:
         for key, note in notes.items():
             if note is not None and not (isinstance(note, Tensor) and note.is_floating_point()):
                 raise ValueError(f"{name} noted {key} as {type(note).__name__}, expected a tensor of numbers")
-            if key == "step" and isinstance(note, Tensor) and bool((note < 0).any()):
-                raise ValueError(f"{name} noted a negative number of steps, expected 0 or more")
+            if key == "step" and isinstance(note, Tensor) and (note.numel() != 1 or bool((note < 0).any())):
+                raise ValueError(f"{name} noted no number of steps, expected one, 0 or more")
 
 
 def _check_shapes(optimizer: Any) -> None:

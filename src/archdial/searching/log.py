@@ -7,11 +7,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from archdial.documents import parse_json
+from archdial.errors import UsageError
 from archdial.files import naming, write_text
+from archdial.limits import CountOrNone
 from archdial.progress import Bar, NoBar
 from archdial.searching.board import Board
 from archdial.searching.checkpoint import Place
 from archdial.searching.steps import Figures
+from archdial.validation import conforming
 
 METRICS = "metrics.jsonl"
 
@@ -56,12 +60,13 @@ def _forget_after(path: Path, place: Place) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
-            value = json.loads(line)
-        except json.JSONDecodeError:
-            # The line on which the run was killed.
+            value = parse_json(line.encode(), "a line")
+            at = conforming(tuple[CountOrNone, CountOrNone], value["place"])
+        except (UsageError, TypeError, KeyError):
+            # The line on which the run was killed, or one that was damaged: a log decides nothing.
             continue
-        if tuple(value["place"]) < (place.phase, place.epoch):
+        if at < (place.phase, place.epoch):
             kept.append(line + "\n")
     write_text(path, "".join(kept))
