@@ -56,20 +56,20 @@ Json = dict[str, Any]
 def kinds(place: Path) -> dict[str, Callable[[], Kind]]:
     """Return what makes each kind, by name; files are written to the folder `place`."""
     makers: dict[str, Callable[[], Kind]] = {
-        "recipe.yaml": lambda: _recipe_values(1_200),
+        "recipe.yaml": lambda: _recipe_values(900),
         "recipe.yaml, damaged": lambda: _recipe_texts(2_000),
         "table.json": lambda: _table(place, 50_000),
         "table.json, to be fitted": lambda: _unfitted_table(place, 400),
         "tables.json": lambda: _tables(place, 4_000),
-        "family.json of cells": lambda: _families(place, "cells", 3_000),
-        "family.json of NAS-Bench-201": lambda: _families(place, "nas_bench_201", 600),
-        "family.json of several devices": lambda: _families(place, "devices", 1_500),
+        "family.json of cells": lambda: _families(place, "cells", 1_800),
+        "family.json of NAS-Bench-201": lambda: _families(place, "nas_bench_201", 400),
+        "family.json of several devices": lambda: _families(place, "devices", 900),
         "family.json of gates": lambda: _families(place, "gates", 30),
         "family.json of foreign gates": lambda: _families(place, "closed", 1_600),
         "weights.safetensors": lambda: _family_weights(place, 800),
         "architecture.json": lambda: _members(place, 800),
         "config.json": lambda: _configs(place, 1_200),
-        "checkpoint.pt": lambda: _checkpoints(place, 800),
+        "checkpoint.pt": lambda: _checkpoints(place, 500),
         "weights of gates": lambda: _model_weights(place, 1_200),
         "metrics.jsonl": lambda: _metrics(place, 500),
         ".archdial.lock": lambda: _locks(6_000),
@@ -78,7 +78,7 @@ def kinds(place: Path) -> dict[str, Callable[[], Kind]]:
     }
     readers = {"members": report_numbers, "comparison": read_comparison, "experiments": read_experiments}
     for name, reader in readers.items():
-        makers[f"{name}.json"] = lambda name=name, reader=reader: _results(place, name, reader, 8_400)  # type: ignore[misc]
+        makers[f"{name}.json"] = lambda name=name, reader=reader: _results(place, name, reader, 9_400)  # type: ignore[misc]
     return makers
 
 

@@ -65,7 +65,8 @@ def as_table(name: str, folder: Path, table: Any) -> Table:
     """Return the image and label columns of an Arrow `table`; paths in it are relative to `folder`."""
     image, label = find_columns(name, table.schema)
     names = _features(table.schema).get(label, {}).get("names")
-    return Table(name, folder, table.column(image), table.column(label).to_pylist(), tuple(names) if names else None)
+    known = tuple(names) if isinstance(names, list) and all(isinstance(one, str) for one in names) else ()
+    return Table(name, folder, table.column(image), table.column(label).to_pylist(), known or None)
 
 
 def find_columns(name: str, schema: Any) -> tuple[str, str]:

@@ -130,9 +130,12 @@ def _check_notes(name: str, found: Any, known: frozenset[str]) -> None:
         if notes and {*notes} != known:
             raise ValueError(f"{name} noted {short(list(notes))}, expected {', '.join(sorted(known))}")
         for key, note in notes.items():
-            if note is not None and not (isinstance(note, Tensor) and note.is_floating_point()):
+            # SGD notes nothing before its first step with momentum, and says so.
+            if note is None and key == "momentum_buffer":
+                continue
+            if not (isinstance(note, Tensor) and note.is_floating_point()):
                 raise ValueError(f"{name} noted {key} as {type(note).__name__}, expected a tensor of numbers")
-            if key == "step" and isinstance(note, Tensor) and (note.numel() != 1 or bool((note < 0).any())):
+            if key == "step" and (note.numel() != 1 or not bool(note >= 0)):
                 raise ValueError(f"{name} noted no number of steps, expected one, 0 or more")
 
 

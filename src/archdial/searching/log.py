@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,12 +11,10 @@ from typing import Self
 from archdial.documents import parse_json
 from archdial.errors import UsageError
 from archdial.files import naming, write_text
-from archdial.limits import CountOrNone
 from archdial.progress import Bar, NoBar
 from archdial.searching.board import Board
 from archdial.searching.checkpoint import Place
 from archdial.searching.steps import Figures
-from archdial.validation import conforming
 
 METRICS = "metrics.jsonl"
 
@@ -56,17 +55,20 @@ class RunLog:
 
 
 def _forget_after(path: Path, place: Place) -> None:
-    """Drop the lines of epochs that a resumed run will repeat."""
+    """Drop the lines of epochs that a resumed run will repeat, and those that are none: a log decides nothing."""
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
-        try:
-            value = parse_json(line.encode(), "a line")
-            at = conforming(tuple[CountOrNone, CountOrNone], value["place"])
-        except (UsageError, TypeError, KeyError):
-            # The line on which the run was killed, or one that was damaged: a log decides nothing.
-            continue
-        if at < (place.phase, place.epoch):
-            kept.append(line + "\n")
-    write_text(path, "".join(kept))
+    kept = [
+        line for line in path.read_bytes().splitlines() if (_place(line) or (math.inf,)) < (place.phase, place.epoch)
+    ]
+    write_text(path, "".join(line.decode() + "\n" for line in kept))
+
+
+def _place(line: bytes) -> tuple[float, ...] | None:
+    """Return phase and epoch of a line; None for one on which the run was killed, or that was damaged since."""
+    try:
+        found = parse_json(line, "a line")["place"]
+    except (UsageError, KeyError, TypeError):
+        return None
+    whole = isinstance(found, list) and len(found) == 2 and all(type(number) is int for number in found)
+    return tuple(found) if whole else None
