@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -84,7 +85,9 @@ def _open_gates(
     if model is None and source is not None and not is_code(source.name):
         name, width, shape, classes = source.name, source.width, source.input_shape, source.classes
         _check_plan(lambda: make_model(name, width, shape, classes), tensors, "" if built else _BODY, built)
-    return GatedNetwork.from_json(value, model, trust=trust)
+    # Of the source what the validator knows: other keys would be arguments of `make_model`.
+    known = None if source is None else {**asdict(source), "input_shape": list(source.input_shape)}
+    return GatedNetwork.from_json({**value, "source": known}, model, trust=trust)
 
 
 def space_of(choices: Sequence[ChoiceFile]) -> Space:

@@ -15,7 +15,7 @@ from archdial.cost.table import CostTable
 from archdial.data import Normalize
 from archdial.devices import Devices
 from archdial.dial import make_dial
-from archdial.documents import check_seal, is_version, read_bytes, read_json, sealed
+from archdial.documents import check_seal, digest, is_version, read_bytes, read_json, sealed
 from archdial.errors import UsageError, cut, short
 from archdial.family import Family
 from archdial.family_file import FORMAT, MEMBER_FORMAT, VERSION, FamilyFile, MemberFile
@@ -128,7 +128,10 @@ def _answering(file: FamilyFile, hypernet: Hypernetwork) -> dict[str, Any]:
     """Return table, dial and hypernetwork of the hardware that the family answers for, and all of it if several."""
     if file.devices is not None:
         own = file.devices.each.get(str(file.device))
-        if own is not None and (own.table, own.dial) != (file.table, file.dial):
+        # By digest, as to Python true is 1.
+        if own is not None and digest({"table": own.table, "dial": own.dial}) != digest(
+            {"table": file.table, "dial": file.dial}
+        ):
             raise UsageError(f"its table or dial is another than that of its device {file.device!r}: restore a copy")
         return Devices.of(file.devices, hypernet).view(str(file.device))
     if file.device is not None:

@@ -259,7 +259,7 @@ def _other_list(value: list[Any], dice: Random) -> list[Any]:
         case 1:
             value[place], value[other] = value[other], value[place]
         case 2:
-            return value * dice.choice((2, 2, 3, 400))
+            return value * dice.choice((2, 2, 3, 400 if len(value) < 100 else 2))
         case 3:
             value.insert(place, _strange(dice))
         case 4:

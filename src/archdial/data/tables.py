@@ -56,7 +56,7 @@ def read_parquet(path: Path) -> Table:
             schema = file.schema_arrow
             columns = find_columns(str(path), schema)
             table = file.read(columns=list(columns)).replace_schema_metadata(schema.metadata)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read as parquet ({error}): restore a copy of it") from None
     return as_table(str(path), path.parent, table)
 
