@@ -40,9 +40,11 @@ class Table:
 
     def _source(self, value: Any) -> bytes | Path:
         fields = value if isinstance(value, dict) else {"bytes": value}
-        if fields["bytes"] is None and fields.get("path"):
+        data = fields.get("bytes")
+        if data is None and fields.get("path"):
             return self.folder / str(fields["path"])
-        return bytes(fields["bytes"] or b"")
+        # A number is no image, and so many bytes of nothing to Python.
+        return data if isinstance(data, bytes) else b""
 
 
 def read_parquet(path: Path) -> Table:
