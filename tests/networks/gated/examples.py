@@ -311,7 +311,7 @@ def as_it_was(network: nn.Module, training: bool = False) -> Iterator[None]:
     """Run in a mode, and put mode, type, parameters, statistics and gradients back."""
     mode, state = network.training, copy.deepcopy(network.state_dict())
     try:
-        network.train(training)
+        network.train(training).zero_grad()  # the network is shared: another test may have left gradients
         yield
     finally:
         network.float().load_state_dict(state)
