@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -204,6 +205,7 @@ def recipe_from_json(value: Mapping[str, Any]) -> Recipe:
     return validated(Recipe, value)
 
 
+@functools.cache  # A Fabric takes a hundredth of a second, and each recipe asks
 def _check_precision(name: str) -> None:
     try:
         Fabric(accelerator="cpu", precision=name)  # type: ignore[arg-type]
