@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from archdial.config import load_recipe, read_recipe, recipe_from_json, recipe_names
 from archdial.errors import UsageError
+from archdial.limits import Precision
 
 LEAST = "data: digits\nchannels: 1\n"
 
@@ -62,7 +64,7 @@ def test_values_as_yaml_users_write_them() -> None:
         ("search: {paths: shared}", ("search.paths", "did you mean 'shares'")),
         ("search: {temperature: {start: -1.0}}", ("search.temperature.start is -1", "above 0")),
         ("search: {cost: latency}", ("cost column 'latency'", "did you mean 'latency_ms'")),
-        ("search: {precision: half}", ("search.precision = 'half'", "32-true")),
+        ("search: {precision: half}", ("unknown search.precision 'half'", "32-true")),
         ("search: {hypernet: {kind: mpl}}", ("search.hypernet", "did you mean 'mlp'")),
         ("search: {hypernet: {kind: mlp, hiden: [8]}}", ("search.hypernet", "did you mean 'hidden'")),
         ("weights: most", ('weights is "most"', "expected a whole number or a number")),
@@ -158,3 +160,10 @@ def test_what_makes_no_sense(more: str, part: str) -> None:
     with pytest.raises(UsageError) as caught:
         read_recipe(text + more + "\n", "mine.yaml")
     assert part in str(caught.value)
+
+
+def test_precisions_are_those_of_fabric() -> None:
+    from lightning_fabric.connector import _PRECISION_INPUT_STR, _PRECISION_INPUT_STR_ALIAS
+
+    ours = get_args(Precision)
+    assert {*ours} == {*get_args(_PRECISION_INPUT_STR), *get_args(_PRECISION_INPUT_STR_ALIAS)}

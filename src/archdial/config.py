@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from lightning_fabric import Fabric
 from pydantic import ConfigDict
 
 from archdial.cost.rounds import REPEATS
@@ -103,7 +101,6 @@ class Recipe:
         check_column(self.search.cost)
         if self.table is not None and self.tables is not None:
             raise UsageError("table and tables: name the one file, or the files of several devices")
-        _check_precision(self.search.precision)
         _check_hypernet(self)
 
     def make_dial(self) -> Dial:
@@ -203,14 +200,6 @@ def recipe_from_json(value: Mapping[str, Any]) -> Recipe:
         # First alone: of a union every arm would have its say.
         validated(settings_type(network), network, "network")
     return validated(Recipe, value)
-
-
-@functools.cache  # A Fabric takes a hundredth of a second, and each recipe asks
-def _check_precision(name: str) -> None:
-    try:
-        Fabric(accelerator="cpu", precision=name)  # type: ignore[arg-type]
-    except ValueError:
-        raise UsageError(f"search.precision = {name!r}: expected 32-true, bf16-mixed or another of Fabric's") from None
 
 
 def _check_hypernet(recipe: Recipe) -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
-from lightning_fabric import Fabric
 
-from archdial.errors import UsageError
+from archdial.errors import UsageError, first_line
+from archdial.limits import Precision
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
-def fabric_on(device: str, precision: str) -> Fabric:
+def fabric_on(device: str, precision: Precision) -> Fabric:
     """Return a Fabric of one device: `cpu`, `cuda` or `cuda:N`.
 
     Raises:
-        UsageError: there is no such device.
+        UsageError: there is no such device, or it cannot compute with this precision.
     """
+    from lightning_fabric import Fabric  # seconds, which whoever only opens a family need not wait
+
     try:
         named = torch.device(device)
     except RuntimeError:
@@ -21,4 +28,7 @@ def fabric_on(device: str, precision: str) -> Fabric:
     if named.type == "cuda" and not (named.index or 0) < torch.cuda.device_count():
         raise UsageError(f"device {device!r}: this machine has {torch.cuda.device_count()} CUDA devices, try cpu")
     devices = 1 if named.index is None or named.type == "cpu" else [named.index]
-    return Fabric(accelerator=named.type, devices=devices, precision=precision)  # type: ignore[arg-type]
+    try:
+        return Fabric(accelerator=named.type, devices=devices, precision=precision)
+    except (ImportError, ValueError) as error:
+        raise UsageError(f"precision {precision!r} on {device}: {first_line(error)}, try 32-true") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Strict
 
@@ -83,3 +83,19 @@ def _plain(name: str) -> str:
 
 PlainName = Annotated[str, Strict(), Field(min_length=1, max_length=100), AfterValidator(_plain)]
 """Of a run's folder, of named hardware."""
+
+Precision = Literal[
+    "32-true",
+    "bf16-mixed",
+    "16-mixed",
+    "64-true",
+    "bf16-true",
+    "16-true",
+    "transformer-engine",
+    "transformer-engine-float16",
+    "64",
+    "32",
+    "16",
+    "bf16",
+]
+"""Of lightning-fabric, whose import takes longer than a family takes to answer: so its names are written here."""

@@ -16,7 +16,7 @@ from archdial.data import Images, Normalize, augment, batches
 from archdial.device import fabric_on
 from archdial.distillation import apart
 from archdial.errors import RunError
-from archdial.limits import Count, Factor, Positive, Rate, Share
+from archdial.limits import Count, Factor, Positive, Precision, Rate, Share
 from archdial.memory import keep_freed_memory
 from archdial.networks.layout import laid_out, lay_out
 from archdial.progress import Bar, NoBar
@@ -45,7 +45,7 @@ class TrainSettings:
     augment: bool = True
     distillation: Share = 0.5
     temperature: Rate = 2.0
-    precision: str = "32-true"
+    precision: Precision = "32-true"
 
     def __post_init__(self) -> None:
         check_fields(self, "train")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from archdial.errors import UsageError, unknown
-from archdial.limits import Count, CountOrNone, Factor, Positive, Rate, Share
+from archdial.limits import Count, CountOrNone, Factor, Positive, Precision, Rate, Share
 from archdial.relaxation import RELAXATIONS, Temperature
 from archdial.searching.paths import PATHS
 from archdial.validation import check_fields
@@ -83,7 +83,7 @@ class SearchSettings:
     turns: CountOrNone = 0
     distillation: Share = 0.5
     calibration_images: Count = 512
-    precision: str = "32-true"
+    precision: Precision = "32-true"
 
     def __post_init__(self) -> None:
         check_fields(self, "search")

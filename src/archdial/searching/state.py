@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from archdial.cost.base import Cost
@@ -28,6 +27,9 @@ from archdial.searching.evaluation import losses as losses_of
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.searching.settings import SearchSettings
 from archdial.space import Architecture
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass
