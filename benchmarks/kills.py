@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -41,8 +42,8 @@ profile: {networks: 0, repeats: 3}
 """
 
 
-def in_a_process(work: Callable[[], object], after: float | None = None) -> int:
-    """Do `work` in a fork, killed by SIGKILL `after` so many seconds; return its exit status."""
+def in_a_process(work: Callable[[], object], until: Callable[[], object] | None = None) -> int:
+    """Do `work` in a fork, killed by SIGKILL as soon as `until` returns; return its exit status."""
     child = os.fork()
     if child == 0:
         status = 0
@@ -55,8 +56,8 @@ def in_a_process(work: Callable[[], object], after: float | None = None) -> int:
             except BaseException:
                 status = 99
         os._exit(status)
-    if after is not None:
-        time.sleep(after)
+    if until is not None:
+        until()
         os.kill(child, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
@@ -85,7 +86,8 @@ def kills(place: Path, recipe: Path, table: Path, expected: str, seconds: float,
     for number in range(count):
         folder = place / f"killed{number}"
         for _ in range(2):
-            in_a_process(search(recipe, table, folder), dice.uniform(0, 1.1 * seconds))
+            moment = dice.uniform(0, 1.1 * seconds)
+            in_a_process(search(recipe, table, folder), until=partial(time.sleep, moment))
             left += any(path.name.startswith(".") and "lock" not in path.name for path in hidden(folder))
         status = in_a_process(search(recipe, table, folder))
         equal = status == 0 and content(folder) == expected
@@ -104,11 +106,12 @@ def hidden(folder: Path) -> list[Path]:
 def flips(place: Path, recipe: Path, table: Path, expected: str, count: int) -> None:
     """Flip `count` bits in each file of a run, one at a time; print how often it was refused or made no difference."""
     stopped, done = place / "stopped", place / "whole"
-    while not (stopped / checkpoint.NAME).exists():
-        shutil.rmtree(stopped, ignore_errors=True)
-        in_a_process(search(recipe, table, stopped), 1.5)
-        if (stopped / "family.json").exists():
-            (stopped / "family.json").unlink()
+
+    def saved() -> None:
+        while not (stopped / checkpoint.NAME).exists():
+            time.sleep(0.01)
+
+    in_a_process(search(recipe, table, stopped), until=saved)
     for folder, names in ((stopped, (runs.CONFIG, runs.TABLE, checkpoint.NAME)), (done, ("family.json", runs.WEIGHTS))):
         for name in names:
             print(f"{name}: {dict(flipped(folder, name, recipe, table, expected, count))}")
