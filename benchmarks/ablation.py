@@ -22,17 +22,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from archdial.config import Recipe, load_recipe
-from archdial.cost.profile import profile
-from archdial.cost.table import CostTable
+from archdial.common.metrics import hypervolume
+from archdial.common.progress import Bar
+from archdial.cost.making.profiling import profile
+from archdial.cost.table.table import CostTable
 from archdial.data import DataSet, Images, load, split
 from archdial.dial import make_dial
-from archdial.family import Family
+from archdial.families.family import Family
+from archdial.families.searched import search
 from archdial.hypernet import HYPERNETS
-from archdial.metrics import hypervolume
-from archdial.progress import Bar
 from archdial.relaxation import RELAXATIONS
-from archdial.run import search
+from archdial.runs.recipe import Recipe, load_recipe
 from archdial.searching.evaluation import Evaluator
 from archdial.space import Architecture
 

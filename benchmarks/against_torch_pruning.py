@@ -21,12 +21,14 @@ import torch
 import torch_pruning
 from torch import nn
 
-from archdial.cost.profile import measure_many
+from archdial.comparing.measured import accuracy
+from archdial.cost.making.profiling import measure_many
 from archdial.data import Images
-from archdial.family import Family
-from archdial.measure import accuracy
-from archdial.runs import load_data, open_family, read_run
-from archdial.training import TrainSettings, train
+from archdial.families.family import Family
+from archdial.runs.folder import read_run
+from archdial.runs.images import load_data
+from archdial.runs.opening import open_family
+from archdial.training.plain_network import TrainSettings, train
 
 RATIOS = [number / 40 for number in range(1, 39)]
 Shape = tuple[int, ...]

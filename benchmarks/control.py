@@ -14,12 +14,12 @@ import json
 
 import torch
 
+from archdial.common.metrics import spearman
+from archdial.comparing.measured import with_latency
 from archdial.dial import OperationSimplex, Scalar
-from archdial.family import Family
-from archdial.measure import with_latency
-from archdial.metrics import spearman
-from archdial.redialling import redial
-from archdial.storage import load_family
+from archdial.families.family import Family
+from archdial.families.redialling import redial
+from archdial.families.storage import load_family
 
 
 def along_lambda(family: Family, count: int, repeats: int) -> dict[str, object]:

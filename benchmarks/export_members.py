@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 
-from archdial.errors import RunError
+from archdial.common.errors import RunError
+from archdial.common.progress import Bar
 from archdial.exporting import FORMATS, Exported, export, make_format
-from archdial.member import Member
-from archdial.progress import Bar
-from archdial.runs import open_family
+from archdial.families.member import Member
+from archdial.runs.opening import open_family
 
 
 def exported(members: list[Member], name: str, folder: Path, bar: Bar) -> list[Exported | RunError]:

@@ -15,12 +15,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from archdial.config import load_recipe
-from archdial.cost.checking import check
-from archdial.cost.profile import profile
+from archdial.common.files import write_json
+from archdial.common.progress import Bar
+from archdial.cost.making.checking import check
+from archdial.cost.making.profiling import profile
 from archdial.data import load
-from archdial.files import write_json
-from archdial.progress import Bar
+from archdial.runs.recipe import load_recipe
 
 
 def main() -> None:

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import torch
 
-from archdial.family import Family
-from archdial.metrics import hypervolume
-from archdial.progress import Bar
-from archdial.runs import Run, load_data, open_family, read_run
+from archdial.common.metrics import hypervolume
+from archdial.common.progress import Bar
+from archdial.families.family import Family
+from archdial.runs.folder import Run, read_run
+from archdial.runs.images import load_data
+from archdial.runs.opening import open_family
 from archdial.searching.candidates import front, mutated, unseen
 from archdial.searching.evaluation import Evaluated, Evaluator
 from archdial.searching.paths import make_paths

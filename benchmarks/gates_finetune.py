@@ -14,12 +14,14 @@ from pathlib import Path
 
 import torch
 
-from archdial.cost.profile import measure_many
-from archdial.family import Family
-from archdial.measure import accuracy
-from archdial.member import Member
-from archdial.runs import load_data, open_family, read_run
-from archdial.training import TrainSettings
+from archdial.comparing.measured import accuracy
+from archdial.cost.making.profiling import measure_many
+from archdial.families.family import Family
+from archdial.families.member import Member
+from archdial.runs.folder import read_run
+from archdial.runs.images import load_data
+from archdial.runs.opening import open_family
+from archdial.training.plain_network import TrainSettings
 
 
 def timed(family: Family, members: list[Member], batch: int) -> dict[Member, float]:

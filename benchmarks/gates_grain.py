@@ -16,10 +16,10 @@ from pathlib import Path
 
 from torch import nn
 
-from archdial.cost.profile import measure_many
-from archdial.networks.gated import GatedNetwork
-from archdial.networks.gated.grain import GRAIN
-from archdial.runs import open_family
+from archdial.cost.making.profiling import measure_many
+from archdial.networks.graph import GatedNetwork
+from archdial.networks.graph.grain import GRAIN
+from archdial.runs.opening import open_family
 from archdial.space import Architecture
 
 

@@ -21,8 +21,8 @@ import torch
 from torch.nn import functional
 
 from archdial import Scalar, gates, profile
+from archdial.common.memory import keep_freed_memory
 from archdial.data import Images, SearchData
-from archdial.memory import keep_freed_memory
 from archdial.networks.backbones import resnet18
 from archdial.searching.settings import SearchSettings
 from archdial.searching.state import SearchState, begin

@@ -23,13 +23,15 @@ from pathlib import Path
 
 import torch
 
-from archdial import runs
-from archdial.config import load_recipe
-from archdial.digests import digest_of
-from archdial.errors import UsageError
+from archdial.common.digests import digest_of
+from archdial.common.errors import UsageError
+from archdial.common.versions import versions
+from archdial.families.storage import WEIGHTS, load_family
+from archdial.runs.beginning import new_run, resumed_run
+from archdial.runs.folder import CONFIG, TABLE
+from archdial.runs.recipe import load_recipe
+from archdial.runs.search_run import search_run
 from archdial.searching import checkpoint
-from archdial.storage import load_family
-from archdial.versions import versions
 
 RECIPE = """
 data: digits
@@ -67,9 +69,9 @@ def search(recipe: Path, table: Path, folder: Path) -> Callable[[], object]:
 
     def call() -> None:
         chosen = load_recipe(str(recipe))
-        begun = (folder / runs.CONFIG).exists()
-        run = runs.resumed_run(folder, chosen) if begun else runs.new_run(folder, chosen, seed=3)
-        runs.search(run, table=None if begun else table)
+        begun = (folder / CONFIG).exists()
+        run = resumed_run(folder, chosen) if begun else new_run(folder, chosen, seed=3)
+        search_run(run, table=None if begun else table)
 
     return call
 
@@ -112,7 +114,7 @@ def flips(place: Path, recipe: Path, table: Path, expected: str, count: int) -> 
             time.sleep(0.01)
 
     in_a_process(search(recipe, table, stopped), until=saved)
-    for folder, names in ((stopped, (runs.CONFIG, runs.TABLE, checkpoint.NAME)), (done, ("family.json", runs.WEIGHTS))):
+    for folder, names in ((stopped, (CONFIG, TABLE, checkpoint.NAME)), (done, ("family.json", WEIGHTS))):
         for name in names:
             print(f"{name}: {dict(flipped(folder, name, recipe, table, expected, count))}")
 
@@ -133,7 +135,7 @@ def flipped(folder: Path, name: str, recipe: Path, table: Path, expected: str, c
 
 def ended(folder: Path, name: str, recipe: Path, table: Path, expected: str) -> str:
     """Return how the run in `folder` ends."""
-    if name in ("family.json", runs.WEIGHTS):
+    if name in ("family.json", WEIGHTS):
         status = in_a_process(lambda: load_family(folder))
         return {0: "read", 2: "refused"}.get(status, f"exit {status}")
     status = in_a_process(search(recipe, table, folder))
@@ -152,14 +154,14 @@ def main() -> None:
         place = Path(name)
         recipe, first, whole = place / "recipe.yaml", place / "first", place / "whole"
         recipe.write_text(RECIPE, encoding="utf-8")
-        in_a_process(lambda: runs.search(runs.new_run(first, load_recipe(str(recipe)), seed=3)))
+        in_a_process(lambda: search_run(new_run(first, load_recipe(str(recipe)), seed=3)))
         begun = time.perf_counter()
-        in_a_process(search(recipe, first / runs.TABLE, whole))
+        in_a_process(search(recipe, first / TABLE, whole))
         seconds, expected = time.perf_counter() - begun, content(whole)
         assert expected == content(first) and digest_of([expected])
         print(f"{versions()}; a search alone takes {seconds:.1f} s")
-        kills(place, recipe, first / runs.TABLE, expected, seconds, asked.kills)
-        flips(place, recipe, first / runs.TABLE, expected, asked.flips)
+        kills(place, recipe, first / TABLE, expected, seconds, asked.kills)
+        flips(place, recipe, first / TABLE, expected, asked.flips)
 
 
 if __name__ == "__main__":

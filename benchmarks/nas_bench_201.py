@@ -23,9 +23,10 @@ import numpy
 import torch
 
 from archdial import Scalar, add_device, redial
-from archdial.family import Family
-from archdial.metrics import kendall_tau
-from archdial.runs import open_family, read_run
+from archdial.common.metrics import kendall_tau
+from archdial.families.family import Family
+from archdial.runs.folder import read_run
+from archdial.runs.opening import open_family
 from archdial.space import Architecture
 from nas_bench_201_tables import Array, Truth, chosen, counts, read
 

@@ -23,12 +23,13 @@ import numpy
 import torch
 from numpy.typing import NDArray
 
-from archdial.cost.counting import count
-from archdial.cost.expected import ExpectedCost
-from archdial.cost.table import CostEntry, CostTable, CostTerm
-from archdial.metrics import hypervolume, kendall_tau
-from archdial.networks.nas_bench_201 import Plan, architecture_of
-from archdial.networks.operations import make_operation
+from archdial.common.metrics import hypervolume, kendall_tau
+from archdial.cost.making.counting import count
+from archdial.cost.pricing.expected import ExpectedCost
+from archdial.cost.table.table import CostTable
+from archdial.cost.table.terms import CostEntry, CostTerm
+from archdial.networks.cells.nas_bench_201 import Plan, architecture_of
+from archdial.networks.cells.operations import make_operation
 from archdial.space import Architecture, Space
 
 Array = NDArray[numpy.float64]

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import torch
 
-from archdial.measure import accuracy
-from archdial.progress import Bar
-from archdial.runs import load_data, open_family, read_run
-from archdial.training import TrainSettings, restart, train
+from archdial.common.progress import Bar
+from archdial.comparing.measured import accuracy
+from archdial.runs.folder import read_run
+from archdial.runs.images import load_data
+from archdial.runs.opening import open_family
+from archdial.training.plain_network import TrainSettings, restart, train
 
 PUBLISHED = {5120: 0.792, 12320: 0.814, 38304: 0.825, 143488: 0.850}
 

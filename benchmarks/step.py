@@ -25,9 +25,9 @@ from torch import nn
 from torch.nn import functional
 
 from archdial import cells, register_operation
-from archdial.memory import keep_freed_memory
-from archdial.networks.cells import CellNetwork
-from archdial.networks.operations import OPERATIONS
+from archdial.common.memory import keep_freed_memory
+from archdial.networks.cells.network import CellNetwork
+from archdial.networks.cells.operations import OPERATIONS
 from archdial.searching.paths import make_paths
 
 OPERATIONS_5 = ("max_pool_3x3", "avg_pool_3x3", "identity", "sep_conv_3x3", "dil_conv_3x3")

@@ -25,11 +25,11 @@ from torch import Tensor, fx, nn
 
 from archdial import Scalar, gates, profile
 from archdial.data import Normalize
-from archdial.family import Family
+from archdial.families.family import Family
 from archdial.hypernet import make_hypernet
 from archdial.networks.backbones import resnet20
-from archdial.networks.base import Supernet
-from archdial.networks.cells import cells
+from archdial.networks.cells.network import cells
+from archdial.networks.supernet import Supernet
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture
 

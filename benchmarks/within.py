@@ -16,9 +16,9 @@ import statistics
 from pathlib import Path
 
 from archdial import redial
-from archdial.cost.profile import measure_many, profile
-from archdial.progress import Bar
-from archdial.runs import open_family
+from archdial.common.progress import Bar
+from archdial.cost.making.profiling import measure_many, profile
+from archdial.runs.opening import open_family
 
 AGAIN = 10
 ALLOWED = 1.05

@@ -11,13 +11,12 @@ import torch
 
 from archdial.data import Normalize
 from archdial.dial import Scalar
-from archdial.family import Family
+from archdial.families.family import Family
 from archdial.hypernet import make_hypernet
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture
-
-from .networks.examples import MIXED, counted_table, drawn, textures, tiny
+from tests.networks.examples import MIXED, counted_table, drawn, textures, tiny
 
 IMPORTANCE = (0.35, 0.25, 0.20, 0.12, 0.08)
 WORTH = {"none": 0.0, "identity": 0.35, "max_pool_3x3": 0.5, "sep_conv_3x3": 1.0}

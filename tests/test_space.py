@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
 from archdial.space import Architecture, Choice, Space
 
 SPACE = Space(

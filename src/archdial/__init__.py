@@ -6,18 +6,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archdial.cost.profile import profile
-    from archdial.cost.table import CostTable
+    from archdial.common.errors import RunError, UsageError
+    from archdial.cost.making.profiling import profile
+    from archdial.cost.table.table import CostTable
     from archdial.dial import Budget, OperationSimplex, Scalar
-    from archdial.errors import RunError, UsageError
-    from archdial.family import Family
-    from archdial.member import Member
-    from archdial.networks.cells import cells
-    from archdial.networks.gated import gates
-    from archdial.networks.operations import register_operation
-    from archdial.redialling import add_device, redial
-    from archdial.run import search
-    from archdial.storage import load_family as load
+    from archdial.families.family import Family
+    from archdial.families.member import Member
+    from archdial.families.redialling import add_device, redial
+    from archdial.families.searched import search
+    from archdial.families.storage import load_family as load
+    from archdial.networks.cells.network import cells
+    from archdial.networks.cells.operations import register_operation
+    from archdial.networks.graph import gates
 
 __all__ = [
     "Budget",
@@ -40,21 +40,21 @@ __all__ = [
 
 _HOMES = {
     "Budget": "archdial.dial",
-    "CostTable": "archdial.cost.table",
-    "Family": "archdial.family",
-    "Member": "archdial.member",
+    "CostTable": "archdial.cost.table.table",
+    "Family": "archdial.families.family",
+    "Member": "archdial.families.member",
     "OperationSimplex": "archdial.dial",
-    "RunError": "archdial.errors",
+    "RunError": "archdial.common.errors",
     "Scalar": "archdial.dial",
-    "UsageError": "archdial.errors",
-    "add_device": "archdial.redialling",
-    "cells": "archdial.networks.cells",
-    "gates": "archdial.networks.gated",
-    "load": "archdial.storage",
-    "profile": "archdial.cost.profile",
-    "redial": "archdial.redialling",
-    "register_operation": "archdial.networks.operations",
-    "search": "archdial.run",
+    "UsageError": "archdial.common.errors",
+    "add_device": "archdial.families.redialling",
+    "cells": "archdial.networks.cells.network",
+    "gates": "archdial.networks.graph",
+    "load": "archdial.families.storage",
+    "profile": "archdial.cost.making.profiling",
+    "redial": "archdial.families.redialling",
+    "register_operation": "archdial.networks.cells.operations",
+    "search": "archdial.families.searched",
 }
 _RENAMED = {"load": "load_family"}
 

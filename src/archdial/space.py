@@ -12,7 +12,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from archdial.errors import UsageError, unknown
+from archdial.common.errors import UsageError, unknown
 
 EITHER = "|"
 """Between names of options of which any will do."""
@@ -123,10 +123,7 @@ class Space:
 
     def one_hot(self, architecture: Architecture) -> Tensor:
         """Return the weights (m, k) that select `architecture`."""
-        self.check(architecture)
-        weights = torch.zeros(self.shape)
-        weights[torch.arange(len(self.choices)), torch.tensor(architecture.options)] = 1.0
-        return weights
+        return self.one_hots([architecture])[0]
 
     def places(self, choices: Sequence[str], options: Sequence[str]) -> list[tuple[int, ...]]:
         """Return the positions of `options`, one for each of `choices`, in flattened weights (m * k,).
@@ -141,8 +138,13 @@ class Space:
 
     def one_hots(self, architectures: Iterable[Architecture]) -> Tensor:
         """Return the weights (n, m, k) of n architectures."""
-        rows = [self.one_hot(architecture) for architecture in architectures]
-        return torch.stack(rows) if rows else torch.zeros(0, *self.shape)
+        rows = list(architectures)
+        for architecture in rows:
+            self.check(architecture)
+        weights = torch.zeros(len(rows), *self.shape)
+        if rows:
+            weights.scatter_(2, torch.tensor([row.options for row in rows])[..., None], 1.0)
+        return weights
 
     def argmax(self, logits: Tensor) -> Architecture:
         """Return the architecture of the largest logits (m, k)."""

@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from archdial.cli import app
-
-from .conftest import Searched, call
+from tests.cli.conftest import Searched, call
 
 
 @dataclass(frozen=True)

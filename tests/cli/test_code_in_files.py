@@ -13,21 +13,20 @@ import pytest
 import torch
 
 import archdial as ad
-from archdial import runs
-from archdial.config import load_recipe
+from archdial.common.documents import sealed
+from archdial.common.errors import UsageError
+from archdial.common.files import write_json
 from archdial.data import Normalize
-from archdial.documents import sealed
-from archdial.errors import UsageError
-from archdial.family import Family
-from archdial.files import write_json
+from archdial.families.family import Family
+from archdial.families.storage import load_family, load_member, save_family, save_member
 from archdial.hypernet import make_hypernet
-from archdial.networks.gated import gates, source
+from archdial.networks.graph import gates, source
+from archdial.runs.beginning import new_run
+from archdial.runs.recipe import load_recipe
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import AccuracyPredictor
-from archdial.storage import load_family, load_member, save_family, save_member
-
-from ..networks.examples import counted_table, drawn, textures
-from .conftest import call, write_recipe
+from tests.cli.conftest import call, write_recipe
+from tests.networks.examples import counted_table, drawn, textures
 
 RECIPE = """
 data: digits
@@ -68,7 +67,7 @@ ATTEMPTS = [
     "./evil:make", "../evil:make", "evil.py:make", "evil/make:make", "/tmp/evil.py:make", "file:///evil:make",
     # Installed packages, plugins and ourselves.
     "torch.nn:Identity", "torch:load", "torch.hub:load", "numpy:array", "pytest:exit", "setuptools:setup",
-    "archdial.cli:main", "archdial.networks.backbones:resnet18", "archdial.networks.gated.source:_called",
+    "archdial.cli:main", "archdial.networks.backbones:resnet18", "archdial.networks.graph.source:_called",
     # Names that look like others, or like none.
     "evil\uff1amake", "\uff45vil:make", "\u0435vil:make", "evil\u200b:make", "evil:make\x00", " evil:make",
     "evil :make", "resnet20:make", "resnet20\n:make", ":make", "evil:", "::", "evil:make:make",
@@ -225,7 +224,7 @@ def test_each_command_says_which_name_it_was_asked_for(
 
 def test_a_run_that_goes_on_calls_nothing(watch: Watch, tmp_path: Path) -> None:
     folder, recipe = tmp_path / "run", recipe_with("evil:make", tmp_path)
-    run = runs.new_run(folder, load_recipe(str(recipe)))
+    run = new_run(folder, load_recipe(str(recipe)))
     write_json(folder / "config.json", sealed(run.to_json()))
     answer = call("search", recipe, "--out", folder, "--resume")
     assert answer.status == 2

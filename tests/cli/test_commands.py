@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from archdial.cost import isolation
-from archdial.cost.table import CostTable
-from archdial.cost.timing import Timing
+from archdial.cost.measuring import isolation
+from archdial.cost.measuring.timing import Timing
+from archdial.cost.table.table import CostTable
+from archdial.families.storage import load_family, load_member
 from archdial.report.numbers import report_numbers
-from archdial.storage import load_family, load_member
-
-from .conftest import RECIPE, Searched, call, write_recipe
+from tests.cli.conftest import RECIPE, Searched, call, write_recipe
 
 MEMBER_KEYS = {"dial", "architecture", "accuracy", "latency_ms", "parameters", "flops", "provenance"}
 

@@ -14,15 +14,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from archdial import runs
-from archdial.documents import sealed
-from archdial.errors import UsageError
+from archdial.common.documents import sealed
+from archdial.common.errors import UsageError
+from archdial.families.storage import load_family
+from archdial.runs.folder import read_run
 from archdial.searching import checkpoint
-from archdial.storage import load_family
-
-from .conftest import RECIPE, Searched, call, write_recipe
-from .test_code_in_files import CODE, made, recipe_with
-from .test_failed_runs import interrupt_at
+from tests.cli.conftest import RECIPE, Searched, call, write_recipe
+from tests.cli.test_code_in_files import CODE, made, recipe_with
+from tests.cli.test_failed_runs import interrupt_at
 
 PLACES = 60
 """Bits flipped in each file here; by hand many more, see benchmarks/kills.py."""
@@ -131,11 +130,11 @@ def test_an_older_checkpoint_is_still_read(searched: Searched, stopped: Path) ->
 @pytest.mark.parametrize("file", ["config.json", "table.json"])
 def test_a_bit_of_a_run_that_goes_on(searched: Searched, stopped: Path, file: str) -> None:
     path, dice = stopped / file, random.Random(1)
-    content, before = path.read_bytes(), runs.read_run(stopped)
+    content, before = path.read_bytes(), read_run(stopped)
     for _ in range(PLACES):
         path.write_bytes(flipped(content, dice))
         try:
-            run = runs.read_run(stopped)
+            run = read_run(stopped)
             table = json.loads(path.read_bytes()) if file == "table.json" else None
         except (UsageError, ValueError):
             continue

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Searched, call
+from tests.cli.conftest import Searched, call
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,8 @@ import torch
 
 from archdial.exporting import make_format
 from archdial.exporting.pt2 import Pt2
-from archdial.storage import load_built
-
-from .conftest import Searched, call
+from archdial.families.storage import load_built
+from tests.cli.conftest import Searched, call
 
 
 def test_a_member_of_a_run(searched: Searched, tmp_path: Path) -> None:

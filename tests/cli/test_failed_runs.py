@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from archdial.progress import Part
-from archdial.storage import load_family
-
-from .conftest import RECIPE, Searched, call, write_recipe
+from archdial.common.progress import Part
+from archdial.families.storage import load_family
+from tests.cli.conftest import RECIPE, Searched, call, write_recipe
 
 
 def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +72,7 @@ def test_resuming_with_something_else(
 
 
 def test_ctrl_c_outside_of_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archdial.recipe_file.recipe_names", lambda: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr("archdial.runs.recipe_file.recipe_names", lambda: signal.raise_signal(signal.SIGINT))
     answer = call("recipes")
     assert answer.status == 130
     assert "interrupted" in answer.sentence
@@ -85,7 +84,7 @@ def test_a_ctrl_c_that_an_import_swallowed(monkeypatch: pytest.MonkeyPatch) -> N
             signal.raise_signal(signal.SIGINT)
         raise AttributeError("half of a module")
 
-    monkeypatch.setattr("archdial.recipe_file.recipe_names", swallow)
+    monkeypatch.setattr("archdial.runs.recipe_file.recipe_names", swallow)
     assert call("recipes").status == 130
 
 
@@ -101,7 +100,7 @@ def test_what_no_one_foresaw(monkeypatch: pytest.MonkeyPatch, error: Exception, 
     def fail() -> None:
         raise error
 
-    monkeypatch.setattr("archdial.recipe_file.recipe_names", fail)
+    monkeypatch.setattr("archdial.runs.recipe_file.recipe_names", fail)
     answer = call("recipes")
     assert answer.status == 1
     assert part in answer.sentence
@@ -111,7 +110,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
     from archdial.cli import app
-    from archdial.errors import UsageError
+    from archdial.common.errors import UsageError
 
     result = CliRunner().invoke(app, ["--debug", "report", str(tmp_path / "none")])
     assert isinstance(result.exception, UsageError)

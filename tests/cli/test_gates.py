@@ -11,13 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
+from archdial.families.storage import load_family, load_member
 from archdial.networks.backbones import resnet20
-from archdial.networks.gated.network import GatedNetwork
+from archdial.networks.graph.network import GatedNetwork
 from archdial.searching.settings import SearchSettings
-from archdial.storage import load_family, load_member
-
-from .conftest import Answer, call, write_recipe
+from tests.cli.conftest import Answer, call, write_recipe
 
 RECIPE = """
 data: digits
@@ -64,7 +63,7 @@ def pruned(tmp_path_factory: pytest.TempPathFactory) -> Pruned:
 
 
 def test_train_writes_weights_of_the_backbone(pruned: Pruned) -> None:
-    from archdial.networks.gated.source import load_weights
+    from archdial.networks.graph.source import load_weights
 
     assert set(pruned.trained.json["accuracy"]) == {"validation", "test"}
     load_weights(resnet20(2, in_channels=1), pruned.weights)

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from archdial import folder_lock, runs
-from archdial.config import load_recipe
-from archdial.errors import UsageError
-from archdial.leftovers import temporary_for
-from archdial.lock_file import NAME
-
-from .conftest import Searched, call
+from archdial.common import folder_lock
+from archdial.common.errors import UsageError
+from archdial.common.leftovers import temporary_for
+from archdial.common.lock_file import NAME
+from archdial.runs.beginning import new_run
+from archdial.runs.recipe import load_recipe
+from archdial.runs.search_run import search_run
+from tests.cli.conftest import Searched, call
 
 
 @contextmanager
@@ -75,7 +76,7 @@ def test_the_second_is_refused(searched: Searched, copied: Path, tmp_path: Path,
 def test_a_run_that_was_begun_meanwhile_is_left_alone(
     searched: Searched, copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = runs.new_run(tmp_path / "new", load_recipe(str(searched.recipe)))
+    run = new_run(tmp_path / "new", load_recipe(str(searched.recipe)))
 
     @contextmanager
     def after_another(folder: Path, what: str) -> Iterator[None]:
@@ -83,9 +84,9 @@ def test_a_run_that_was_begun_meanwhile_is_left_alone(
         with folder_lock.locked(folder, what):
             yield
 
-    monkeypatch.setattr(runs, "locked", after_another)
+    monkeypatch.setattr("archdial.runs.search_run.locked", after_another)
     with pytest.raises(UsageError, match=r"new already holds a run \(config.json\)"):
-        runs.search(run)
+        search_run(run)
 
 
 def test_a_member_that_was_saved_meanwhile_is_left_alone(
@@ -114,7 +115,7 @@ def test_the_lock_of_a_killed_command_is_no_run_and_no_member(searched: Searched
     answer = call("pick", searched.folder, "--at", "0.1", "--out", tmp_path / "member")
     assert answer.status == 0, answer.err
     assert sorted(path.name for path in (tmp_path / "member").iterdir()) == ["architecture.json", "weights.safetensors"]
-    runs.new_run(tmp_path / "run", load_recipe(str(searched.recipe)))
+    new_run(tmp_path / "run", load_recipe(str(searched.recipe)))
 
 
 @pytest.mark.parametrize("command", ["evaluate", "compare", "experiments", "report", "add-device"])
@@ -127,7 +128,9 @@ def test_a_folder_that_may_not_be_written_to_is_told_before_the_work(
     monkeypatch.setattr(
         os, "access", lambda path, mode: not (mode & os.W_OK and Path(path) == copied) and access(path, mode)
     )
-    monkeypatch.setattr(runs, "open_family", lambda folder, *args, **more: pytest.fail("work was begun"))
+    monkeypatch.setattr(
+        "archdial.runs.opening.open_family", lambda folder, *args, **more: pytest.fail("work was begun")
+    )
     more = ["pi", copied / "table.json"] if command == "add-device" else []
     before = files(copied)
     answer = call(command, copied, *more)
@@ -137,7 +140,7 @@ def test_a_folder_that_may_not_be_written_to_is_told_before_the_work(
 
 
 def test_what_a_killed_command_left_in_a_run_goes_with_the_next(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from archdial import process
+    from archdial.common import process
 
     (copied / "members.json").write_text("{}")
     left = [temporary_for(copied / name) for name in ("checkpoint.pt", "members.json")]
@@ -179,6 +182,6 @@ def test_what_a_machine_lacks_is_told(monkeypatch: pytest.MonkeyPatch, error: Ex
     def fail() -> Any:
         raise error
 
-    monkeypatch.setattr("archdial.recipe_file.recipe_names", fail)
+    monkeypatch.setattr("archdial.runs.recipe_file.recipe_names", fail)
     answer = call("recipes")
     assert answer.status == 1 and part in answer.sentence and "unexpected" not in answer.sentence

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import RECIPE, Searched, call, write_recipe
+from tests.cli.conftest import RECIPE, Searched, call, write_recipe
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from archdial.cost.expected import ExpectedCost
-from archdial.cost.table import CostEntry, CostTable, CostTerm
+from archdial.common.errors import UsageError
+from archdial.cost.pricing.expected import ExpectedCost
+from archdial.cost.table.table import CostTable
+from archdial.cost.table.terms import CostEntry, CostTerm
 from archdial.dial import DIALS, Dial, Tradeoff, make_dial
-from archdial.errors import UsageError
 from archdial.space import Architecture, Choice, Space
 
 SPACE = Space(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
 from archdial.hypernet import HYPERNETS, Hypernetwork, make_hypernet
 from archdial.space import Architecture, Choice, Space
 

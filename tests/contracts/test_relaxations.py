@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
 from archdial.hypernet import make_hypernet
 from archdial.relaxation import RELAXATIONS, Relaxation, Temperature, make_relaxation
 from archdial.space import Choice, Space

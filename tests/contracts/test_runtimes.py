@@ -15,11 +15,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archdial.cost.runtimes import RUNTIMES, runtime
-from archdial.cost.timing import Call
-from archdial.cost.transport import packed
-from archdial.errors import UsageError
-from archdial.networks.operations import make_operation
+from archdial.common.errors import UsageError
+from archdial.cost.measuring.runtimes import RUNTIMES, runtime
+from archdial.cost.measuring.timing import Call
+from archdial.cost.measuring.transport import packed
+from archdial.networks.cells.operations import make_operation
 
 
 class Sum(nn.Module):

@@ -7,8 +7,9 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from archdial.cost.table import CostEntry, CostTable, CostTerm
-from archdial.networks.base import Part, Supernet, TermPlan
+from archdial.cost.table.table import CostTable
+from archdial.cost.table.terms import CostEntry, CostTerm
+from archdial.networks.supernet import Part, Supernet, TermPlan
 from archdial.space import Architecture, Choice, Space
 
 RUNTIME = {"device": "cpu", "runtime": "eager", "threads": 1, "batch_size": 1}

@@ -8,14 +8,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from archdial.built import BuiltMember
 from archdial.data import Normalize
 from archdial.exporting import Format, Run
-from archdial.networks.base import Supernet
+from archdial.exporting.built import BuiltMember
+from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
-
-from ..networks import examples as cell_examples
-from ..networks.gated import examples as gate_examples
+from tests.networks import examples as cell_examples
+from tests.networks.graph import examples as gate_examples
 
 OPERATIONS = ("identity", "avg_pool_3x3", "max_pool_3x3", "sep_conv_3x3", "dil_conv_3x3")
 

@@ -9,10 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from archdial.built import BuiltMember
 from archdial.exporting import FORMATS, TOLERANCE, Format, export, make_format
-
-from .examples import linear, members, plain
+from archdial.exporting.built import BuiltMember
+from tests.exporting.examples import linear, members, plain
 
 
 @pytest.fixture(params=FORMATS)

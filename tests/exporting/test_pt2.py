@@ -12,10 +12,9 @@ import numpy
 import pytest
 import torch
 
-from archdial.built import BuiltMember
 from archdial.exporting import export
-
-from .examples import members
+from archdial.exporting.built import BuiltMember
+from tests.exporting.examples import members
 
 ALONE = """
 import sys

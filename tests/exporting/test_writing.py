@@ -10,12 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from archdial.errors import RunError, UsageError
+from archdial.common.errors import RunError, UsageError
 from archdial.exporting import FORMATS, Format, export
-
-from ..conftest import Toy
-from ..networks.gated.examples import Switched
-from .examples import Twin, linear, plain
+from tests.conftest import Toy
+from tests.exporting.examples import Twin, linear, plain
+from tests.networks.graph.examples import Switched
 
 
 @pytest.fixture(autouse=True)

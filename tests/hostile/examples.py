@@ -12,24 +12,26 @@ from typing import Any
 import torch
 from torch import nn
 
-from archdial.cost.expected import ExpectedCost
-from archdial.cost.fitting import LAUNCH
-from archdial.cost.table import CostEntry, CostNetwork, CostPart, CostTable, CostTerm
+from archdial.cost.pricing.expected import ExpectedCost
+from archdial.cost.table.fit_to_networks import LAUNCH
+from archdial.cost.table.table import CostTable
+from archdial.cost.table.terms import CostEntry, CostNetwork, CostPart, CostTerm
 from archdial.data import Normalize
-from archdial.devices import arranged, found
 from archdial.dial import Budget, Dial, OperationSimplex, Scalar
-from archdial.dial.per_device import PerDevice
-from archdial.family import Family
+from archdial.dial.arranged import arranged
+from archdial.dial.per_hardware import PerDevice
+from archdial.families.family import Family
+from archdial.families.hardware import found
+from archdial.families.storage import save_family
 from archdial.hypernet import make_hypernet
-from archdial.networks.base import Supernet
-from archdial.networks.gated import gates
-from archdial.networks.gated.source import make_model
-from archdial.networks.nas_bench_201 import Plan
+from archdial.networks.cells.nas_bench_201 import Plan
+from archdial.networks.graph import gates
+from archdial.networks.graph.source import make_model
+from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.searching.state import SearchState, begin
 from archdial.space import Choice, Space
-from archdial.storage import save_family
 from tests.networks.examples import counted_table, drawn, textures, tiny
 from tests.searching.job import small_data, small_settings
 
@@ -158,7 +160,7 @@ def _of_two_devices() -> Family:
     assert isinstance(dial, PerDevice)
     assert all(isinstance(each, ExpectedCost) for each in cost.each)
     hypernet = make_hypernet("mlp", one.space, dial.features, hidden=[4])
-    return replace(one, **found(both, cost, dial, hypernet))
+    return one.answering(found(both, cost, dial, hypernet))
 
 
 MAKERS = {

@@ -21,31 +21,38 @@ from safetensors.torch import load as tensors_of
 from safetensors.torch import save as saved
 from torch import Tensor
 
-from archdial.config import read_recipe, recipe_from_json
-from archdial.cost.expected import ExpectedCost
-from archdial.cost.table import CostTable
-from archdial.cost.tables import load_tables, tables_json
+from archdial.common.digests import digest_of
+from archdial.common.documents import parse_json, read_json, sealed
+from archdial.common.errors import UsageError
+from archdial.common.lock_file import Holder
+from archdial.common.validation import validated
+from archdial.cost.pricing.expected import ExpectedCost
+from archdial.cost.table.several import load_tables, tables_json
+from archdial.cost.table.table import CostTable
 from archdial.data import load as load_data
-from archdial.digests import digest_of
-from archdial.documents import parse_json, read_json, sealed
-from archdial.errors import UsageError
-from archdial.family import Family
-from archdial.family_file import FORMAT, FamilyFile
-from archdial.lock_file import Holder
-from archdial.networks.gated.source import load_weights
-from archdial.recipe_file import read_yaml
+from archdial.families.family import Family
+from archdial.families.family_file import FORMAT, FamilyFile
+from archdial.families.storage import _checked, _family, _tensors, family_json, load_built, load_family, save_member
+from archdial.networks.graph.source import load_weights
 from archdial.report.comparison import read_comparison
 from archdial.report.experiments import read_experiments
 from archdial.report.numbers import report_numbers
-from archdial.runs import Run, read_run
+from archdial.runs.folder import Run, read_run
+from archdial.runs.recipe import read_recipe, recipe_from_json
+from archdial.runs.recipe_file import read_yaml
 from archdial.searching import checkpoint
 from archdial.searching.log import _forget_after
-from archdial.storage import _checked, _family, _tensors, family_json, load_built, load_family, save_member
-from archdial.validation import validated
-
-from . import examples
-from .measuring import Kind
-from .mutations import YAML_TOKENS, damaged, mutated, other_header, other_tensor, other_tensors, other_value
+from tests.hostile import examples
+from tests.hostile.measuring import Kind
+from tests.hostile.mutations import (
+    YAML_TOKENS,
+    damaged,
+    mutated,
+    other_header,
+    other_tensor,
+    other_tensors,
+    other_value,
+)
 
 ON_DISK = 0.04
 """Share of files that are read from a disk; what holds for their content is the same without one."""

@@ -14,9 +14,8 @@ from random import Random
 from types import FrameType
 from typing import Any
 
-from archdial.errors import RunError, UsageError
-
-from .meaning import difference
+from archdial.common.errors import RunError, UsageError
+from tests.hostile.meaning import difference
 
 LONGEST_SECONDS, MOST_MIB, LONGEST_MESSAGE = 5.0, 200.0, 1_500
 ENOUGH = 20

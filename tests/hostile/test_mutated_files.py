@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from .kinds import kinds
-from .measuring import attempt
+from tests.hostile.kinds import kinds
+from tests.hostile.measuring import attempt
 
 FILES = int(os.environ.get("ARCHDIAL_MUTATED_FILES", "100000"))
 SEED = int(os.environ.get("ARCHDIAL_MUTATED_SEED", "0"))

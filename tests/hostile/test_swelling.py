@@ -12,16 +12,15 @@ from typing import Any
 
 import pytest
 
-from archdial.config import read_recipe
-from archdial.cost.table import CostTable
-from archdial.documents import DEEPEST, parse_json, sealed
-from archdial.errors import UsageError
-from archdial.recipe_file import read_yaml
-from archdial.storage import load_built, load_family, save_member
-
-from . import examples
-from .measuring import LONGEST_MESSAGE, LONGEST_SECONDS, MOST_MIB, _check_message, _peak
-from .mutations import nested
+from archdial.common.documents import DEEPEST, parse_json, sealed
+from archdial.common.errors import UsageError
+from archdial.cost.table.table import CostTable
+from archdial.families.storage import load_built, load_family, save_member
+from archdial.runs.recipe import read_recipe
+from archdial.runs.recipe_file import read_yaml
+from tests.hostile import examples
+from tests.hostile.measuring import LONGEST_MESSAGE, LONGEST_SECONDS, MOST_MIB, _check_message, _peak
+from tests.hostile.mutations import nested
 
 DATA = "data: digits\nchannels: 1\n"
 BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 25))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
 from archdial.hypernet import MLP, Constant, Kernel, Linear, PiecewiseConstant, PiecewiseLinear, make_hypernet
 from archdial.hypernet.kernel import spread
 from archdial.space import Choice, Space

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archdial.cost.counting import count
-from archdial.cost.table import CostEntry, CostTable, CostTerm
+from archdial.cost.making.counting import count
+from archdial.cost.table.table import CostTable
+from archdial.cost.table.terms import CostEntry, CostTerm
 from archdial.data import Images
-from archdial.networks.base import Part, Supernet, TermPlan
-from archdial.networks.cells import CellNetwork, cells
+from archdial.networks.cells.network import CellNetwork, cells
+from archdial.networks.supernet import Part, Supernet, TermPlan
 from archdial.space import Architecture, Space
 
 MIXED = ("none", "identity", "max_pool_3x3", "sep_conv_3x3")

@@ -12,11 +12,10 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 
-from archdial.cost.expected import ExpectedCost
-from archdial.networks.cells import CellNetwork
+from archdial.cost.pricing.expected import ExpectedCost
+from archdial.networks.cells.network import CellNetwork
 from archdial.space import Architecture
-
-from .examples import counted_table, drawn, inputs, tiny
+from tests.networks.examples import counted_table, drawn, inputs, tiny
 
 OPERATIONS = (
     "none",

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from archdial.networks.backbones import resnet20
-from archdial.networks.cells import CellPlan
-from archdial.networks.gated import gates
+from archdial.networks.cells.network import CellPlan
+from archdial.networks.graph import gates
 from archdial.networks.layout import laid_out, lay_out, layout
 
 

@@ -19,18 +19,17 @@ from torch import Tensor, fx, nn
 from torch.fx import graph_module
 
 from archdial.data import Normalize
-from archdial.family import Family
-from archdial.networks.base import Supernet
-from archdial.networks.cells import CellNetwork
-from archdial.networks.gated import GatedNetwork
-from archdial.networks.nas_bench_201 import NasBench201, Plan
-from archdial.networks.operations import OPERATIONS, register_operation
+from archdial.families.family import Family
+from archdial.networks.cells.nas_bench_201 import NasBench201, Plan
+from archdial.networks.cells.network import CellNetwork
+from archdial.networks.cells.operations import OPERATIONS, register_operation
+from archdial.networks.graph import GatedNetwork
 from archdial.networks.statistics import recalibrate
+from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
-
-from ..conftest import Toy
-from .examples import drawn, inputs, tiny
-from .gated.examples import dropping, gated, is_coarse
+from tests.conftest import Toy
+from tests.networks.examples import drawn, inputs, tiny
+from tests.networks.graph.examples import dropping, gated, is_coarse
 
 BUILDERS, EACH = 8, 4
 SUPERNETS = ("cells", "nas_bench_201", "residual")

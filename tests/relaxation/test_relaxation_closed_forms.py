@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
 from archdial.relaxation import (
     Dirichlet,
     GumbelSoftmax,

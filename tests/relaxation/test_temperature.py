@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
 from archdial.relaxation import Temperature
 from archdial.relaxation.temperature import SHAPES
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
 from archdial.report.comparison import comparison_figure, read_comparison
 from archdial.report.page_trials import trial_sections
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
 from archdial.report.experiments import lambda_figure, read_experiments, relaxed_figure
 from archdial.report.page_trials import trial_sections
 

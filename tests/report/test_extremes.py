@@ -14,8 +14,7 @@ from archdial.report.comparison import comparison_figure, read_comparison
 from archdial.report.numbers import report_numbers
 from archdial.report.page import page_html, write_page
 from archdial.report.picture import write_front_picture
-
-from .reader import Reader
+from tests.report.reader import Reader
 
 Files = dict[str, Any]
 LOW, HIGH = {"accuracy": 0, "latency_ms": 0}, {"accuracy": 1, "latency_ms": 1e9}

@@ -12,8 +12,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from archdial.report.page import write_page
-
-from .reader import Reader
+from tests.report.reader import Reader
 
 MARKUP = (
     """</script><script>alert(1)</script>--><!--]]>"'><img src=x onerror='alert(1)'>"""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
 from archdial.report.numbers import CellEdge, cells_of, common_provenance, read_member, report_numbers
 
 MEMBER = {

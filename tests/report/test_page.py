@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 from plotly.offline import get_plotlyjs
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
 from archdial.report.page import write_page
-
-from .reader import Reader
+from tests.report.reader import Reader
 
 HOSTILE = '</script><script>alert("x")</script><img src="http://evil.example/x.png">'
 

@@ -11,7 +11,7 @@ from warnings import catch_warnings, simplefilter
 import pytest
 from PIL import Image
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
 from archdial.report.picture import write_front_picture
 
 

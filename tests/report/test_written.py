@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from archdial.cli.report import write_report
-from archdial.errors import UsageError
-from archdial.files import write_json
-from archdial.runs import COMPARISON, EXPERIMENTS
+from archdial.common.errors import UsageError
+from archdial.common.files import write_json
+from archdial.runs.folder import COMPARISON, EXPERIMENTS
 
 SECTIONS = {COMPARISON: "Against baselines", EXPERIMENTS: "Along λ, and relaxed against discrete"}
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 
 from archdial import Scalar, cells
-from archdial.cost.profile import profile
-from archdial.cost.table import CostTable
+from archdial.common.errors import RunError
+from archdial.cost.making.profiling import profile
+from archdial.cost.table.table import CostTable
 from archdial.data import Images, SearchData
-from archdial.errors import RunError
-from archdial.run import search
+from archdial.families.searched import search
+from archdial.families.storage import save_family
 from archdial.searching.settings import SearchSettings
 from archdial.searching.state import SearchState
-from archdial.storage import save_family
 
 
 def small_data() -> SearchData:

@@ -6,14 +6,13 @@ import itertools
 
 import torch
 
-from archdial.cost.expected import ExpectedCost
+from archdial.cost.pricing.expected import ExpectedCost
 from archdial.dial import Scalar
 from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.searching.candidates import at_positions, front, likely, mutated, one_apart, unseen
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture, Choice, Space
-
-from ..networks.examples import counted_table, drawn, tiny
+from tests.networks.examples import counted_table, drawn, tiny
 
 SIZES = (3, 1, 4, 2)
 SPACE = Space(tuple(Choice(f"c{n}", tuple("wxyz"[:s]), tuple("wxyz"[:s])) for n, s in enumerate(SIZES)))

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from archdial.cost.expected import ExpectedCost
+from archdial.common.metrics import spearman
+from archdial.cost.pricing.expected import ExpectedCost
 from archdial.dial import Budget, Constraint, Dial, LogPower, OperationSimplex, Power, Scalar, Tradeoff
 from archdial.hypernet import make_hypernet
-from archdial.metrics import spearman
 from archdial.relaxation import Temperature, make_relaxation
 from archdial.searching.candidates import at_positions
 from archdial.searching.dialling import DialTrainer, Known, Lesson, best_within, spread, thompson
@@ -19,8 +19,7 @@ from archdial.searching.evaluation import Evaluated
 from archdial.searching.objective import objective
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture
-
-from ..networks.examples import counted_table, tiny
+from tests.networks.examples import counted_table, tiny
 
 NETWORK = tiny(cells=1, operations=("identity", "max_pool_3x3", "sep_conv_3x3"))
 SPACE = NETWORK.space

@@ -9,8 +9,7 @@ from torch import nn
 from archdial.data import Normalize
 from archdial.searching.evaluation import PREFERENCE, Evaluated, Evaluator, errors, losses, recalibrate
 from archdial.space import Architecture
-
-from ..networks.examples import drawn, textures, tiny
+from tests.networks.examples import drawn, textures, tiny
 
 NORMALIZE = Normalize((0.3,), (0.25,))
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from archdial import Budget, OperationSimplex, Scalar
-from archdial.cost.table import CostTable
+from archdial.common.errors import RunError, UsageError
+from archdial.cost.table.table import CostTable
 from archdial.dial import Constraint, Dial, LogPower, Power
-from archdial.errors import RunError, UsageError
+from archdial.families.searched import search
 from archdial.relaxation import RELAXATIONS
-from archdial.run import search
 from archdial.searching.loop import Loop
 from archdial.searching.settings import SearchSettings
 from archdial.searching.state import begin

@@ -7,11 +7,10 @@ import math
 import pytest
 import torch
 
-from archdial.cost.expected import ExpectedCost
+from archdial.cost.pricing.expected import ExpectedCost
 from archdial.dial import Scalar
 from archdial.searching.objective import entropy, objective
-
-from ..networks.examples import counted_table, drawn, tiny
+from tests.networks.examples import counted_table, drawn, tiny
 
 
 def test_objective_is_task_loss_and_penalty() -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 import torch
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
 from archdial.searching.paths import PATHS, make_paths
 from archdial.space import Architecture, Choice, Space
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from archdial.metrics import kendall_tau
+from archdial.common.metrics import kendall_tau
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import FLOOR, AccuracyPredictor
 from archdial.space import Architecture, Choice, Space

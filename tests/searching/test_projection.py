@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from archdial.cost.expected import ExpectedCost
-from archdial.cost.table import CostEntry, CostTable, CostTerm
+from archdial.cost.pricing.expected import ExpectedCost
+from archdial.cost.table.table import CostTable
+from archdial.cost.table.terms import CostEntry, CostTerm
 from archdial.dial import Budget, Constraint
 from archdial.hypernet import make_hypernet
 from archdial.searching.projection import TOLERANCE, project

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from archdial.cli.streams import mend
-from archdial.errors import RunError
+from archdial.common.errors import RunError
 
 # In the order in which help lists them: that of use.
 # isort: off

@@ -32,11 +32,11 @@ def add_device(
     The weights stay; the dial is trained on what was evaluated and on the tables, which takes seconds, and the range of
     each device is found anew. Other commands then take the device by --on NAME.
     """
-    from archdial import redialling
-    from archdial.cost.table import CostTable
-    from archdial.folder_lock import locked
-    from archdial.runs import open_family
-    from archdial.storage import save_family
+    from archdial.common.folder_lock import locked
+    from archdial.cost.table.table import CostTable
+    from archdial.families import redialling
+    from archdial.families.storage import save_family
+    from archdial.runs.opening import open_family
 
     check_results(run)
     with locked(run, "archdial add-device"):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Self
 import typer
 from typer.core import TyperGroup
 
-from archdial.errors import Notice, RunError, UsageError, cut, readable, reason
+from archdial.common.errors import Notice, RunError, UsageError, cut, readable, reason
 
 INTERRUPTED = 130
 _NO_MEMORY = "can't allocate memory"
@@ -114,7 +114,7 @@ def _sentence(error: Exception) -> str | None:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from archdial.versions import versions
+        from archdial.common.versions import versions
 
         typer.echo(", ".join(f"{name} {version}" for name, version in versions().items()))
         raise typer.Exit

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archdial.bounds import MOST_COUNT, MOST_POSITIONS
 from archdial.cli.app import app
 from archdial.cli.evaluate import Split, header
 from archdial.cli.options import Data, Json, Model, On, RunArgument, Seed, Trust
 from archdial.cli.output import show
 from archdial.cli.results import check_results
+from archdial.common.bounds import MOST_COUNT, MOST_POSITIONS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from archdial.baselines import School
-    from archdial.comparing import Comparison
-    from archdial.config import Recipe
+    from archdial.common.progress import Bar
+    from archdial.comparing.baselines import School
+    from archdial.comparing.curves import Comparison
     from archdial.data import SearchData
-    from archdial.family import Family
-    from archdial.progress import Bar
+    from archdial.families.family import Family
+    from archdial.runs.recipe import Recipe
 
 Baselines = Annotated[
     str | None,
@@ -63,8 +63,9 @@ def compare(
     accuracy is then taken on the split, their latency measured. Areas, hypervolumes and budgets are relative to the
     latency of the whole network, which with accuracy 0 is the reference point.
     """
-    from archdial.progress import Bar
-    from archdial.runs import COMPARISON, open_family
+    from archdial.common.progress import Bar
+    from archdial.runs.folder import COMPARISON
+    from archdial.runs.opening import open_family
 
     check_results(run)
     family = open_family(run, model, trust=trust)
@@ -86,11 +87,12 @@ def write_comparison(
     on: str | None = None,
 ) -> dict[str, Any]:
     """Compare the run in `folder`, whose family is `family`; write comparison.json and return what it holds."""
-    from archdial.comparing import compared, search_baselines
-    from archdial.documents import sealed
-    from archdial.files import write_json
-    from archdial.measure import evaluator_of
-    from archdial.runs import COMPARISON, load_data, read_run
+    from archdial.common.documents import sealed
+    from archdial.common.files import write_json
+    from archdial.comparing.curves import compared, search_baselines
+    from archdial.comparing.measured import evaluator_of
+    from archdial.runs.folder import COMPARISON, read_run
+    from archdial.runs.images import load_data
 
     chosen = _chosen(baselines)
     family, run = family.on(on), read_run(folder)
@@ -116,8 +118,8 @@ def _school(recipe: Recipe, seen: SearchData, bar: Bar) -> School:
     """Return as many epochs for baselines that train as the run's own weights had."""
     from dataclasses import replace
 
-    from archdial.baselines import School
-    from archdial.network_settings import GateSettings
+    from archdial.comparing.baselines import School
+    from archdial.runs.network_settings import GateSettings
 
     trained = isinstance(recipe.network, GateSettings)
     settings = recipe.train if trained else replace(recipe.train, epochs=recipe.search.epochs)
@@ -137,8 +139,8 @@ def _comparison_json(comparison: Comparison, pretrained: bool) -> dict[str, Any]
 def _chosen(names: str | None) -> dict[str, Any]:
     from importlib.util import find_spec
 
-    from archdial.baselines import BASELINES
-    from archdial.errors import unknown
+    from archdial.common.errors import unknown
+    from archdial.comparing.baselines import BASELINES
 
     if names is None:
         quick = {name: one for name, one in BASELINES.items() if not one.trains}

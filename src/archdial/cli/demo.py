@@ -14,11 +14,12 @@ from archdial.cli.evaluate import measure_members, table_of
 from archdial.cli.options import Json
 from archdial.cli.output import show
 from archdial.cli.report import write_report
+from archdial.cli.results import check_drawing
 from archdial.cli.search import guarded
 
 if TYPE_CHECKING:
-    from archdial.family import Family
-    from archdial.member import Member
+    from archdial.families.family import Family
+    from archdial.families.member import Member
 
 RECIPE = "digits"
 
@@ -35,14 +36,17 @@ def demo(
     Handwritten digits are searched, the members measured, one is built and saved, and the report written. An earlier
     demo in the folder is replaced; any other run there is left alone, and is an error.
     """
-    from archdial.config import load_recipe
-    from archdial.cost.timing import threads
-    from archdial.folder_lock import locked
-    from archdial.progress import Bar
-    from archdial.runs import MEMBER, MEMBERS, check_writable, forget_demo, new_run
+    from archdial.common.folder_lock import locked
+    from archdial.common.progress import Bar
+    from archdial.cost.measuring.timing import threads
+    from archdial.runs.beginning import new_run
+    from archdial.runs.demo import forget_demo
+    from archdial.runs.folder import MEMBER, MEMBERS, check_writable
+    from archdial.runs.recipe import load_recipe
 
     began = time.perf_counter()
     check_writable(out)
+    check_drawing("archdial demo", page=True)
     with locked(out, "archdial demo"):
         forget_demo(out)
         run = new_run(out, load_recipe(RECIPE), demo=True)
@@ -75,8 +79,8 @@ def _saved_alike(member: Member, folder: Path) -> bool:
     """Build `member`, save it, load it, and compare the outputs of both for the calibration images."""
     import torch
 
-    from archdial.errors import RunError
-    from archdial.storage import load_member, save_member
+    from archdial.common.errors import RunError
+    from archdial.families.storage import load_member, save_member
 
     module = member.build()
     save_member(member, folder, module)

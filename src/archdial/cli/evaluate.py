@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from archdial.bounds import MOST_POSITIONS
 from archdial.cli.app import app
 from archdial.cli.options import Data, Json, Model, On, RunArgument, Trust
 from archdial.cli.output import distinct, show
 from archdial.cli.results import check_results
+from archdial.common.bounds import MOST_POSITIONS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from archdial.family import Family
-    from archdial.runs import Run
+    from archdial.families.family import Family
+    from archdial.runs.folder import Run
 
 REPEATS = 12
 """How often each latency is measured; fewer than a cost table has, for there may be hundreds."""
@@ -40,8 +40,9 @@ def evaluate(
 
     Accuracy, latency and size of the built modules go into members.json of the run.
     """
-    from archdial.progress import Bar
-    from archdial.runs import MEMBERS, open_family
+    from archdial.common.progress import Bar
+    from archdial.runs.folder import MEMBERS
+    from archdial.runs.opening import open_family
 
     check_results(run)
     family = open_family(run, model, trust=trust)
@@ -57,10 +58,11 @@ def measure_members(
 
     They are written to members.json; what that holds is returned.
     """
-    from archdial.documents import sealed
-    from archdial.files import write_json
-    from archdial.measure import with_accuracy, with_latency
-    from archdial.runs import MEMBERS, load_data, read_run
+    from archdial.common.documents import sealed
+    from archdial.common.files import write_json
+    from archdial.comparing.measured import with_accuracy, with_latency
+    from archdial.runs.folder import MEMBERS, read_run
+    from archdial.runs.images import load_data
 
     family, run = family.on(on), read_run(folder)
     whole, seen = load_data(run, source, family, test_only=split == "test")
@@ -82,9 +84,9 @@ def measure_members(
 
 def header(kind: str, run: Run, family: Family) -> dict[str, Any]:
     """Return what every file of figures about a run begins with: what it is, and how it came about."""
-    from archdial.cost.expected import ranges
-    from archdial.cost.machine import processor
-    from archdial.versions import versions
+    from archdial.common.versions import versions
+    from archdial.cost.pricing.expected import ranges
+    from archdial.cost.table.machine import processor
 
     conditions = family.table.runtime
     how = f"{conditions['runtime']}, batch {conditions['batch_size']}, threads {conditions['threads']}"
@@ -105,7 +107,7 @@ def header(kind: str, run: Run, family: Family) -> dict[str, Any]:
 
 def table_of(members_json: dict[str, Any]) -> Table:
     """Return the distinct members of a members file as a table."""
-    from archdial.report.tables import members_table
+    from archdial.report.console import members_table
 
     members = members_json["members"]
     different = distinct(members)

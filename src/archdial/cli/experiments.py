@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archdial.bounds import MOST_COUNT, MOST_POSITIONS
 from archdial.cli.app import app
 from archdial.cli.evaluate import header
 from archdial.cli.options import Data, Json, Model, On, RunArgument, Seed, Trust
 from archdial.cli.output import show
 from archdial.cli.results import check_results
+from archdial.common.bounds import MOST_COUNT, MOST_POSITIONS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from archdial.experiments.plateau import Point
-    from archdial.family import Family
+    from archdial.comparing.experiments.plateau import Point
+    from archdial.families.family import Family
 
 PUBLISHED = "random,drawn,greedy"
 """Baselines of the fourth experiment: those of the paper, and the best of as many random ones as the search saw."""
@@ -44,8 +44,9 @@ def experiments(
     random and greedy, as `archdial compare` does it; relaxed against discrete accuracy. `archdial report` shows them.
     """
     from archdial.cli import compare
-    from archdial.progress import Bar
-    from archdial.runs import COMPARISON, EXPERIMENTS, open_family
+    from archdial.common.progress import Bar
+    from archdial.runs.folder import COMPARISON, EXPERIMENTS
+    from archdial.runs.opening import open_family
 
     check_results(run)
     family = open_family(run, model, trust=trust)
@@ -60,11 +61,12 @@ def experiments(
 def _write_experiments(
     folder: Path, family: Family, count: int, epochs: int, source: str | None, seed: int, bar: Any, on: str | None
 ) -> dict[str, Any]:
-    from archdial.documents import sealed
-    from archdial.experiments.plateau import alone, fall, penalties, together
-    from archdial.experiments.relaxed import mean_difference, pairs
-    from archdial.files import write_json
-    from archdial.runs import EXPERIMENTS, load_data, read_run
+    from archdial.common.documents import sealed
+    from archdial.common.files import write_json
+    from archdial.comparing.experiments.plateau import alone, fall, penalties, together
+    from archdial.comparing.experiments.relaxed import mean_difference, pairs
+    from archdial.runs.folder import EXPERIMENTS, read_run
+    from archdial.runs.images import load_data
 
     family, run = family.on(on), read_run(folder)
     _, seen = load_data(run, source, family)

@@ -10,13 +10,13 @@ import typer
 from archdial.cli.app import app
 from archdial.cli.options import At, Flops, Json, LatencyMs, Model, On, Params, PeakBytes, SizeBytes, Trust
 from archdial.cli.output import show
-from archdial.cli.picking import picked
+from archdial.cli.picking import Pick, picked
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from archdial.built import BuiltMember
     from archdial.exporting import Exported
+    from archdial.exporting.built import BuiltMember
 
 
 @app.command(epilog="Example: archdial export runs/digits --latency-ms 0.5 --format onnx -o digits.onnx")
@@ -45,17 +45,10 @@ def export(
     normalised, the classes, the member, and the latency measured in the format's own runtime.
     """
     from archdial import exporting
-    from archdial.progress import Bar
+    from archdial.common.progress import Bar
 
     _check_new(exporting.written(out, format))
-    budgets = {
-        "latency_ms": latency_ms,
-        "params": params,
-        "flops": flops,
-        "size_bytes": size_bytes,
-        "peak_bytes": peak_bytes,
-    }
-    built = _built(source, at, on, model, trust, budgets)
+    built = _built(source, Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes), model, trust)
     with Bar() as bar:
         exported = exporting.export(built, out, format, bar=bar)
     lines = f"file in {out}; how to prepare images for it in {out}.json"
@@ -63,8 +56,8 @@ def export(
 
 
 def _check_new(files: tuple[Path, ...]) -> None:
-    from archdial.errors import UsageError
-    from archdial.runs import check_writable
+    from archdial.common.errors import UsageError
+    from archdial.runs.folder import check_writable
 
     check_writable(files[0].absolute().parent)
     for path in files:
@@ -72,17 +65,15 @@ def _check_new(files: tuple[Path, ...]) -> None:
             raise UsageError(f"{path} exists: choose another --out")
 
 
-def _built(
-    source: Path, at: str | None, on: str | None, model: str | None, trust: bool, budgets: dict[str, float | None]
-) -> BuiltMember:
-    from archdial.errors import UsageError
-    from archdial.networks.gated.source import called_model
-    from archdial.runs import open_family
-    from archdial.storage import ARCHITECTURE, load_built
+def _built(source: Path, pick: Pick, model: str | None, trust: bool) -> BuiltMember:
+    from archdial.common.errors import UsageError
+    from archdial.families.storage import ARCHITECTURE, load_built
+    from archdial.networks.graph.source import called_model
+    from archdial.runs.opening import open_family
 
     if not (source / ARCHITECTURE).is_file():
-        return picked(open_family(source, model, trust=trust), at, on, **budgets).built()
-    if at is not None or on is not None or any(budget is not None for budget in budgets.values()):
+        return picked(open_family(source, model, trust=trust), pick).built()
+    if pick.at is not None or pick.on is not None or pick.limited():
         raise UsageError(f"{source} holds one member: leave out --at, --on and all budgets")
     return load_built(source, None if model is None else called_model(model), trust=trust)
 

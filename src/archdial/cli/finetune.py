@@ -27,15 +27,17 @@ from archdial.cli.options import (
     Trust,
 )
 from archdial.cli.output import show
-from archdial.cli.picking import new_folder, picked
+from archdial.cli.picking import Pick, new_folder, picked
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.table import Table
     from torch import nn
 
     from archdial.data import Images
-    from archdial.family import Family
-    from archdial.member import Weights
+    from archdial.families.family import Family
+    from archdial.families.member import Member, Weights
 
 
 @app.command(epilog="Example: archdial finetune runs/digits --at 0.1 --epochs 3 --out member")
@@ -67,25 +69,18 @@ def finetune(
     It sees the images for the weights; its accuracy before and after is told for validation and test images. Where
     gates were searched the network with nothing dropped teaches it.
     """
-    from archdial.cost.machine import device as known
-    from archdial.progress import Bar
-    from archdial.runs import load_data, open_family, read_run
-    from archdial.storage import save_member
-    from archdial.training import restart, train
+    from archdial.common.progress import Bar
+    from archdial.cost.table.machine import device as known
+    from archdial.families.storage import save_member
+    from archdial.runs.folder import read_run
+    from archdial.runs.images import load_data
+    from archdial.runs.opening import open_family
+    from archdial.training.plain_network import restart, train
 
     with new_folder(out, "archdial finetune"):
         known(device or "cpu")
         family, origin = open_family(run, model, trust=trust), read_run(run)
-        member = picked(
-            family,
-            at,
-            on,
-            latency_ms=latency_ms,
-            params=params,
-            flops=flops,
-            size_bytes=size_bytes,
-            peak_bytes=peak_bytes,
-        )
+        member = picked(family, Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes))
         teacher = _teacher(family, distil)
         whole, seen = load_data(origin, data, family)
         settings = origin.recipe.training(scratch=scratch)
@@ -112,20 +107,19 @@ def finetune(
         )
         if out is not None:
             save_member(result, out, trained)
-    value = {
-        **result.to_json(),
-        "before": before,
-        "after": after,
-        "epochs": settings.epochs,
-        "distilled": teacher is not None,
-        "folder": None if out is None else str(out),
-    }
+    told = {"before": before, "after": after, "epochs": settings.epochs, "distilled": teacher is not None}
+    _show(result, told, out, json)
+
+
+def _show(member: Member, told: dict[str, Any], out: Path | None, as_json: bool) -> None:
+    value = {**member.to_json(), **told, "folder": None if out is None else str(out)}
     lines = [] if out is None else [f"member in {out}"]
-    show(value, _comparison(before, after, f"{how}, {settings.epochs} epochs"), *lines, as_json=json)
+    table = _comparison(told["before"], told["after"], f"{member.weights_from}, {told['epochs']} epochs")
+    show(value, table, *lines, as_json=as_json)
 
 
 def _teacher(family: Family, distil: bool | None) -> nn.Module | None:
-    from archdial.errors import UsageError
+    from archdial.common.errors import UsageError
 
     teacher = None if distil is False else family.network.untouched()
     if distil and teacher is None:
@@ -134,7 +128,7 @@ def _teacher(family: Family, distil: bool | None) -> nn.Module | None:
 
 
 def _accuracies(module: nn.Module, parts: dict[str, Images], family: Family) -> dict[str, float]:
-    from archdial.measure import accuracy
+    from archdial.comparing.measured import accuracy
 
     return {split: accuracy(module, images, family.normalize) for split, images in parts.items()}
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archdial.bounds import MOST_COUNT, MOST_SEED
+from archdial.common.bounds import MOST_COUNT, MOST_SEED
 
 RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="Name of a recipe (see `archdial recipes`), or a .yaml file.")

@@ -18,7 +18,7 @@ from archdial.cli.options import (
     Trust,
 )
 from archdial.cli.output import show
-from archdial.cli.picking import new_folder, picked
+from archdial.cli.picking import Pick, new_folder, picked
 
 
 @app.command(epilog="Example: archdial pick runs/digits --latency-ms 0.5 --params 20000 --out member")
@@ -40,21 +40,13 @@ def pick(
 
     Either at a dial position, or the most accurate one within budgets, which combine.
     """
-    from archdial.report.tables import members_table
-    from archdial.runs import open_family
-    from archdial.storage import save_member
+    from archdial.families.storage import save_member
+    from archdial.report.console import members_table
+    from archdial.runs.opening import open_family
 
     with new_folder(out, "archdial pick"):
-        member = picked(
-            open_family(run, model, trust=trust, figures=out is None),
-            at,
-            on,
-            latency_ms=latency_ms,
-            params=params,
-            flops=flops,
-            size_bytes=size_bytes,
-            peak_bytes=peak_bytes,
-        )
+        family = open_family(run, model, trust=trust, figures=out is None)
+        member = picked(family, Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes))
         if out is not None:
             save_member(member, out)
     value = member.to_json()

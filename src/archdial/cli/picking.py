@@ -4,33 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
 
 if TYPE_CHECKING:
-    from archdial.family import Family
-    from archdial.member import Member
+    from archdial.families.family import Family
+    from archdial.families.member import Member
 
 
-def picked(family: Family, at: str | None, on: str | None = None, **budgets: float | None) -> Member:
-    """Return the member at a dial position, or the best within the budgets, named as `Family.within` names them.
+@dataclass(frozen=True)
+class Pick:
+    """Which member is asked for: at a dial position, or the best within budgets, which `Family.within` takes.
 
-    Args:
+    Attributes:
+        at: the dial position, as it is typed.
         on: the device, of a family for several.
+    """
+
+    at: str | None
+    on: str | None
+    latency_ms: float | None
+    params: float | None
+    flops: float | None
+    size_bytes: float | None
+    peak_bytes: float | None
+
+    def budgets(self) -> dict[str, float | None]:
+        """Return the budgets by name, None where there is none."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("at", "on")}
+
+    def limited(self) -> bool:
+        """Return whether any budget is given."""
+        return any(budget is not None for budget in self.budgets().values())
+
+
+def picked(family: Family, pick: Pick) -> Member:
+    """Return the member that `pick` asks for.
 
     Raises:
-        UsageError: neither or both are given, none is to be had, or there is no such device.
+        UsageError: neither position nor budget is given or both are, none is to be had, or there is no such device.
     """
-    family = family.on(on)
-    if (at is None) == all(budget is None for budget in budgets.values()):
+    family, budgets = family.on(pick.on), pick.budgets()
+    if (pick.at is None) != pick.limited():
         options = ", ".join(f"--{name.replace('_', '-')}" for name in budgets)
         raise UsageError(f"pick one member: name --at, or one or more of {options}")
-    if at is not None:
-        return family.at(position(at))
-    limits: dict[str, Any] = budgets
-    return family.within(**limits)
+    if pick.at is not None:
+        return family.at(position(pick.at))
+    return family.within(
+        latency_ms=pick.latency_ms,
+        params=pick.params,
+        flops=pick.flops,
+        size_bytes=pick.size_bytes,
+        peak_bytes=pick.peak_bytes,
+    )
 
 
 def position(text: str) -> float | list[float]:
@@ -53,7 +82,7 @@ def new_folder(folder: Path | None, what: str) -> Iterator[None]:
     Raises:
         UsageError: none can be: it is not empty, may not be written to, or another process is at work there.
     """
-    from archdial.folder_lock import locked
+    from archdial.common.folder_lock import locked
 
     if folder is None:
         yield
@@ -65,10 +94,10 @@ def new_folder(folder: Path | None, what: str) -> Iterator[None]:
 
 
 def _check_new(folder: Path) -> None:
-    from archdial.leftovers import clear_leftovers
-    from archdial.lock_file import empty
-    from archdial.runs import check_writable
-    from archdial.storage import ARCHITECTURE, WEIGHTS
+    from archdial.common.leftovers import clear_leftovers
+    from archdial.common.lock_file import empty
+    from archdial.families.storage import ARCHITECTURE, WEIGHTS
+    from archdial.runs.folder import check_writable
 
     check_writable(folder)
     clear_leftovers(folder, (ARCHITECTURE, WEIGHTS))

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archdial.bounds import MOST_COUNT
 from archdial.cli.app import app
 from archdial.cli.options import Data, Json, Model, RecipeArgument, Trust
 from archdial.cli.output import show
+from archdial.cli.results import check_drawing
+from archdial.common.bounds import MOST_COUNT
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from archdial.config import Recipe
-    from archdial.cost.checking import Check
-    from archdial.cost.table import CostTable
-    from archdial.networks.base import Supernet
-    from archdial.progress import Bar
+    from archdial.common.progress import Bar
+    from archdial.cost.making.checking import Check
+    from archdial.cost.table.table import CostTable
+    from archdial.networks.supernet import Supernet
+    from archdial.runs.recipe import Recipe
 
 
 ALWAYS = "what always runs"
@@ -70,7 +71,7 @@ def profile(
     The table is one of this machine; `archdial search --table` reads it, here or on another one. On a device without
     PyTorch the script in a bundle writes such a table.
     """
-    from archdial.config import load_recipe
+    from archdial.runs.recipe import load_recipe
 
     chosen = load_recipe(recipe).changed(data=data, weights=weights, model=model)
     chosen = chosen.profiled(runtime=runtime, threads=threads, batch_size=batch_size, device=device)
@@ -99,11 +100,13 @@ def _measure(
     json: bool,
 ) -> None:
     """Make a table, or take the one that is to be checked, and show what it says."""
-    from archdial.cost.table import CostTable
+    from archdial.common.progress import Bar
+    from archdial.cost.table.table import CostTable
     from archdial.data import load
-    from archdial.progress import Bar
-    from archdial.runs import check_conditions, cost_table
+    from archdial.runs.cost_tables import check_conditions, cost_table
 
+    if check:
+        check_drawing("archdial profile --check", page=False)
     if table is None:
         check_conditions(chosen)
     network = chosen.network.make(load(chosen.data, channels=chosen.channels), trust=trust)
@@ -124,7 +127,7 @@ def _measure(
 
 def _refuse(options: Mapping[str, object], problem: str) -> None:
     """Raise UsageError with the names of the options that were given, in place of {} in `problem`, if any was."""
-    from archdial.errors import UsageError
+    from archdial.common.errors import UsageError
 
     given = [name for name, value in options.items() if value]
     if given:
@@ -132,10 +135,10 @@ def _refuse(options: Mapping[str, object], problem: str) -> None:
 
 
 def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, trust: bool, json: bool) -> None:
-    from archdial.cost.bundle import SCRIPT, write_bundle
+    from archdial.common.progress import Bar
+    from archdial.cost.making.bundle import SCRIPT, write_bundle
     from archdial.data import load
-    from archdial.progress import Bar
-    from archdial.runs import check_writable
+    from archdial.runs.folder import check_writable
 
     check_writable(folder.absolute().parent)
     settings = chosen.profile
@@ -156,8 +159,8 @@ def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, trust: bool, j
 
 
 def _file(out: Path | None, table: Path | None, check: bool) -> Path:
-    from archdial.errors import UsageError
-    from archdial.runs import check_writable
+    from archdial.common.errors import UsageError
+    from archdial.runs.folder import check_writable
 
     if (out is None) == (table is None):
         raise UsageError("name the file of a new table by --out, or an existing one by --table to check it")
@@ -172,13 +175,13 @@ def _file(out: Path | None, table: Path | None, check: bool) -> Path:
 
 
 def _checked(network: Supernet, table: CostTable, bar: Bar) -> Check:
-    from archdial.cost.checking import check
+    from archdial.cost.making.checking import check
 
     return check(network, table, progress=bar.part("check", 1).upto)
 
 
 def _value(file: Path, network: Supernet, table: CostTable) -> dict[str, Any]:
-    from archdial.cost.expected import by_column, ranges
+    from archdial.cost.pricing.expected import by_column, ranges
 
     return {
         "table": str(file),
@@ -210,9 +213,9 @@ def _agreements(checked: Check) -> Table:
 
 
 def _check_file(path: Path) -> None:
-    from archdial.cost.table import CostTable
-    from archdial.errors import UsageError
-    from archdial.runs import check_writable
+    from archdial.common.errors import UsageError
+    from archdial.cost.table.table import CostTable
+    from archdial.runs.folder import check_writable
 
     check_writable(path.parent)
     if not path.exists():

@@ -12,7 +12,7 @@ def recipes(json: Json = False) -> None:
     """List the recipes that ship."""
     from rich.table import Table
 
-    from archdial.recipe_file import read_yaml, recipe_names, recipe_text
+    from archdial.runs.recipe_file import read_yaml, recipe_names, recipe_text
 
     value = [{"name": name, "about": str(read_yaml(recipe_text(name)).get("about", ""))} for name in recipe_names()]
     table = Table(box=None, show_header=False)

@@ -8,7 +8,7 @@ from typing import Any
 from archdial.cli.app import app
 from archdial.cli.options import Json, RunArgument
 from archdial.cli.output import show
-from archdial.cli.results import check_results
+from archdial.cli.results import check_drawing, check_results
 
 
 @app.command(epilog="Example: archdial report runs/digits")
@@ -18,11 +18,12 @@ def report(run: RunArgument, json: Json = False) -> None:
     They are report.html, which opens without a network, and front.png, in the folder of the run. What `archdial
     compare` and `archdial experiments` left there for the same device is shown on the page too.
     """
-    from archdial.errors import UsageError
-    from archdial.runs import MEMBERS
+    from archdial.common.errors import UsageError
+    from archdial.runs.folder import MEMBERS
 
     if run.is_dir() and not (run / MEMBERS).exists():
         raise UsageError(f"no members in {run} yet: measure them first with `archdial evaluate {run}`")
+    check_drawing("archdial report", page=True)
     check_results(run)
     paths = write_report(run, _read(run / MEMBERS, "members file", "archdial evaluate"))
     show(paths, *(f"{name}: {path}" for name, path in paths.items()), as_json=json)
@@ -35,7 +36,7 @@ def write_report(folder: Path, members_json: dict[str, Any]) -> dict[str, str]:
     """
     from archdial.report.page import write_page
     from archdial.report.picture import write_front_picture
-    from archdial.runs import COMPARISON, EXPERIMENTS, PAGE, PICTURE
+    from archdial.runs.folder import COMPARISON, EXPERIMENTS, PAGE, PICTURE
 
     device = members_json.get("on")
     comparison = _read_if_there(folder / COMPARISON, "comparison file", "archdial compare", device)
@@ -52,7 +53,7 @@ def _read_if_there(path: Path, what: str, command: str, device: str | None) -> d
 
 def _read(path: Path, what: str, command: str) -> dict[str, Any]:
     """Return what `path` holds, as `command` wrote it."""
-    from archdial.documents import check_seal, read_json
+    from archdial.common.documents import check_seal, read_json
 
     value = read_json(path, what)
     check_seal(value, path, f"run `{command}` again")

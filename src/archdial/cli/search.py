@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archdial.bounds import MOST_COUNT
 from archdial.cli.app import app
 from archdial.cli.options import Data, Device, Json, Model, RecipeArgument, Seed, Trust
 from archdial.cli.output import show
+from archdial.common.bounds import MOST_COUNT
 
 if TYPE_CHECKING:
-    from archdial.family import Family
-    from archdial.runs import Run
+    from archdial.families.family import Family
+    from archdial.runs.folder import Run
 
 
 @app.command(epilog="Example: archdial search fashion_mnist_3ops --data data/fashion_mnist --out runs/fashion")
@@ -55,38 +56,19 @@ def search(
     A recipe may name code of yours that makes the network, as module:callable. It is called if you name it by --model,
     or say --trust; a file alone never has code called.
     """
-    from archdial.config import load_recipe
-    from archdial.cost.tables import named_files
-    from archdial.progress import Bar
-    from archdial.runs import new_run, resumed_run
+    from archdial.common.progress import Bar
+    from archdial.cost.table.several import named_files
+    from archdial.runs.beginning import new_run, resumed_run
+    from archdial.runs.recipe import load_recipe
 
     chosen, tables = load_recipe(recipe), named_files(table) if table else None
     folder = out or Path("runs") / chosen.name
-    run = (
-        resumed_run(
-            folder,
-            chosen,
-            data=data,
-            epochs=epochs,
-            weights=weights,
-            model=model,
-            seed=seed,
-            device=device,
-            trust=trust,
-        )
+    begun = (
+        partial(resumed_run, seed=seed, device=device)
         if resume
-        else new_run(
-            folder,
-            chosen,
-            data=data,
-            epochs=epochs,
-            weights=weights,
-            model=model,
-            seed=seed or 0,
-            device=device or "cpu",
-            trust=trust,
-        )
+        else partial(new_run, seed=seed or 0, device=device or "cpu")
     )
+    run = begun(folder, chosen, data=data, epochs=epochs, weights=weights, model=model, trust=trust)
     given = {
         "--data": data,
         "--out": folder,
@@ -104,13 +86,14 @@ def search(
 
 def guarded(run: Run, again: str, bar: Any, table: Path | Mapping[str, Path] | None = None) -> Family:
     """Search; an interruption names the command `again`, which goes on."""
-    from archdial import runs
+    from archdial.runs.folder import CONFIG
+    from archdial.runs.search_run import search_run
     from archdial.searching.loop import Interrupted
 
     try:
-        return runs.search(run, table=table, bar=bar)
+        return search_run(run, table=table, bar=bar)
     except (Interrupted, KeyboardInterrupt) as error:
-        if not (run.folder / runs.CONFIG).exists():
+        if not (run.folder / CONFIG).exists():
             raise Interrupted("interrupted before the search began, nothing was written") from error
         raise Interrupted(f"interrupted, what was done is kept in {run.folder}; go on with: {again}") from error
 
@@ -123,9 +106,9 @@ def _again(recipe: str, given: Mapping[str, object], trust: bool) -> str:
 
 def show_family(family: Family, folder: Path, title: str, following: str, as_json: bool) -> None:
     """Show the members of the front of `family`, which is in the run `folder`."""
-    from archdial.cost.expected import ranges
-    from archdial.published import published_table
-    from archdial.report.tables import members_table
+    from archdial.comparing.published import published_table
+    from archdial.cost.pricing.expected import ranges
+    from archdial.report.console import members_table
 
     members = [member.to_json() for member in family.front()]
     value = {
@@ -149,8 +132,8 @@ def show_family(family: Family, folder: Path, title: str, following: str, as_jso
 
 
 def _published(family: Family) -> list[dict[str, Any]]:
-    from archdial.published import Published, beside
-    from archdial.validation import conforming
+    from archdial.common.validation import conforming
+    from archdial.comparing.published import Published, beside
 
     told = family.info.get("config", {}).get("published") or []
     rows: tuple[Published, ...] = conforming(tuple[Published, ...], told, "published")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from archdial.errors import RunError, first_line
+from archdial.common.errors import RunError, first_line
 
 _LEGIBLE = "archdial-legible"
 

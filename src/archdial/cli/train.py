@@ -13,7 +13,7 @@ from archdial.cli.options import Data, Device, Epochs, Json, Model, RecipeArgume
 from archdial.cli.output import show
 
 if TYPE_CHECKING:
-    from archdial.network_settings import GateSettings
+    from archdial.runs.network_settings import GateSettings
 
 
 @app.command(epilog="Example: archdial train resnet18_quarter_cifar10 --data data/cifar10 --out resnet.safetensors")
@@ -32,14 +32,14 @@ def train(
 
     It sees the images for the weights; accuracy is told for validation and test images.
     """
-    from archdial import training
-    from archdial.config import load_recipe
-    from archdial.cost.machine import device as known
+    from archdial.common.files import write_atomically
+    from archdial.common.progress import Bar
+    from archdial.comparing.measured import accuracy
+    from archdial.cost.table.machine import device as known
     from archdial.data import Normalize, load, split
-    from archdial.files import write_atomically
-    from archdial.measure import accuracy
-    from archdial.networks.gated.source import save_weights
-    from archdial.progress import Bar
+    from archdial.networks.graph.source import save_weights
+    from archdial.runs.recipe import load_recipe
+    from archdial.training import plain_network as training
 
     _check_file(out)
     known(device or "cpu")
@@ -64,8 +64,8 @@ def train(
 
 
 def _gated(network: object) -> GateSettings:
-    from archdial.errors import UsageError
-    from archdial.network_settings import GateSettings
+    from archdial.common.errors import UsageError
+    from archdial.runs.network_settings import GateSettings
 
     if not isinstance(network, GateSettings):
         raise UsageError("this recipe searches cells from scratch: leave out `train`, its search trains the weights")
@@ -73,8 +73,8 @@ def _gated(network: object) -> GateSettings:
 
 
 def _check_file(path: Path) -> None:
-    from archdial.errors import UsageError
-    from archdial.runs import check_writable
+    from archdial.common.errors import UsageError
+    from archdial.runs.folder import check_writable
 
     if path.suffix != ".safetensors":
         raise UsageError(f"--out {path}: weights are written as .safetensors, end the name so")

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from archdial.common.errors import UsageError
 from archdial.data.images import Images
-from archdial.errors import UsageError
 
 
 def batches(

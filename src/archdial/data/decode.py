@@ -1,15 +1,20 @@
 """Encoded images (PNG, JPEG, WebP, …) to one uint8 tensor."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MODES = {1: "L", 3: "RGB"}
 
@@ -71,6 +76,8 @@ def _decode_one(name: str, data: bytes | Path, mode: str, kind: str | None) -> t
 
 
 def _open(raw: bytes, kind: str | None) -> Image.Image:
+    from PIL import Image  # a tenth of a second, which families that are only opened need not pay
+
     # Trying only the format of the image before spares Pillow the round through all: a third of the time.
     if kind is not None:
         try:

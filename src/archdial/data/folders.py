@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import torch
-from PIL import Image
 
+from archdial.common.errors import UsageError
 from archdial.data.decode import decode
 from archdial.data.images import DataSet, Images
-from archdial.data.tables import check_count, read_parquet, tables_to_data
-from archdial.errors import UsageError
+from archdial.data.parquet import check_count, read_parquet, tables_to_data
 
 SPLITS = ("train", "test")
 TEST_SHARE = 0.2
@@ -75,6 +74,8 @@ def _split_classes(folder: Path, channels: int, classes: int | None) -> DataSet:
 
 def _by_class(folder: Path) -> dict[str, list[Path]]:
     """Return the image files of each class folder in `folder`, both in the order of their names."""
+    from PIL import Image
+
     Image.init()
     found: dict[str, list[Path]] = {}
     for place in sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] != "."):

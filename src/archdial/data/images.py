@@ -6,8 +6,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from archdial.digests import digest_of
-from archdial.errors import UsageError
+from archdial.common.digests import digest_of
+from archdial.common.errors import UsageError
 
 
 # Compared by identity: `==` on tensors has no single truth value.

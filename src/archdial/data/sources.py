@@ -5,10 +5,11 @@ from typing import Any, Literal
 
 import torch
 
+from archdial.common.errors import UsageError
+from archdial.common.libraries import imported
 from archdial.data.folders import load_folder
 from archdial.data.images import DataSet, Images
-from archdial.data.tables import Table, as_table, check_count, tables_to_data
-from archdial.errors import UsageError
+from archdial.data.parquet import Table, as_table, check_count, tables_to_data
 
 DIGITS_TEST = 500
 DIGITS_SEED = 0
@@ -30,7 +31,8 @@ def load(source: str | Path, *, channels: Literal[1, 3], classes: int | None = N
     `classes` is the number of classes; with it, unnamed integer labels may leave out some classes.
 
     Raises:
-        UsageError: there is no such source, a split is missing, or an image or label cannot be used.
+        UsageError: there is no such source, a split is missing, an image or label cannot be used, or the library that
+            reads the source is missing.
     """
     if channels not in (1, 3):
         raise UsageError(f"{channels} channels asked for, expected 1 (grey) or 3 (RGB): choose one of them")
@@ -66,8 +68,7 @@ def _digits(channels: int, classes: int | None) -> DataSet:
 
 def _hub(name: str, folder: Path, channels: int, classes: int | None) -> DataSet:
     # Here, not above: the import takes a second that other sources need not pay.
-    import datasets
-
+    datasets = imported("datasets", "loading from the Hugging Face hub", "data")
     try:
         splits = datasets.load_dataset(name)
     # No network, no such name, no right to read it, a damaged cache: the mend is the same.

@@ -2,8 +2,8 @@
 
 import torch
 
+from archdial.common.errors import UsageError
 from archdial.data.images import DataSet, Images, SearchData
-from archdial.errors import UsageError
 
 
 def split(data: DataSet, *, weights: int | float, seed: int, limit: int | None = None) -> SearchData:

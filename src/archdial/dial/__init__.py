@@ -1,8 +1,8 @@
 """What the user turns: scalar λ, operation-wise simplex, budget, and the objectives of other papers."""
 
-from archdial.dial.base import DIALS, Dial, Tradeoff, make_dial, register_dial
 from archdial.dial.budget import Budget
 from archdial.dial.constraint import Constraint
+from archdial.dial.dial import DIALS, Dial, Tradeoff, make_dial, register_dial
 from archdial.dial.log_power import LogPower
 from archdial.dial.power import Power
 from archdial.dial.scalar import Scalar

@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from archdial.cost.base import Cost
-from archdial.dial.base import Dial, Tradeoff, one_number, register_dial
+from archdial.common.errors import UsageError
+from archdial.common.limits import Positive
+from archdial.common.validation import check_fields
+from archdial.cost.pricing.expected import Cost
+from archdial.dial.dial import Dial, Tradeoff, one_number, register_dial
 from archdial.dial.range import penalty_range
-from archdial.errors import UsageError
-from archdial.limits import Positive
-from archdial.validation import check_fields
 
 
 @register_dial

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from archdial.cost.base import Cost
-from archdial.dial.base import register_dial
+from archdial.cost.pricing.expected import Cost
 from archdial.dial.budget import Budget
+from archdial.dial.dial import register_dial
 
 
 @register_dial

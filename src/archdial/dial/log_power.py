@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from archdial.dial.base import register_dial
+from archdial.dial.dial import register_dial
 from archdial.dial.multiplicative import Multiplicative
 
 

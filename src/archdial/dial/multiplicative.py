@@ -6,8 +6,8 @@ from abc import abstractmethod
 
 from torch import Tensor
 
-from archdial.cost.base import Cost
-from archdial.dial.base import Tradeoff
+from archdial.cost.pricing.expected import Cost
+from archdial.dial.dial import Tradeoff
 from archdial.dial.range import penalty_range
 from archdial.dial.scalar import Scalar
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from archdial.dial.base import Tradeoff
+from archdial.dial.dial import Tradeoff
 
 MARGIN = 1.5
 """How far the range reaches beyond the first and the last change that was seen."""

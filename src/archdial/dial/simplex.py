@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from archdial.cost.base import Cost
-from archdial.dial.base import Dial, Tradeoff, register_dial
+from archdial.common.errors import UsageError
+from archdial.common.limits import Name, Positive
+from archdial.common.validation import check_fields
+from archdial.cost.pricing.expected import Cost
+from archdial.dial.dial import Dial, Tradeoff, register_dial
 from archdial.dial.range import penalty_range
-from archdial.errors import UsageError
-from archdial.limits import Name, Positive
-from archdial.validation import check_fields
 
 TOLERANCE = 1e-3
 

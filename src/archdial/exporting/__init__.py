@@ -1,6 +1,6 @@
 """A built member as one file that runs without archdial: pt2, ONNX, OpenVINO or ExecuTorch."""
 
-from archdial.exporting.base import Format, Run
+from archdial.exporting.file_format import Format, Run
 from archdial.exporting.formats import FORMATS, make_format
 from archdial.exporting.record import Exported
 from archdial.exporting.writing import TOLERANCE, export, written

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from archdial.cost.runtimes.executorch_runtime import lowered
-from archdial.exporting.base import Format, Run
-from archdial.exporting.capture import captured_portable
-from archdial.portable import scaled
+from archdial.cost.measuring.runtimes.executorch_runtime import lowered
+from archdial.exporting.exported_program import captured_portable
+from archdial.exporting.file_format import Format, Run
+from archdial.networks.portable import scaled
 
 
 class ExecuTorch(Format):

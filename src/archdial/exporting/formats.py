@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from archdial.errors import unknown
-from archdial.exporting.base import Format
+from archdial.common.errors import unknown
 from archdial.exporting.executorch import ExecuTorch
+from archdial.exporting.file_format import Format
 from archdial.exporting.onnx import Onnx
 from archdial.exporting.openvino import OpenVino
 from archdial.exporting.pt2 import Pt2

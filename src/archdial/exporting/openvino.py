@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archdial.exporting.base import INPUT, OUTPUT, Format, Run
-from archdial.exporting.capture import captured_portable
-from archdial.libraries import imported
+from archdial.common.libraries import imported
+from archdial.exporting.exported_program import captured_portable
+from archdial.exporting.file_format import INPUT, OUTPUT, Format, Run
 
 
 class OpenVino(Format):

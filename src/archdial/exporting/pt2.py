@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from archdial.exporting.base import Format, Run
-from archdial.exporting.capture import captured
+from archdial.exporting.exported_program import captured
+from archdial.exporting.file_format import Format, Run
 
 
 class Pt2(Format):

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archdial.built import BuiltMember
-from archdial.cost.machine import processor
-from archdial.cost.timing import Timing
-from archdial.exporting.base import INPUT, OUTPUT, Format
-from archdial.versions import versions
+from archdial.common.versions import versions
+from archdial.cost.measuring.timing import Timing
+from archdial.cost.table.machine import processor
+from archdial.exporting.built import BuiltMember
+from archdial.exporting.file_format import INPUT, OUTPUT, Format
 
 FORMAT, VERSION = "archdial.export", 1
 

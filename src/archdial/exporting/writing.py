@@ -9,16 +9,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from archdial.built import BuiltMember
-from archdial.cost.timing import Timing, threads, time_callables
-from archdial.errors import RunError, UsageError, reason
-from archdial.exporting.base import Format, Run
-from archdial.exporting.comparison import largest_difference, random_images
+from archdial.common.errors import RunError, UsageError, reason
+from archdial.common.files import replacing_all, write_json
+from archdial.common.progress import Bar, NoBar
+from archdial.common.quiet import quiet
+from archdial.cost.measuring.timing import Timing, threads, time_callables
+from archdial.exporting.agreement import largest_difference, random_images
+from archdial.exporting.built import BuiltMember
+from archdial.exporting.file_format import Format, Run
 from archdial.exporting.formats import make_format
 from archdial.exporting.record import Exported, beside, record_of
-from archdial.files import replacing_all, write_json
-from archdial.progress import Bar, NoBar
-from archdial.quiet import quiet
 
 TOLERANCE = 1e-4
 """How far the outputs of a file may be from the module's."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from inspect import signature
 from typing import Any
 
-from archdial.errors import unknown
-from archdial.hypernet.base import Hypernetwork
+from archdial.common.errors import unknown
 from archdial.hypernet.constant import Constant
+from archdial.hypernet.hypernetwork import Hypernetwork
 from archdial.hypernet.kernel import Kernel
 from archdial.hypernet.linear import Linear
 from archdial.hypernet.mlp import MLP

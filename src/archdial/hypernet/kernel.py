@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.quasirandom import SobolEngine
 
-from archdial.errors import UsageError, short
-from archdial.hypernet.base import Hypernetwork, check_numbers
-from archdial.limits import Rate, Seed, Size
+from archdial.common.errors import UsageError, short
+from archdial.common.limits import Rate, Seed, Size
+from archdial.common.validation import conforming
+from archdial.hypernet.hypernetwork import Hypernetwork, check_numbers
 from archdial.space import Space
-from archdial.validation import conforming
 
 Pivots = int | Sequence[Sequence[float]] | Tensor
 

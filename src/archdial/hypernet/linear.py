@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from archdial.hypernet.base import Hypernetwork
+from archdial.hypernet.hypernetwork import Hypernetwork
 from archdial.space import Space
 
 

@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from torch import Tensor, nn
 
-from archdial.hypernet.base import START, Hypernetwork, check_numbers
-from archdial.limits import Size
+from archdial.common.limits import Size
+from archdial.common.validation import conforming
+from archdial.hypernet.hypernetwork import START, Hypernetwork, check_numbers
 from archdial.space import Space
-from archdial.validation import conforming
 
 Hidden = Annotated[tuple[Size, ...], Field(min_length=1, max_length=16)]
 """Sizes of hidden layers, as [64, 64]."""

@@ -7,11 +7,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from archdial.errors import UsageError
-from archdial.hypernet.base import Hypernetwork
-from archdial.limits import Size
+from archdial.common.errors import UsageError
+from archdial.common.limits import Size
+from archdial.common.validation import conforming
+from archdial.hypernet.hypernetwork import Hypernetwork
 from archdial.space import Space
-from archdial.validation import conforming
 
 
 class PiecewiseLinear(Hypernetwork):

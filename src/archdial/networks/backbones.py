@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from archdial.errors import UsageError, unknown
+from archdial.common.errors import UsageError, unknown
 
 
 class Block(nn.Module):

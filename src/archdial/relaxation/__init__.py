@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from archdial.errors import unknown
-from archdial.relaxation.base import Relaxation
+from archdial.common.errors import unknown
 from archdial.relaxation.dirichlet import Dirichlet
 from archdial.relaxation.gumbel_softmax import GumbelSoftmax
 from archdial.relaxation.reinmax import ReinMax
+from archdial.relaxation.relaxation import Relaxation
 from archdial.relaxation.sigmoid import Sigmoid
 from archdial.relaxation.softmax import Softmax
 from archdial.relaxation.straight_through import StraightThrough

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archdial.relaxation.base import Relaxation
+from archdial.relaxation.relaxation import Relaxation
 
 LEAST = 1e-3
 """Added to each concentration: one that is all but 0 has gradients beyond what single precision holds."""

@@ -7,8 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from archdial.relaxation.base import Relaxation
 from archdial.relaxation.gumbel_softmax import gumbel_like
+from archdial.relaxation.relaxation import Relaxation
 
 
 class ReinMax(Relaxation):

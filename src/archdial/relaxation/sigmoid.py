@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from archdial.relaxation.base import Relaxation
+from archdial.relaxation.relaxation import Relaxation
 
 ZERO_ONE = 10.0
 """Weight of the zero-one loss, as published."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from archdial.relaxation.base import Relaxation
+from archdial.relaxation.relaxation import Relaxation
 
 
 class Softmax(Relaxation):

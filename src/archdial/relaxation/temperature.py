@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from archdial.errors import UsageError, unknown
-from archdial.limits import Rate
-from archdial.validation import check_fields
+from archdial.common.errors import UsageError, unknown
+from archdial.common.limits import Rate
+from archdial.common.validation import check_fields
 
 # How far the temperature, or for "exponential" its logarithm, has gone from start to end.
 SHAPES: dict[str, Callable[[float], float]] = {

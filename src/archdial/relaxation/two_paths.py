@@ -7,8 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from archdial.relaxation.base import Relaxation
 from archdial.relaxation.gumbel_softmax import gumbel_like
+from archdial.relaxation.relaxation import Relaxation
 
 UNHEARD = 1e-30
 """Weight of the option that runs for the sake of its gradient: too little for any sum to notice, and not zero."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archdial.cost.checking import Check
-from archdial.cost.fit import WITHIN
-from archdial.files import write_atomically
+from archdial.common.files import write_atomically
+from archdial.cost.making.checking import Check
+from archdial.cost.table.fit import WITHIN
 from archdial.report.palette import CLOUD, FRONT
 
 

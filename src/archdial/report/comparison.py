@@ -8,14 +8,14 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from archdial.metrics import pareto_front
+from archdial.common.metrics import pareto_front
+from archdial.common.validation import validated
 from archdial.report.comparison_file import Compared, ComparisonFile, MethodFile
 from archdial.report.palette import INK, palette
 from archdial.report.points import Point
 from archdial.report.result_file import check_format, within
 from archdial.report.style import plain, template
 from archdial.report.wording import accuracy_text, pair_text, short_count
-from archdial.validation import validated
 
 FORMAT, VERSION = "archdial.comparison", 1
 _COMMAND = "archdial compare"

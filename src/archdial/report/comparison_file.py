@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from archdial.errors import UsageError
-from archdial.limits import Name, Share, Tally, Text
+from archdial.common.errors import UsageError
+from archdial.common.limits import Name, Share, Tally, Text
 from archdial.report.points import MOST_KINDS, MOST_ROWS, Point, Rows
 
 

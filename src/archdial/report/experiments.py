@@ -8,12 +8,12 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from archdial.common.validation import validated
 from archdial.report.experiments_file import AtLambda, ExperimentsFile, Relaxed
 from archdial.report.palette import INK, NEUTRAL, palette
 from archdial.report.result_file import check_format, within
 from archdial.report.style import plain, template
 from archdial.report.wording import accuracy_text, dial_text, pair_text
-from archdial.validation import validated
 
 FORMAT, VERSION = "archdial.experiments", 1
 _COMMAND = "archdial experiments"

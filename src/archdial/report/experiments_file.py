@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from archdial.limits import Number, Positive, Share
+from archdial.common.limits import Number, Positive, Share
 from archdial.report.points import DialPosition, Point, Rows
 
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from archdial.errors import UsageError
-from archdial.limits import Milliseconds, Name, Tally, Text, Whole
+from archdial.common.errors import UsageError
+from archdial.common.limits import Milliseconds, Name, Tally, Text, Whole
 from archdial.report.points import MOST_KINDS, MemberNumbers, Point, Rows
 
 MOST_COUNTS = 1_000_000

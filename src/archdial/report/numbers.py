@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archdial.errors import UsageError, cut, unknown
-from archdial.metrics import pareto_front
+from archdial.common.errors import UsageError, cut, unknown
+from archdial.common.metrics import pareto_front
+from archdial.common.validation import validated
 from archdial.report.members_file import DialFile, MembersFile
 from archdial.report.points import MemberNumbers, Point
 from archdial.report.result_file import check_format, within
-from archdial.validation import validated
 
 FORMAT, VERSION = "archdial.members", 1
 _COMMAND = "archdial evaluate"

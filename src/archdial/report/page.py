@@ -10,7 +10,7 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
-from archdial.files import write_text
+from archdial.common.files import write_text
 from archdial.report.cells import cells_figure
 from archdial.report.comparison import Comparison, read_comparison
 from archdial.report.experiments import Experiments, read_experiments

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archdial.errors import cut, readable
-from archdial.files import write_atomically
+from archdial.common.errors import cut, readable
+from archdial.common.files import write_atomically
 from archdial.report.numbers import ReportNumbers, report_numbers
 from archdial.report.palette import CLOUD, FRONT, corner_colours, member_colours
 from archdial.report.wording import axis_titles, dial_name, dial_text

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from archdial.limits import Amount, Milliseconds, Name, Number, Share, Tally, Text
+from archdial.common.limits import Amount, Milliseconds, Name, Number, Share, Tally, Text
 
 MOST_ROWS = 100_000
 """Members, points or evaluated architectures of one file."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from archdial.errors import UsageError, short
+from archdial.common.errors import UsageError, short
 
 
 def check_format(value: Mapping[str, Any], expected: str, version: int, command: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from archdial.files import naming
+from archdial.common.files import naming
 
 
 class Board:

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from archdial.cost.base import Cost
-from archdial.cost.expected import ExpectedCost
+from archdial.common.metrics import pareto_front
+from archdial.cost.pricing.expected import Cost, ExpectedCost
 from archdial.dial import Dial
 from archdial.hypernet import Hypernetwork
-from archdial.metrics import pareto_front
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture, Space
 

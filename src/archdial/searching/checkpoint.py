@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archdial.cost.tables import tables_json
-from archdial.digests import digest_of
-from archdial.documents import LARGEST, SEAL
-from archdial.errors import UsageError, cut, first_line, short
-from archdial.files import write_bytes
-from archdial.limits import CountOrNone, Factor, Number, Share
+from archdial.common.digests import digest_of
+from archdial.common.documents import LARGEST, SEAL
+from archdial.common.errors import UsageError, cut, first_line, short
+from archdial.common.files import write_bytes
+from archdial.common.limits import CountOrNone, Factor, Number, Share
+from archdial.common.validation import conforming
+from archdial.cost.table.several import tables_json
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.state import SearchState
 from archdial.space import Architecture
-from archdial.validation import conforming
 
 NAME = "checkpoint.pt"
 _ALL_INPUTS = "2:"

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from archdial.cost.base import Cost
-from archdial.cost.expected import ExpectedCost
-from archdial.cost.timing import threads
+from archdial.cost.measuring.timing import threads
+from archdial.cost.pricing.expected import Cost, ExpectedCost
 from archdial.dial import Dial
 from archdial.hypernet import Hypernetwork
-from archdial.networks.base import Supernet
+from archdial.networks.supernet import Supernet
 from archdial.relaxation import Relaxation, Temperature
 from archdial.searching.candidates import at_positions, likely, unseen
 from archdial.searching.evaluation import Evaluated, errors

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archdial.networks.base import Supernet
 from archdial.networks.statistics import recalibrate
+from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
 
 

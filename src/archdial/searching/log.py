@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from archdial.documents import parse_json
-from archdial.errors import UsageError
-from archdial.files import naming, write_text
-from archdial.progress import Bar, NoBar
+from archdial.common.documents import parse_json
+from archdial.common.errors import UsageError
+from archdial.common.files import naming, write_text
+from archdial.common.progress import Bar, NoBar
 from archdial.searching.board import Board
 from archdial.searching.checkpoint import Place
 from archdial.searching.steps import Figures
 
 METRICS = "metrics.jsonl"
+_TENSORBOARD = find_spec("tensorboard") is not None
+"""Without it a search goes on all the same: metrics.jsonl has all the figures."""
 
 
 class RunLog:
@@ -50,8 +53,9 @@ class RunLog:
         with naming(path), path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({**line, **figures}) + "\n")
         # Made when first used: importing what it needs takes a moment.
-        self._board = self._board or Board(self.folder)
-        self._board.add({f"{phase}/{name}": value for name, value in figures.items()}, step)
+        self._board = self._board or (Board(self.folder) if _TENSORBOARD else None)
+        if self._board is not None:
+            self._board.add({f"{phase}/{name}": value for name, value in figures.items()}, step)
 
 
 def _forget_after(path: Path, place: Place) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archdial.errors import RunError, UsageError
-from archdial.progress import Bar, NoBar, Part
+from archdial.common.errors import RunError, UsageError
+from archdial.common.progress import Bar, NoBar, Part
 from archdial.searching import checkpoint
 from archdial.searching.checkpoint import Place
 from archdial.searching.interrupt import Interrupt

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from archdial.cost.base import Cost
+from archdial.cost.pricing.expected import Cost
 from archdial.dial import Dial
 
 

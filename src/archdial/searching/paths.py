@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from archdial.errors import unknown
+from archdial.common.errors import unknown
 from archdial.space import Architecture, Space
 
 WHOLE = 0.25

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from archdial.cost.timing import threads
+from archdial.cost.measuring.timing import threads
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Space
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from archdial.cost.base import Cost
+from archdial.cost.pricing.expected import Cost
 from archdial.dial import Dial
 from archdial.hypernet import Hypernetwork
 

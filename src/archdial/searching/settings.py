@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from archdial.errors import UsageError, unknown
-from archdial.limits import Count, CountOrNone, Factor, Positive, Precision, Rate, Share
+from archdial.common.errors import UsageError, unknown
+from archdial.common.limits import Count, CountOrNone, Factor, Positive, Precision, Rate, Share
+from archdial.common.validation import check_fields
 from archdial.relaxation import RELAXATIONS, Temperature
 from archdial.searching.paths import PATHS
-from archdial.validation import check_fields
 
 STEPS = 500
 """Of a fit of the hypernetwork, on 64 positions each: enough for it to settle; seconds."""

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from archdial.cost.base import Cost
-from archdial.cost.tables import Tables
+from archdial.common.digests import digest_of
+from archdial.common.memory import keep_freed_memory
+from archdial.common.torch_device import fabric_on
+from archdial.cost.pricing.expected import Cost
+from archdial.cost.table.several import Tables
 from archdial.data import Normalize, SearchData, augment
-from archdial.device import fabric_on
-from archdial.devices import arranged
 from archdial.dial import Dial, Tradeoff
-from archdial.digests import digest_of
+from archdial.dial.arranged import arranged
 from archdial.hypernet import Hypernetwork, make_hypernet
-from archdial.memory import keep_freed_memory
-from archdial.networks.base import Supernet
+from archdial.networks.supernet import Supernet
 from archdial.relaxation import Relaxation, make_relaxation
 from archdial.searching.evaluation import Evaluated, Evaluator
 from archdial.searching.evaluation import errors as errors_of
@@ -150,21 +150,11 @@ def begin(
     bound = asked.fitted(space.kinds)
     hypernet = hypernet_for(bound, network, settings.hypernet)
     predictor = AccuracyPredictor(space)
-    sgd = torch.optim.SGD(
-        network.parameters(),
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-        nesterov=settings.momentum > 0,
-    )
-    adam = torch.optim.Adam(hypernet.parameters(), lr=settings.hypernet_rate)
     fabric = fabric_on(device, settings.precision)
     origin = digest_of(network.state_dict()) if network.pretrained else ""
     network.remember()
     teacher = network.untouched()
-    forward, weights_optimizer = fabric.setup(network, sgd)
-    teacher = None if teacher is None else teacher.eval().to(fabric.device)
-    frozen = network.pretrained and settings.regime == "frozen"
+    forward, weights_optimizer = fabric.setup(network, _descent(network, settings))
     return SearchState(
         network=network,
         data=data,
@@ -181,11 +171,21 @@ def begin(
         normalize=Normalize(data.mean, data.std),
         forward=forward,
         weights_optimizer=weights_optimizer,
-        hypernet_optimizer=adam,
+        hypernet_optimizer=torch.optim.Adam(hypernet.parameters(), lr=settings.hypernet_rate),
         generator=fold(seed),
-        teacher=teacher,
-        frozen=frozen,
+        teacher=None if teacher is None else teacher.eval().to(fabric.device),
+        frozen=network.pretrained and settings.regime == "frozen",
         origin=origin,
+    )
+
+
+def _descent(network: Supernet, settings: SearchSettings) -> torch.optim.Optimizer:
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        nesterov=settings.momentum > 0,
     )
 
 

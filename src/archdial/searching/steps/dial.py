@@ -13,7 +13,7 @@ from archdial.searching.dialling import Known, spread
 from archdial.searching.objective import entropy, objective
 from archdial.searching.projection import project
 from archdial.searching.state import SearchState
-from archdial.searching.steps.base import Figures, Step
+from archdial.searching.steps.step import Figures, Step
 
 
 class TrainDial(Step):

@@ -12,7 +12,7 @@ from archdial.searching.candidates import at_positions, fronts, likely, mutated,
 from archdial.searching.dialling import DialTrainer, Known, thompson
 from archdial.searching.paths import make_paths
 from archdial.searching.state import SearchState
-from archdial.searching.steps.base import Figures, Step
+from archdial.searching.steps.step import Figures, Step
 from archdial.space import Architecture
 
 DRAWS = 40

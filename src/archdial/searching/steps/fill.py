@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from archdial.cost.expected import ExpectedCost
+from archdial.cost.pricing.expected import ExpectedCost
 from archdial.searching.candidates import unseen
 from archdial.searching.dialling import best_within, thompson
 from archdial.searching.state import SearchState

@@ -7,8 +7,8 @@ from torch import Tensor
 from archdial.searching.projection import project
 from archdial.searching.smoothing import smoothed
 from archdial.searching.state import SearchState
-from archdial.searching.steps.base import Figures
 from archdial.searching.steps.dial import dial_loss, draw
+from archdial.searching.steps.step import Figures
 from archdial.searching.steps.weights import TrainWeights, descend, set_rate, task_loss
 
 

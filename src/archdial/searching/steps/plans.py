@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from archdial.errors import UsageError
+from archdial.common.errors import UsageError
 from archdial.searching.state import SearchState
-from archdial.searching.steps.base import Step
 from archdial.searching.steps.bilevel import TrainBilevel
 from archdial.searching.steps.dial import TrainDial
 from archdial.searching.steps.evaluate import Confirm, Members, Propose, Renew, Sample
 from archdial.searching.steps.fill import Fill
 from archdial.searching.steps.joint import TrainJointly
+from archdial.searching.steps.step import Step
 from archdial.searching.steps.tune import TuneWeights
 from archdial.searching.steps.weights import TrainWeights
 

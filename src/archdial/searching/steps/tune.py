@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from archdial.cost.expected import ExpectedCost
+from archdial.cost.pricing.expected import ExpectedCost
 from archdial.searching.candidates import front
 from archdial.searching.state import SearchState
 from archdial.searching.steps.weights import TrainWeights

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from archdial.data import batches
-from archdial.distillation import apart
 from archdial.searching.paths import make_paths
 from archdial.searching.state import SearchState
-from archdial.searching.steps.base import Figures, Step
+from archdial.searching.steps.step import Figures, Step
 from archdial.space import Architecture
+from archdial.training.distillation import apart
 
 
 class TrainWeights(Step):

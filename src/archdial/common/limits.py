@@ -1,0 +1,106 @@
+"""What values from outside may be: types with bounds that the validator reads, each as wide as anyone can use."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
+
+from archdial.common.bounds import MOST_BYTES, MOST_COUNT, MOST_MS, MOST_SEED
+
+
+def _whole(value: Any) -> Any:
+    """Return 3 for 3.0: in JSON they are one number."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**63 else value
+
+
+Whole = Annotated[int, Strict(), BeforeValidator(_whole)]
+"""A whole number, written as 3 or 3.0."""
+
+
+def _no_flag(value: Any) -> Any:
+    """Refuse true and false, which Python takes for 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("a number")
+    return value
+
+
+NoFlag = BeforeValidator(_no_flag)
+"""Before a `Literal` of numbers, which lets `true` pass as 1."""
+
+Count = Annotated[Whole, Field(ge=1, le=MOST_COUNT)]
+"""How many of something there are, at least one: epochs, images a batch, architectures."""
+
+CountOrNone = Annotated[Whole, Field(ge=0, le=MOST_COUNT)]
+"""How many of something there are, if any."""
+
+Size = Annotated[Whole, Field(ge=1, le=65_536)]
+"""A side of a tensor: channels, pixels, hidden units."""
+
+Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
+"""A finite number."""
+
+Amount = Annotated[Number, Field(ge=0, le=1e30)]
+"""A finite number, zero or more."""
+
+Rate = Annotated[Number, Field(gt=0, le=1e6)]
+"""A finite number above zero."""
+
+Positive = Annotated[Number, Field(gt=0, le=1e30)]
+"""A finite number above zero, as λ."""
+
+Factor = Annotated[Number, Field(ge=0, le=1e6)]
+"""A weight or a penalty, zero or more."""
+
+Share = Annotated[Number, Field(ge=0, le=1)]
+"""From 0 to 1."""
+
+Milliseconds = Annotated[Number, Field(ge=0, le=MOST_MS)]
+"""From nothing to eleven days."""
+
+Tally = Annotated[Whole, Field(ge=0, le=MOST_BYTES)]
+"""What was counted: parameters, FLOPs, bytes."""
+
+Seed = Annotated[Whole, Field(ge=0, le=MOST_SEED)]
+"""Of random draws: 63 bits, which every generator takes."""
+
+Text = Annotated[str, Strict(), Field(max_length=10_000)]
+
+Name = Annotated[str, Strict(), Field(min_length=1, max_length=500)]
+"""Of a choice, an option, a class, a file."""
+
+
+def is_plain(name: str) -> bool:
+    """Tell whether `name` can be that of a folder anywhere, and be typed: no path, no blank ends, not too long."""
+    return name.isprintable() and name.strip(" .") != "" and name == name.strip() and not {*"/\\:"} & {*name}
+
+
+def _plain(name: str) -> str:
+    if not is_plain(name):
+        raise ValueError("a plain name, without / or blank ends, as pi4")
+    return name
+
+
+PlainName = Annotated[str, Strict(), Field(min_length=1, max_length=100), AfterValidator(_plain)]
+"""Of a run's folder, of named hardware."""
+
+Precision = Literal[
+    "32-true",
+    "bf16-mixed",
+    "16-mixed",
+    "64-true",
+    "bf16-true",
+    "16-true",
+    "transformer-engine",
+    "transformer-engine-float16",
+    "64",
+    "32",
+    "16",
+    "bf16",
+]
+"""Of lightning-fabric, whose import takes longer than a family takes to answer: so its names are written here."""
+
+Options = Annotated[tuple[CountOrNone, ...], Field(fail_fast=True)]
+"""Of an architecture, in the order of the choices."""
+# One wrong entry is enough to know: a million of them would take long to tell.
+Numbers = Annotated[tuple[Number, ...], Field(fail_fast=True)]

@@ -1,0 +1,98 @@
+"""Accuracy and latency of built members, measured."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from archdial.common.errors import OtherConditions
+from archdial.common.progress import Bar, NoBar
+from archdial.cost.making.profiling import measure_many, warn_noisy
+from archdial.cost.table.machine import cores
+from archdial.data import Images, Normalize, SearchData
+from archdial.families.family import Family
+from archdial.families.member import Member
+from archdial.searching.evaluation import Evaluator
+
+
+@torch.inference_mode()
+def accuracy(module: nn.Module, images: Images, normalize: Normalize, batch_size: int = 500) -> float:
+    """Return the share in [0, 1] of `images` that `module` classifies rightly."""
+    module.eval()
+    right = 0
+    for pixels, labels in zip(
+        torch.split(images.pixels, batch_size), torch.split(images.labels, batch_size), strict=True
+    ):
+        right += int((module(normalize(pixels)).argmax(1) == labels).sum())
+    return right / len(images)
+
+
+def _threads(asked: int) -> int:
+    """Return on how many threads to measure here, where a table from elsewhere asks for `asked`."""
+    if asked > cores():
+        warnings.warn(
+            f"the cost table is for {asked} threads, and this process may use {cores()} cores: latencies measured here "
+            f"are those of {cores()} threads",
+            OtherConditions,
+            stacklevel=2,
+        )
+    return min(asked, cores())
+
+
+def evaluator_of(family: Family, data: SearchData, images: int) -> Evaluator:
+    """Return who evaluates as the search did: by the first validation images, with inherited weights."""
+    seen = data.validation.first(images)
+    return Evaluator(family.network, family.normalize(family.calibration), family.normalize(seen.pixels), seen.labels)
+
+
+def measured(
+    members: Sequence[Member], images: Images, split: str, *, repeats: int = 20, bar: Bar | NoBar | None = None
+) -> list[Member]:
+    """Return `members` with accuracy on `images` and the latency of their built modules, each distinct one once."""
+    return with_latency(with_accuracy(members, images, split, bar=bar), repeats=repeats, bar=bar)
+
+
+def with_accuracy(
+    members: Sequence[Member], images: Images, split: str, *, bar: Bar | NoBar | None = None
+) -> list[Member]:
+    """Return `members` with the accuracy of their built modules on `images`, which are of `split`."""
+    distinct = {member.identity: member for member in members}
+    part = (bar or NoBar()).part("accuracy", len(distinct))
+    found = {}
+    for identity, member in distinct.items():
+        found[identity] = accuracy(member.build(), images, member.family.normalize)
+        part.advance()
+    return [
+        replace(member, accuracy=found[member.identity], accuracy_from="measured", accuracy_split=split)
+        for member in members
+    ]
+
+
+def with_latency(members: Sequence[Member], *, repeats: int = 20, bar: Bar | NoBar | None = None) -> list[Member]:
+    """Return `members` of one family with the median milliseconds of a batch in their built modules.
+
+    Taken under the conditions of the family's table, its device, runtime, batch size and threads, and in the same
+    rounds for all: machines have slow phases, and what was measured in different ones does not compare. What stays too
+    noisy to be relied on is warned of, as NoisyMeasurement. Repeated no more often than the parts of the table were.
+    """
+    distinct = {member.identity: member for member in members}
+    if not distinct:
+        return []
+    family = members[0].family
+    conditions = family.table.runtime
+    timings = measure_many(
+        [(member.timed(), family.network.input_shape) for member in distinct.values()],
+        batch_size=int(conditions["batch_size"]),
+        threads=_threads(int(conditions["threads"])),
+        runtime=str(conditions["runtime"]),
+        device=str(conditions["device"]),
+        repeats=min(repeats, conditions.get("repeats", repeats)),
+        progress=(bar or NoBar()).part("latency", 1).upto,
+    )
+    warn_noisy([f"member {n}" for n, timing in enumerate(timings) if timing.noisy], len(timings))
+    found = {identity: timing.median_ms for identity, timing in zip(distinct, timings, strict=True)}
+    return [replace(member, latency_ms=found[member.identity], latency_from="measured") for member in members]

@@ -1,0 +1,130 @@
+"""Measuring networks: the cost table of a supernet from its parts, and the latency of whole modules."""
+
+from __future__ import annotations
+
+import statistics
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from torch import nn
+
+from archdial.common.errors import NoisyMeasurement
+from archdial.cost.making.assembly import Plan
+from archdial.cost.measuring import timing
+from archdial.cost.measuring.conditions import Conditions
+from archdial.cost.measuring.timing import Progress, Timing
+from archdial.cost.table.table import CostTable
+from archdial.networks.supernet import Part, Supernet
+
+_SHOWN = 3
+Subject = tuple[nn.Module, tuple[int, ...]]
+
+
+def profile(
+    network: Supernet,
+    *,
+    runtime: str = "eager",
+    batch_size: int = 1,
+    threads: int = 1,
+    repeats: int = timing.REPEATS,
+    device: str = "cpu",
+    networks: int | None = None,
+    progress: Progress | None = None,
+) -> CostTable:
+    """Return the cost table of `network`: each distinct part is measured once and alone, all in one new process.
+
+    In the same rounds a few whole networks are measured, to which is fitted what the sum of the parts leaves out (see
+    `fit`): runtimes fuse parts, and each part alone pays for its launch.
+
+    What stays too noisy to be relied on, however often it is repeated, is warned of as NoisyMeasurement, and stands by
+    its key under "noisy" in the header.
+
+    Args:
+        network: left as it was; copies of its parts are measured, in evaluation mode and float32.
+        runtime: eager, compiled, onnxruntime, openvino or executorch.
+        batch_size: inputs a batch; latencies are milliseconds for one batch.
+        threads: threads that one call may use.
+        repeats: repetitions of which the median is taken.
+        device: "cpu", "cuda" or "cuda:N".
+        networks: how many whole networks at most, by default as many as there are parts, from 32 to 64, for ExecuTorch
+            16; with fewer than 10 nothing is fitted.
+        progress: called with (steps done, steps in all).
+
+    Raises:
+        UsageError: an argument is out of range, there is no such runtime or device, or its libraries are missing.
+        RunError: a part does not run, or not on this runtime.
+    """
+    began = time.perf_counter()
+    conditions = Conditions.of(runtime, batch_size, threads, repeats, device)
+    plan = Plan.of(network, networks, [conditions.runtime])
+    subjects = plan.subjects()
+    found = conditions.time(subjects, progress)
+    timings = {part.key: timing for part, timing in zip(subjects, found, strict=True)}
+    header = {
+        **conditions.header(),
+        **_quality(timings),
+        "date": _now(),
+        "seconds": round(time.perf_counter() - began, 3),
+    }
+    warn_noisy(header["noisy"], len(timings))
+    return plan.table(timings, header)
+
+
+def measure(
+    module: nn.Module,
+    input_shape: tuple[int, ...],
+    *,
+    batch_size: int = 1,
+    threads: int = 1,
+    runtime: str = "eager",
+    device: str = "cpu",
+    repeats: int = timing.REPEATS,
+) -> Timing:
+    """Return what one batch takes in `module`; `input_shape` is without batch, the rest as in `profile`."""
+    conditions = Conditions.of(runtime, batch_size, threads, repeats, device)
+    return conditions.time([Part("network", module, input_shape)])[0]
+
+
+def measure_many(
+    subjects: Sequence[Subject],
+    *,
+    batch_size: int = 1,
+    threads: int = 1,
+    runtime: str = "eager",
+    device: str = "cpu",
+    repeats: int = timing.REPEATS,
+    progress: Progress | None = None,
+) -> list[Timing]:
+    """Return what one batch takes in each of several (module, input_shape), their repetitions interleaved."""
+    return Conditions.of(runtime, batch_size, threads, repeats, device).time(
+        [Part(f"network {number}", module, shape) for number, (module, shape) in enumerate(subjects)], progress
+    )
+
+
+def warn_noisy(names: Sequence[str], count: int) -> None:
+    """Warn of what is called `names` among `count` measurements, if any, as NoisyMeasurement."""
+    if not names:
+        return
+    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+    warnings.warn(
+        f"{len(names)} of {count} latencies spread by more than {timing.WIDE:.0%} however often they were repeated "
+        f"({shown}): close other programs and measure again, or use fewer threads",
+        NoisyMeasurement,
+        stacklevel=3,
+    )
+
+
+def _quality(timings: Mapping[str, Timing]) -> dict[str, Any]:
+    """Return how far the measurement can be trusted: the median of the spreads, and what is too wide."""
+    spreads = [timing.spread for timing in timings.values()]
+    return {
+        "spread": round(statistics.median(spreads), 4) if spreads else 0.0,
+        "noisy": [key for key, timing in timings.items() if timing.noisy],
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,1 @@
+"""From a cost table to what architectures, and distributions of them, cost."""

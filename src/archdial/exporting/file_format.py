@@ -1,0 +1,62 @@
+"""What a file format owes the house: to write a module, and to run what it wrote in its own runtime."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from archdial.common.errors import UsageError
+from archdial.common.libraries import check_installed
+
+Run = Callable[[Tensor], Tensor]
+"""From normalised images (n, c, h, w) to logits (n, classes), float32 both."""
+
+INPUT, OUTPUT = "images", "logits"
+"""What the input and the output of a file are called, where the format has names."""
+
+
+class Format(ABC):
+    """One way to keep a module in a file.
+
+    Attributes:
+        name: by which users ask for it.
+        suffix: what its files end in.
+        runtime: what runs its files.
+        any_batch: whether a file takes a batch of any size; else it takes one image.
+        libraries: what it imports beyond torch; all come with one extra of archdial.
+        extra: that extra.
+    """
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+    runtime: ClassVar[str]
+    any_batch: ClassVar[bool] = True
+    libraries: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = ""
+
+    @abstractmethod
+    def write(self, module: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
+        """Write `module`, a plain one in eval mode on the CPU, for images of `input_shape`; it may be changed."""
+
+    @abstractmethod
+    def load(self, path: Path) -> Run:
+        """Return what runs the file at `path` in its runtime, on as many threads as torch has."""
+
+    def files(self, path: Path) -> tuple[Path, ...]:
+        """Return the files that `write` makes for `path`, itself first."""
+        return (path,)
+
+    def check_ready(self) -> None:
+        """Raise UsageError unless its libraries are installed."""
+        check_installed(f"the format {self.name!r}", self.libraries, self.extra)
+
+    def check_name(self, path: Path) -> None:
+        """Raise UsageError unless `path` ends as its files do."""
+        if path.suffix != self.suffix:
+            raise UsageError(
+                f"{path}: files of the format {self.name!r} end in {self.suffix}, name it {path.stem}{self.suffix}"
+            )

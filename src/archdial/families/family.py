@@ -1,0 +1,273 @@
+"""The result of one search: turn the dial, name a budget, take the front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archdial.common.errors import UsageError
+from archdial.cost.pricing.expected import ExpectedCost, by_column
+from archdial.cost.pricing.peak import PeakCost
+from archdial.cost.table.several import Tables
+from archdial.cost.table.table import CostTable
+from archdial.cost.table.terms import PEAK
+from archdial.data import Normalize
+from archdial.dial import Dial
+from archdial.families.budgets import budget_text, check_reachable
+from archdial.families.hardware import Answering, Devices
+from archdial.families.member import Member
+from archdial.hypernet import Hypernetwork
+from archdial.networks.supernet import Supernet
+from archdial.searching.candidates import at_positions, front, likely, mutated, unseen
+from archdial.searching.evaluation import Evaluated
+from archdial.searching.predictor import AccuracyPredictor
+from archdial.space import Architecture, Space
+
+GRID, DRAWS, ROUNDS = 48, 24, 3
+"""How densely `within` looks: dial positions, architectures drawn at each, rounds of neighbours of the best."""
+
+Position = float | list[float] | tuple[float, ...] | Tensor
+
+
+@dataclass(eq=False)
+class Family:
+    """Space, trained supernet, hypernetwork and dial, with all that was evaluated on the way.
+
+    Attributes:
+        column: the column of the table that the dial trades against accuracy.
+        calibration: training images uint8 (n, c, h, w) for BatchNorm statistics.
+        archive: the architectures evaluated with the final weights.
+        info: config, seed, versions, device and data of the search, as JSON.
+        device: name of the device that it answers for, of those in `devices`; table, dial and hypernet are that one's.
+        devices: all that it can answer for, where there are several.
+    """
+
+    network: Supernet
+    hypernet: Hypernetwork
+    dial: Dial
+    predictor: AccuracyPredictor
+    table: CostTable
+    normalize: Normalize
+    calibration: Tensor
+    archive: tuple[Evaluated, ...]
+    classes: tuple[str, ...]
+    column: str = "latency_ms"
+    info: dict[str, Any] = field(default_factory=dict)
+    device: str | None = None
+    devices: Devices | None = None
+
+    @property
+    def space(self) -> Space:
+        """The choices of the supernet."""
+        return self.network.space
+
+    @cached_property
+    def costs(self) -> dict[str, ExpectedCost]:
+        """What an architecture costs, by column."""
+        return by_column(self.space, self.table)
+
+    @cached_property
+    def peak(self) -> PeakCost | None:
+        """How much memory an architecture needs at once; None with a table of an older archdial."""
+        return PeakCost(self.space, self.table) if self.table.has(PEAK) else None
+
+    @cached_property
+    def _budgets(self) -> dict[str, ExpectedCost | PeakCost]:
+        return {**self.costs, **({} if self.peak is None else {PEAK: self.peak})}
+
+    @cached_property
+    def _known(self) -> dict[Architecture, Evaluated]:
+        return {item.architecture: item for item in self.archive}
+
+    @property
+    def tables(self) -> Tables:
+        """The table, or those of all devices by name."""
+        return self.table if self.devices is None else self.devices.tables
+
+    @property
+    def device_names(self) -> list[str]:
+        """Names of all devices that it can answer for; none where it was searched for one."""
+        return [] if self.devices is None else list(self.devices.each)
+
+    @property
+    def shared_hypernet(self) -> Hypernetwork:
+        """The hypernetwork with the parameters: of several devices the one that also reads a device's code."""
+        return self.hypernet if self.devices is None else self.devices.hypernet
+
+    @cached_property
+    def _views(self) -> dict[str, Family]:
+        return {}
+
+    def on(self, device: str | None) -> Family:
+        """Return the family as it answers for the device of that name; None is the one it answers for already.
+
+        Raises:
+            UsageError: there is no such device.
+        """
+        if device in (None, self.device):
+            return self
+        if self.devices is None:
+            raise UsageError(f"device {device!r}: this family is for one device, leave it out or add that one's table")
+        assert device is not None
+        if device not in self._views:
+            self._views[device] = self.answering(self.devices.view(device))
+        return self._views[device]
+
+    def answering(self, what: Answering) -> Family:
+        """Return the family as it answers for `what`: all else is shared."""
+        return replace(
+            self,
+            table=what.table,
+            dial=what.dial,
+            hypernet=what.hypernet,
+            device=what.device,
+            devices=what.devices,
+        )
+
+    def at(self, position: Position, *, device: str | None = None) -> Member:
+        """Return the member at a dial position.
+
+        Raises:
+            UsageError: the position lies off the dial, or there is no such device.
+        """
+        family = self.on(device)
+        z = family.dial.position(position)
+        chosen = at_positions(family.space, family.hypernet, family.dial, z[None])[0]
+        return family.member(chosen, family.dial.value(z))
+
+    def along(self, count: int = 24) -> list[Member]:
+        """Return the members on a grid of about `count` dial positions."""
+        grid = self.dial.grid(count)
+        chosen = at_positions(self.space, self.hypernet, self.dial, grid)
+        return [self.member(a, self.dial.value(z)) for z, a in zip(grid, chosen, strict=True)]
+
+    def within(
+        self,
+        *,
+        latency_ms: float | None = None,
+        params: float | None = None,
+        flops: float | None = None,
+        size_bytes: float | None = None,
+        peak_bytes: float | None = None,
+        device: str | None = None,
+    ) -> Member:
+        """Return the most accurate member found whose cost meets every budget given.
+
+        Looked at are all architectures that were evaluated, those along the dial, what the hypernetwork considers
+        likely there, and neighbours of the best of these. One that was not evaluated must promise more by a whole
+        standard deviation of the predictor than the best that was.
+
+        Args:
+            latency_ms: of one batch, as the cost table has it.
+            params: parameters of the whole module.
+            flops: of one input.
+            size_bytes: of parameters and buffers, as a file of weights holds them.
+            peak_bytes: the most that one operator reads and writes at once for one input, weights aside.
+            device: whose milliseconds are meant, of a family for several.
+
+        Raises:
+            UsageError: no budget is given, the table has none of the kind, or none can meet it; the message names the
+                reachable range.
+        """
+        limits = {
+            "latency_ms": latency_ms,
+            "parameters": params,
+            "flops": flops,
+            "size_bytes": size_bytes,
+            PEAK: peak_bytes,
+        }
+        given = {column: float(value) for column, value in limits.items() if value is not None}
+        return self.on(device)._within(given)
+
+    def _within(self, given: dict[str, float]) -> Member:
+        check_reachable(given, self._budgets)
+        pool = self._pool(given)
+        if not pool:
+            raise UsageError(
+                f"no architecture found within {budget_text(given)} at once: each is within reach alone, relax one"
+            )
+        promise = self._promise(pool)
+        best = max(pool, key=promise.__getitem__)
+        return self.member(best, self._position_of(best))
+
+    def front(self) -> list[Member]:
+        """Return the evaluated members that no other beats in both accuracy and cost, cheapest first."""
+        found = front(self.archive, self.costs[self.column])
+        return [self.member(item.architecture, self._position_of(item.architecture)) for item in found]
+
+    def member(self, architecture: Architecture, dial: float | list[float] | None = None) -> Member:
+        """Return `architecture` as a member: accuracy as measured in the search, else as predicted."""
+        self.space.check(architecture)
+        architecture = self.network.canonical(architecture)
+        known = self._known.get(architecture)
+        costs = {column: cost.of(architecture) for column, cost in self.costs.items()}
+        return Member(
+            family=self,
+            architecture=architecture,
+            dial=dial,
+            accuracy=self._predict([architecture])[0] if known is None else known.accuracy,
+            accuracy_from="predicted" if known is None else "measured",
+            latency_ms=costs["latency_ms"],
+            parameters=round(costs["parameters"]),
+            cell_parameters=round(costs["parameters"] - float(self.costs["parameters"].constant)),
+            flops=round(costs["flops"]),
+            size_bytes=round(costs["size_bytes"]) if "size_bytes" in costs else None,
+            peak_bytes=None if self.peak is None else round(self.peak.of(architecture)),
+        )
+
+    def build(self, architecture: Architecture) -> nn.Module:
+        """Return a plain module with BatchNorm statistics of its own; see `Member.build`.
+
+        The whole of a network that was trained before is that network, weights and all. Nothing here is changed
+        thereby: any number of threads may build.
+        """
+        calibration = torch.split(self.normalize(self.calibration), 500)
+        return self.network.build(architecture, calibration).eval()
+
+    def _pool(self, given: dict[str, float]) -> list[Architecture]:
+        generator = torch.Generator().manual_seed(0)
+        grid = self.dial.grid(GRID)
+        pool = [
+            *self._known,
+            *(self._budgets[column].extremes()[0] for column in given),
+            *at_positions(self.space, self.hypernet, self.dial, grid),
+            *likely(self.space, self.hypernet, self.dial, grid, DRAWS, generator),
+        ]
+        pool = self._meeting(unseen(pool, []), given)
+        for _ in range(ROUNDS if pool else 0):
+            promise = self._promise(pool)
+            best = sorted(pool, key=promise.__getitem__, reverse=True)[:DRAWS]
+            near = mutated(self.space, best, GRID * DRAWS, generator)
+            pool += self._meeting(unseen(near, pool), given)
+        return pool
+
+    def _meeting(self, pool: Sequence[Architecture], given: dict[str, float]) -> list[Architecture]:
+        if not pool:
+            return []
+        weights = self.space.one_hots(pool).double()
+        # What is exactly on the budget meets it, whatever the order of the sum.
+        meets = torch.stack([self._budgets[c](weights) <= limit * (1 + 1e-9) for c, limit in given.items()]).all(0)
+        return [architecture for architecture, good in zip(pool, meets.tolist(), strict=True) if good]
+
+    def _promise(self, pool: Sequence[Architecture]) -> dict[Architecture, float]:
+        """Return accuracies as measured, or one standard deviation below the prediction."""
+        pessimistic = 1 - self.predictor.feared(self.space.one_hots(pool))
+        measured = {a: item.accuracy for a, item in self._known.items()}
+        return {a: measured.get(a, value) for a, value in zip(pool, pessimistic.tolist(), strict=True)}
+
+    def _predict(self, pool: Sequence[Architecture]) -> list[float]:
+        with torch.no_grad():
+            return [float(1 - error) for error in self.predictor(self.space.one_hots(pool))]
+
+    def _position_of(self, architecture: Architecture) -> float | list[float]:
+        """Return the dial position of a grid at which the hypernetwork considers `architecture` most likely."""
+        grid = self.dial.grid(GRID)
+        taken = self.space.one_hot(architecture).bool()
+        with torch.no_grad():
+            log_p = torch.log_softmax(self.hypernet(self.dial.encode(grid)), -1)
+        return self.dial.value(grid[int(log_p[:, taken].sum(1).argmax())])

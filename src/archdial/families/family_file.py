@@ -1,0 +1,143 @@
+"""What family.json and architecture.json hold, key by key, as the validator reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from archdial.common.errors import UsageError
+from archdial.common.limits import Name, Number, Numbers, Options, Seed, Share, Size, Text
+from archdial.cost.pricing.fingerprint import FingerprintFile
+
+FORMAT, MEMBER_FORMAT, VERSION = "archdial.family", "archdial.member", 1
+
+Positive = Annotated[Number, Field(gt=0)]
+Names = Annotated[tuple[Name, ...], Field(fail_fast=True)]
+MOST_INPUT = 2**24
+"""Numbers of one input: an image of 2,000 × 2,000 pixels in colour, and some."""
+
+
+@dataclass(frozen=True)
+class NormalizeFile:
+    """From pixels to inputs, by channel."""
+
+    mean: Numbers
+    std: Annotated[tuple[Positive, ...], Field(fail_fast=True)]
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """Where a gated network's model comes from; arguments of `make_model`."""
+
+    name: Name
+    width: Size | None
+    input_shape: tuple[Size, ...]
+    classes: Size
+
+
+@dataclass(frozen=True)
+class GatesFile:
+    """A gated network: its model, and the operations of each gate."""
+
+    source: SourceFile | None
+    input_shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=8)]
+    gates: Mapping[Name, Annotated[tuple[Name, ...], Field(min_length=1)]]
+    kind: Literal["gates"] = "gates"
+
+    def __post_init__(self) -> None:
+        for shape in (self.input_shape, self.source.input_shape if self.source else ()):
+            total = 1
+            for side in shape:
+                total *= side
+            if total > MOST_INPUT:
+                raise UsageError(f"network.input_shape is {list(shape)}: expected at most {MOST_INPUT:,} numbers")
+
+
+@dataclass(frozen=True)
+class DeviceFile:
+    """One piece of hardware of several."""
+
+    table: dict[str, Any]
+    dial: dict[str, Any]
+    code: Numbers
+
+
+@dataclass(frozen=True)
+class DevicesFile:
+    """All hardware that a family answers for."""
+
+    fingerprint: FingerprintFile
+    each: Annotated[Mapping[Name, DeviceFile], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class ChoiceFile:
+    """One choice of the space."""
+
+    name: Name
+    options: Names
+    kinds: Names
+
+
+@with_config(ConfigDict(extra="allow"))
+class HypernetFile(TypedDict):
+    """A hypernetwork: its kind, the numbers of a dial position, and settings that its kind checks."""
+
+    kind: Name
+    features: Size
+
+
+@with_config(ConfigDict(extra="allow"))
+class InfoFile(TypedDict, total=False):
+    """How a family came about; other keys are left alone."""
+
+    config: dict[str, Any]
+    seed: Seed | None
+    data: Text
+    images: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FamilyFile:
+    """What family.json holds."""
+
+    format: Literal["archdial.family"]
+    version: Literal[1]
+    network: dict[str, Any]
+    space: Text
+    hypernet: HypernetFile
+    dial: dict[str, Any]
+    column: Literal["latency_ms", "parameters", "flops", "bytes", "size_bytes"]
+    table: dict[str, Any]
+    normalize: NormalizeFile
+    classes: Annotated[tuple[Text, ...], Field(fail_fast=True)]
+    archive: Annotated[tuple[tuple[Options, Share, Number], ...], Field(fail_fast=True)]
+    info: InfoFile
+    weights_sha256: Text
+    device: Name | None = None
+    devices: DevicesFile | None = None
+    choices: Annotated[tuple[ChoiceFile, ...], Field(fail_fast=True)] | None = None
+
+
+@with_config(ConfigDict(extra="allow"))
+class FiguresFile(TypedDict):
+    """A member's figures; those that nothing here depends on are left alone."""
+
+    architecture: Mapping[Name, Name]
+
+
+@dataclass(frozen=True)
+class MemberFile:
+    """What architecture.json holds."""
+
+    format: Literal["archdial.member"]
+    version: Literal[1]
+    network: dict[str, Any]
+    normalize: NormalizeFile
+    classes: Annotated[tuple[Text, ...], Field(fail_fast=True)]
+    member: FiguresFile
+    weights_sha256: Text

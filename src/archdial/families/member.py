@@ -1,0 +1,176 @@
+"""One architecture of a family, with its figures and how each came about."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from torch import Tensor, nn
+
+from archdial.space import Architecture, Space
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from archdial.cost.table.table import CostTable
+    from archdial.data import Images, Normalize
+    from archdial.exporting import Exported
+    from archdial.exporting.built import BuiltMember
+    from archdial.networks.supernet import Supernet
+    from archdial.training.plain_network import TrainSettings
+
+Origin = Literal["measured", "predicted"]
+Weights = Literal["inherited", "finetuned", "retrained"]
+
+
+class Parent(Protocol):
+    """What a member asks of its family."""
+
+    network: Supernet
+    normalize: Normalize
+    calibration: Tensor
+    classes: tuple[str, ...]
+    device: str | None
+    table: CostTable
+
+    @property
+    def space(self) -> Space:
+        """The choices of the supernet."""
+
+    def build(self, architecture: Architecture) -> nn.Module:
+        """Return a plain module with BatchNorm statistics of its own."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One architecture of a family.
+
+    Attributes:
+        family: where its weights come from.
+        architecture: one option for each choice.
+        dial: the dial position it was taken at or is most likely at, as JSON.
+        accuracy: in [0, 1], with the weights of `weights_from`.
+        accuracy_from: measured on images, or predicted.
+        accuracy_split: the images: validation, of the search, or test.
+        latency_ms: of one batch on the device of the cost table.
+        latency_from: predicted by the table, or measured on the built module.
+        parameters: of the whole built module; `cell_parameters` of them are in the choices.
+        flops: of one input, a multiply-add counting two.
+        weights_from: the search, unless the built module was trained since.
+        size_bytes: of parameters and buffers; None with a table of an older archdial.
+        peak_bytes: the most that one operator reads and writes at once for one input; None likewise.
+    """
+
+    family: Parent = field(repr=False, compare=False)
+    architecture: Architecture
+    dial: float | list[float] | None
+    accuracy: float
+    accuracy_from: Origin
+    latency_ms: float
+    parameters: int
+    cell_parameters: int
+    flops: int
+    accuracy_split: str = "validation"
+    latency_from: Origin = "predicted"
+    weights_from: Weights = "inherited"
+    size_bytes: int | None = None
+    peak_bytes: int | None = None
+
+    def build(self) -> nn.Module:
+        """Return a plain module in eval mode: inherited weights, BatchNorm statistics of this architecture.
+
+        Inputs are (n, c, h, w), normalised as `family.normalize` does it; outputs are logits (n, classes).
+        """
+        return self.family.build(self.architecture)
+
+    @property
+    def identity(self) -> Hashable:
+        """What is equal for members that are the same network."""
+        return self.architecture
+
+    def timed(self) -> nn.Module:
+        """Return the module to take times of: these do not depend on BatchNorm's statistics, which are as they are."""
+        return self.family.network.build(self.architecture)
+
+    def finetune(
+        self,
+        images: Images,
+        settings: TrainSettings | None = None,
+        seed: int = 0,
+        teacher: nn.Module | None = None,
+    ) -> nn.Module:
+        """Return the built module after training on `images` from inherited weights.
+
+        Args:
+            images: what it sees.
+            settings: `TrainSettings.finetuning()` by default.
+            seed: of order and augmentation.
+            teacher: a trained module whose outputs it learns from too, as `family.network.untouched()` of gates.
+        """
+        from archdial.training.plain_network import TrainSettings, train
+
+        module = self.build()
+        return train(
+            module, images, self.family.normalize, settings or TrainSettings.finetuning(), seed=seed, teacher=teacher
+        )
+
+    def retrain(self, images: Images, settings: TrainSettings | None = None, seed: int = 0) -> nn.Module:
+        """Return the built module after training on `images` from new weights drawn with `seed`."""
+        from archdial.training.plain_network import TrainSettings, restart, train
+
+        module = restart(self.build(), seed)
+        return train(module, images, self.family.normalize, settings or TrainSettings(), seed=seed)
+
+    def built(self, module: nn.Module | None = None) -> BuiltMember:
+        """Return the built member with what whoever runs it has to know.
+
+        Args:
+            module: it after fine-tuning or retraining; by default it is built with inherited weights.
+        """
+        from archdial.exporting.built import BuiltMember
+
+        family = self.family
+        shape = family.network.input_shape
+        return BuiltMember(module or self.build(), shape, family.normalize, family.classes, self.to_json())
+
+    def export(self, path: str | Path, format: str, module: nn.Module | None = None) -> Exported:
+        """Write the built member to `path` in a format that needs no archdial; see `exporting.export`.
+
+        Args:
+            path: an older file there is replaced.
+            format: pt2, onnx, openvino or executorch.
+            module: the built member after fine-tuning or retraining; by default it is built with inherited weights.
+
+        Raises:
+            UsageError: there is no such format, the path ends in another way, or a library is missing.
+            RunError: the format cannot hold the module, or its file computes something else; nothing is written.
+        """
+        from archdial.exporting import export
+
+        return export(self.built(module), path, format)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the member as the JSON object of the interface."""
+        space = self.family.space
+        return {
+            "dial": self.dial,
+            "device": self.family.device,
+            "architecture": space.describe(self.architecture),
+            "accuracy": self.accuracy,
+            "latency_ms": self.latency_ms,
+            "parameters": self.parameters,
+            "cell_parameters": self.cell_parameters,
+            "flops": self.flops,
+            "size_bytes": self.size_bytes,
+            "peak_bytes": self.peak_bytes,
+            "counts": space.counts(self.architecture),
+            "provenance": {
+                "accuracy": self.accuracy_from,
+                "accuracy_split": self.accuracy_split,
+                "weights": self.weights_from,
+                "latency_ms": self.latency_from,
+                "parameters": "counted",
+                "flops": "counted",
+            },
+        }

@@ -1,0 +1,106 @@
+"""Another dial, or another device, for a family that was searched already: seconds, and no image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from archdial.common.errors import UsageError
+from archdial.cost.pricing.expected import Cost, ExpectedCost
+from archdial.cost.table.several import Tables, check_name
+from archdial.cost.table.table import CostTable
+from archdial.dial import Dial, Tradeoff
+from archdial.dial.arranged import arranged
+from archdial.families.family import Family
+from archdial.families.hardware import Device, found
+from archdial.hypernet import HYPERNETS
+from archdial.relaxation import StraightThrough, Temperature
+from archdial.searching.dialling import DialTrainer, Known
+from archdial.searching.state import hypernet_for
+from archdial.space import Space
+
+FIRST = "first"
+"""Name of the device of a search for one, once others join it."""
+
+
+def redial(family: Family, dial: Dial | None = None, table: Tables | None = None, *, seed: int = 0) -> Family:
+    """Return `family` with its hypernetwork trained anew on predictor and cost table; the weights stay untouched.
+
+    Args:
+        dial: another dial; by default the same one, its range or strength found anew.
+        table: what the options cost on another device, instead of the one that the family answers for; or the tables
+            of several devices by name, instead of all that it has.
+
+    Raises:
+        UsageError: the table is one of another space.
+    """
+    tables: Tables = table or family.table
+    if family.devices is not None and (table is None or isinstance(table, CostTable)):
+        tables = family.devices.tables | ({} if table is None else {str(family.device): table})
+    return _retrained(family, tables, dial or family.dial.opened(), seed)
+
+
+def add_device(
+    family: Family, name: str, table: CostTable, *, retrain: bool = True, renew: bool = False, seed: int = 0
+) -> Family:
+    """Return `family` for one more device, for which it then answers; the weights stay untouched.
+
+    Args:
+        name: of the device. That of a family that was searched for one device becomes "first".
+        table: what the options cost on it.
+        retrain: train the hypernetwork anew, for all devices, whose ranges are found anew too. Else, of a family for
+            several, it takes the new device for what its costs are most like: at once, and nothing changes for the
+            others.
+        renew: take the table for a device that is there already.
+
+    Raises:
+        UsageError: the name is taken or no name, the table is one of another space, or there are no other devices to
+            tell the new one from.
+    """
+    check_name(name)
+    others = {FIRST: family.table} if family.devices is None else family.devices.tables
+    if name in others and not renew:
+        raise UsageError(f"there is a device {name!r} already: choose another name, or ask for its table to be renewed")
+    if retrain:
+        return _retrained(family, {**others, name: table}, family.dial.opened(), seed).on(name)
+    return _recognised(family, name, table).on(name)
+
+
+def _retrained(family: Family, tables: Tables, dial: Dial, seed: int) -> Family:
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    asked, cost = arranged(family.space, tables, dial, family.column)
+    known = Known.of(family.network, family.archive)
+    fitted = _fitted(asked, cost, known, family.space)
+    hypernet = hypernet_for(fitted, family.network, _settings(family, fitted))
+    relaxation = StraightThrough(family.space)
+    trainer = DialTrainer(fitted, hypernet, family.predictor, cost, relaxation, Temperature(), entropy=1.0)
+    trainer.settle(known, generator, unseen_too=True)
+    result = family.answering(found(tables, cost, fitted, hypernet))
+    return result.on(family.device) if family.device in (result.devices.each if result.devices else ()) else result
+
+
+def _recognised(family: Family, name: str, table: CostTable) -> Family:
+    if family.devices is None:
+        raise UsageError("a family that was searched for one device tells no others apart: let it retrain")
+    cost = ExpectedCost(family.space, table, family.column)
+    dial = _fitted(family.dial.opened(), cost, Known.of(family.network, family.archive), family.space)
+    device = Device(table, dial, family.devices.fingerprint.of(cost))
+    devices = replace(family.devices, each={**family.devices.each, name: device})
+    return replace(family, devices=devices)
+
+
+def _fitted(dial: Dial, cost: Cost, known: Known, space: Space) -> Dial:
+    """Return `dial` with what it leaves open found from what is known."""
+    return dial.fitted(space.kinds, Tradeoff.among(known.errors, known.weights, cost))
+
+
+def _settings(family: Family, dial: Dial) -> dict[str, Any]:
+    told = family.hypernet.to_json()
+    if dial.features > 1 and HYPERNETS[str(told["kind"])].one_feature:
+        return {}
+    # A kernel's pivots and width belong to the old dial.
+    stale = {"pivots", "width"} if told["kind"] == "kernel" else set()
+    return {name: value for name, value in told.items() if name not in stale}

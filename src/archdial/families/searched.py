@@ -1,0 +1,119 @@
+"""One call from network, data and cost table to a family."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from archdial.common.digests import digest_of
+from archdial.common.errors import UsageError
+from archdial.common.folder_lock import locked
+from archdial.common.progress import Bar, NoBar
+from archdial.common.versions import versions
+from archdial.cost.table.several import Tables
+from archdial.data import SearchData
+from archdial.dial import Dial, Scalar
+from archdial.families.family import Family
+from archdial.families.hardware import found
+from archdial.networks.supernet import Supernet
+from archdial.searching.loop import Loop
+from archdial.searching.settings import SearchSettings
+from archdial.searching.state import SearchState, begin
+
+
+def search(
+    network: Supernet,
+    data: SearchData,
+    table: Tables,
+    dial: Dial | None = None,
+    settings: SearchSettings | None = None,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    weights_from: Family | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+    bar: Bar | NoBar | None = None,
+    config: dict[str, Any] | None = None,
+) -> Family:
+    """Search once; return the family.
+
+    Args:
+        network: its weights are drawn anew.
+        data: images for the weights and for the dial.
+        table: what each option costs on the device; or several tables, by the names of their devices.
+        dial: Scalar() by default.
+        settings: how to search.
+        weights_from: a family over an equal network; its weights are taken and kept, only the dial is searched.
+        folder: where checkpoints and metrics go; with `resume` the run goes on from there.
+        config: what the family is to remember of how it came about, besides settings and seed.
+
+    Raises:
+        UsageError: images, table or settings do not fit the network, or another process is at work in `folder`.
+        RunError: the loss is not finite, or the run was interrupted.
+    """
+    settings = settings or SearchSettings()
+    check_images(network, data)
+    state = begin(network, data, table, dial or Scalar(), settings, seed, device)
+    if weights_from is not None:
+        _take_weights(state, weights_from)
+    with nullcontext() if folder is None else locked(folder, "a search"):
+        Loop(state, folder, bar).run(resume=resume)
+    return as_family(state, config or {"search": asdict(settings)})
+
+
+def check_images(network: Supernet, data: SearchData) -> None:
+    """Raise UsageError unless the images and labels are such as `network` takes."""
+    shape = tuple(data.weights.pixels.shape[1:])
+    if shape != network.input_shape:
+        raise UsageError(
+            f"images of (channels, height, width) {shape} for a network that takes {network.input_shape}: "
+            "set channels and image_size to those of the data"
+        )
+
+
+def _take_weights(state: SearchState, family: Family) -> None:
+    if family.network.to_json() != state.network.to_json():
+        raise UsageError("weights_from holds another network: its plan must equal that of the network to be searched")
+    state.network.load_state_dict(family.network.state_dict())
+    state.frozen = True
+    state.origin = digest_of(family.network.state_dict())
+    state.network.recall(family.network.changed())
+
+
+def as_family(state: SearchState, config: dict[str, Any]) -> Family:
+    """Return what `state` has found, on the CPU."""
+    answers = found(state.tables, state.cost, state.dial, state.hypernet)
+    return Family(
+        network=state.network.to("cpu").eval(),
+        table=answers.table,
+        dial=answers.dial,
+        hypernet=answers.hypernet,
+        device=answers.device,
+        devices=answers.devices,
+        predictor=state.predictor,
+        normalize=state.normalize,
+        calibration=state.calibration_pixels,
+        archive=tuple(state.archive),
+        classes=state.data.classes,
+        column=state.settings.cost,
+        info={
+            "config": config,
+            "seed": state.seed,
+            "versions": versions(),
+            "device": str(state.fabric.device),
+            "machine": platform.processor() or platform.machine(),
+            "threads": torch.get_num_threads(),
+            "data": state.data.name,
+            "images": {
+                "weights": len(state.data.weights),
+                "validation": len(state.data.validation),
+                "sha256": state.data.digest,
+            },
+        },
+    )

@@ -1,0 +1,266 @@
+"""A family, or one member of it, on disk: JSON beside weights.safetensors, no pickle."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from archdial.common.documents import check_seal, digest, is_version, read_bytes, read_json, sealed
+from archdial.common.errors import UsageError, cut, short
+from archdial.common.files import json_text, replacing
+from archdial.common.validation import validated
+from archdial.cost.table.table import CostTable
+from archdial.data import Normalize
+from archdial.dial import make_dial
+from archdial.exporting.built import BuiltMember
+from archdial.families.family import Family
+from archdial.families.family_file import FORMAT, MEMBER_FORMAT, VERSION, FamilyFile, MemberFile
+from archdial.families.hardware import Answering, Devices
+from archdial.families.member import Member
+from archdial.families.stored_network import (
+    check_calibration,
+    check_channels,
+    check_names,
+    check_together,
+    load_state,
+    open_network,
+    recall,
+    space_of,
+)
+from archdial.hypernet import Hypernetwork, make_hypernet
+from archdial.networks.supernet import Supernet
+from archdial.searching.evaluation import Evaluated
+from archdial.searching.predictor import AccuracyPredictor
+from archdial.space import Architecture
+
+FAMILY, ARCHITECTURE, WEIGHTS = "family.json", "architecture.json", "weights.safetensors"
+
+
+def save_family(family: Family, folder: Path) -> Path:
+    """Write `family` to `folder`; return the path of family.json, which is put there last and makes it whole."""
+    return _write(folder / FAMILY, family_json(family), _tensors(family))
+
+
+def family_json(family: Family) -> dict[str, Any]:
+    """Return what family.json says of `family`, but for the digests."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "network": family.network.to_json(),
+        "space": family.space.fingerprint,
+        "choices": family.space.to_json(),
+        "hypernet": {"features": family.shared_hypernet.features, **family.shared_hypernet.to_json()},
+        "dial": family.dial.to_json(),
+        "column": family.column,
+        "table": family.table.to_json(),
+        "normalize": {"mean": family.normalize.mean, "std": family.normalize.std},
+        "classes": list(family.classes),
+        "archive": [[list(item.architecture.options), item.accuracy, item.loss] for item in family.archive],
+        "info": family.info,
+        "device": family.device,
+        "devices": None if family.devices is None else family.devices.to_json(),
+    }
+
+
+def load_family(folder: str | Path, model: nn.Module | None = None, *, trust: bool = False) -> Family:
+    """Return the family in `folder`.
+
+    Args:
+        folder: of the run.
+        model: that the gates were put on, where it was handed over in Python; its weights do not matter.
+        trust: call the code that the files name, where a callable of somebody's made the model. A file never runs code
+            by itself: without this or `model` the family answers with figures, and building says what it lacks.
+
+    Raises:
+        UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UsageError(f"no run at {folder}: name the folder that `archdial search --out` wrote")
+    path = folder / FAMILY
+    value = _checked(read_json(path, "family"), path, FORMAT, "restore a copy, or search again")
+    try:
+        file = validated(FamilyFile, value)
+        tensors = _read_tensors(folder / WEIGHTS, file.weights_sha256)
+        return _family(file, tensors, model, trust)
+    except UsageError as error:
+        raise _of(path, error) from None
+
+
+def _family(file: FamilyFile, tensors: dict[str, Tensor], model: nn.Module | None, trust: bool) -> Family:
+    check_names(tensors)
+    check_calibration(tensors.get("calibration"), file)
+    network = open_network(file.network, _under("network", tensors), model, trust, choices=file.choices)
+    if network.space.fingerprint != file.space:
+        raise UsageError(f"the network has other choices than the family (space {file.space}): name its own model")
+    if file.choices is not None and space_of(file.choices) != network.space:
+        raise UsageError("its choices are not those of its network: restore a copy of the whole folder")
+    settings = {name: setting for name, setting in file.hypernet.items() if name not in ("kind", "features")}
+    hypernet = make_hypernet(file.hypernet["kind"], network.space, file.hypernet["features"], **settings)
+    predictor = AccuracyPredictor(network.space)
+    for name, module in (("network", network), ("hypernet", hypernet), ("predictor", predictor)):
+        load_state(module, _under(name, tensors), name)
+    if any(value != hypernet.settings().get(name) for name, value in settings.items() if value is not None):
+        raise UsageError("the settings of its hypernetwork are not those of its weights: restore a copy")
+    recall(network, _under("untouched", tensors))
+    network.eval()
+    answers = _answering(file, hypernet)
+    family = Family(
+        network=network,
+        table=answers.table,
+        dial=answers.dial,
+        hypernet=answers.hypernet,
+        device=answers.device,
+        devices=answers.devices,
+        predictor=predictor,
+        normalize=Normalize(file.normalize.mean, file.normalize.std),
+        calibration=tensors["calibration"],
+        archive=tuple(_evaluated(network, *row) for row in file.archive),
+        classes=tuple(file.classes),
+        column=file.column,
+        info=dict(file.info),
+    )
+    check_together(family)
+    return family
+
+
+def _answering(file: FamilyFile, hypernet: Hypernetwork) -> Answering:
+    """Return table, dial and hypernetwork of the hardware that the family answers for, and all of it if several."""
+    if file.devices is not None:
+        own = file.devices.each.get(str(file.device))
+        # By digest, as to Python true is 1.
+        if own is not None and digest({"table": own.table, "dial": own.dial}) != digest(
+            {"table": file.table, "dial": file.dial}
+        ):
+            raise UsageError(f"its table or dial is another than that of its device {file.device!r}: restore a copy")
+        return Devices.of(file.devices, hypernet).view(str(file.device))
+    if file.device is not None:
+        raise UsageError(f"it answers for {file.device!r}, and has no devices: restore a copy")
+    table = CostTable.from_json(file.table, "its cost table")
+    return Answering(table, make_dial(file.dial), hypernet)
+
+
+def _write(path: Path, value: dict[str, Any], tensors: dict[str, Tensor]) -> Path:
+    """Write `value` to `path` and `tensors` beside it; where either fails, both files stay what they were."""
+    data = save(tensors)
+    whole = sealed({**value, "weights_sha256": hashlib.sha256(data).hexdigest()})
+    with replacing(path) as text, replacing(path.parent / WEIGHTS) as weights:
+        weights.write_bytes(data)
+        text.write_text(json_text(whole), encoding="utf-8")
+    return path
+
+
+def _tensors(family: Family) -> dict[str, Tensor]:
+    parts = {"network": family.network, "hypernet": family.shared_hypernet, "predictor": family.predictor}
+    states = {f"{name}.{key}": t for name, part in parts.items() for key, t in part.state_dict().items()}
+    states |= {f"untouched.{key}": tensor for key, tensor in family.network.changed().items()}
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in states.items()} | {
+        "calibration": family.calibration.contiguous()
+    }
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    start = prefix + "."
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+
+
+def _evaluated(network: Supernet, options: tuple[int, ...], accuracy: float, loss: float) -> Evaluated:
+    architecture = Architecture(options)
+    network.space.check(architecture)
+    return Evaluated(architecture, accuracy, loss)
+
+
+def _checked(value: dict[str, Any], path: Path, expected: str, fix: str) -> dict[str, Any]:
+    """Return `value`, which `path` holds, if it is of the format `expected` and as it was written."""
+    if value.get("format") != expected:
+        raise UsageError(f"{path} has format {short(value.get('format'))}, expected {expected!r}: name another folder")
+    if not is_version(value.get("version"), VERSION):
+        raise UsageError(
+            f"{path} has version {short(value.get('version'))}, this archdial reads version {VERSION}: update archdial"
+        )
+    check_seal(value, path, fix, needed=True)
+    return value
+
+
+def _of(path: Path, error: UsageError) -> UsageError:
+    """Return `error` with the file that it is about, if it names no file itself."""
+    return error if str(path.parent) in str(error) else UsageError(f"{path}: {error}")
+
+
+def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise UsageError(f"no weights at {path}: copy the whole folder of the run")
+    data = read_bytes(path, "weights", largest=2**40)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise UsageError(f"{path} is not the file that was written with its family: restore a copy of the whole folder")
+    try:
+        tensors: dict[str, Tensor] = load(data)
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
+        raise UsageError(f"{path} is damaged ({cut(str(error), 200)}): restore a copy") from None
+    return tensors
+
+
+def save_member(member: Member, folder: Path, module: nn.Module | None = None) -> Path:
+    """Write `member` to `folder` as weights.safetensors and architecture.json; return the path of the latter.
+
+    Args:
+        module: the built member after fine-tuning or retraining; by default it is built with inherited weights.
+    """
+    built = member.built(module)
+    state = {name: tensor.contiguous() for name, tensor in built.module.state_dict().items()}
+    value = {
+        "format": MEMBER_FORMAT,
+        "version": VERSION,
+        "network": member.family.network.to_json(),
+        "normalize": {"mean": built.normalize.mean, "std": built.normalize.std},
+        "classes": list(built.classes),
+        "member": built.figures,
+    }
+    return _write(folder / ARCHITECTURE, value, state)
+
+
+def load_built(folder: str | Path, model: nn.Module | None = None, *, trust: bool = False) -> BuiltMember:
+    """Return all that `save_member` wrote to `folder`; module, `model` and `trust` are as for `load_member`.
+
+    Raises:
+        UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
+    """
+    path = Path(folder) / ARCHITECTURE
+    value = _checked(read_json(path, "member"), path, MEMBER_FORMAT, "restore a copy, or pick again")
+    try:
+        file = validated(MemberFile, value)
+        tensors = _read_tensors(Path(folder) / WEIGHTS, file.weights_sha256)
+        taken = file.member["architecture"]
+        network = open_network(file.network, tensors, model, trust, taken=taken)
+        module = network.build(network.space.parse(taken))
+        load_state(module, tensors, "member")
+        normalize = Normalize(file.normalize.mean, file.normalize.std)
+        check_channels(network.input_shape, normalize, file.classes, module)
+    except UsageError as error:
+        raise _of(path, error) from None
+    return BuiltMember(
+        module=module.eval(),
+        input_shape=network.input_shape,
+        normalize=normalize,
+        classes=tuple(file.classes),
+        figures=value["member"],
+    )
+
+
+def load_member(folder: str | Path, model: nn.Module | None = None, *, trust: bool = False) -> nn.Module:
+    """Return the plain module that `save_member` wrote to `folder`, in eval mode.
+
+    Args:
+        folder: of the member.
+        model: as for `load_family`.
+        trust: as for `load_family`; without the code that makes the model there is no module.
+
+    Raises:
+        UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
+    """
+    return load_built(folder, model, trust=trust).module

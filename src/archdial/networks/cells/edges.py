@@ -1,0 +1,154 @@
+"""Supernets whose choices are the edges of cells: what they have in common, whatever their skeleton."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar, Protocol, Self, cast
+
+from torch import Tensor, nn
+
+from archdial.common.validation import conforming
+from archdial.networks.cells.operations import make_operation
+from archdial.networks.cells.plain import plain_module
+from archdial.networks.cells.sharing import Split, Splits, by_source, own_plan, shared_plans
+from archdial.networks.supernet import Part, Supernet, TermPlan
+from archdial.space import Architecture, Space
+
+Taken = list[list[tuple[int, Tensor | None]]]
+"""For each choice the options that run, with their weight; None stands for a plain 1."""
+
+
+class EdgePlan(Protocol):
+    """What the plan of such a network has at least; it is a dataclass."""
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of an image."""
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) of an image, in pixels."""
+
+    def space(self) -> Space:
+        """Return the choices."""
+
+
+class Edge(nn.Module):
+    """The options of one edge of one cell."""
+
+    def __init__(self, operations: Sequence[str], channels: int, stride: int) -> None:
+        super().__init__()
+        made = {name: make_operation(name, channels, stride) for name in operations}
+        self.names = tuple(operations)
+        self.options = nn.ModuleDict({name: module for name, module in made.items() if module is not None})
+
+    def working(self, option: str) -> nn.Module | None:
+        """Return the option called `option`; None where it does nothing: `build` leaves no trace of such ones."""
+        module = dict(self.options.items()).get(option)
+        return None if isinstance(module, nn.Identity) else module
+
+    def forward(self, inputs: Tensor, taken: list[tuple[int, Tensor | None]]) -> Tensor | None:
+        """Return the weighted sum of the options in `taken`, or None where nothing contributes."""
+        total: Tensor | None = None
+        for option, weight in taken:
+            name = self.names[option]
+            if name not in self.options:
+                continue
+            output = self.options[name](inputs)
+            output = output if weight is None else output * weight
+            total = output if total is None else total + output
+        return total
+
+
+class EdgeNetwork(Supernet):
+    """Stem, cells, head, by a plan; choices are named for their edge, as "normal/2<-0" or "2<-0".
+
+    Attributes:
+        kind: what its JSON calls it.
+        plan_type: dataclass of its plan.
+    """
+
+    kind: ClassVar[str]
+    plan_type: ClassVar[Callable[..., EdgePlan]]
+    plan: EdgePlan
+
+    def __init__(self, plan: EdgePlan) -> None:
+        super().__init__()
+        self.plan, self.space = plan, plan.space()
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one image."""
+        return self.plan.in_channels, *self.plan.image_size
+
+    def build(self, architecture: Architecture, calibration: Sequence[Tensor] = ()) -> nn.Module:
+        """Return `architecture` as a plain module of `torch.nn` parts, weights copied; see `Supernet.build`."""
+        return plain_module(self, self.space.one_hot(architecture), calibration)
+
+    def terms(self) -> list[TermPlan]:
+        """Return the terms of the cost.
+
+        One without choices for what always runs; one a choice for what its edge alone does; and over the edges from one
+        node what they share.
+        """
+        splits = self._splits()
+        plans = [TermPlan((), {(): tuple(self._fixed_parts())})]
+        plans += [own_plan(choice, splits) for choice in self.space.choices]
+        for edges in by_source(self.space.choices, lambda choice: _node(choice.name)).values():
+            plans += shared_plans(edges, splits)
+        return plans
+
+    def _splits(self) -> Splits:
+        """Return each option of each choice split, in every cell that has the edge."""
+        return {
+            (choice.name, option): tuple(self._split_option(row, option))
+            for row, choice in enumerate(self.space.choices)
+            for option in choice.options
+        }
+
+    @abstractmethod
+    def _split_option(self, row: int, option: str) -> Iterator[Split]:
+        """Yield an option of the choice in `row` split, for each cell that has its edge and where it runs something."""
+
+    @abstractmethod
+    def _fixed_parts(self) -> Iterator[Part]:
+        """Yield what always runs."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan, from which `from_json` makes an equal network."""
+        return {"kind": self.kind, **asdict(cast(Any, self.plan))}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Return a network with new weights by the plan that `to_json` wrote."""
+        plan = {name: item for name, item in value.items() if name != "kind"}
+        return cls(conforming(cls.plan_type, plan, "network"))
+
+
+def classifier(channels: int, classes: int) -> nn.Sequential:
+    """Return the head: (n, channels, h, w) to logits (n, classes)."""
+    return nn.Sequential(
+        nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)
+    )
+
+
+def part(name: str, module: nn.Module, channels: int, size: tuple[int, int]) -> Part:
+    """Return what always runs on images of so many channels and `size` (height, width)."""
+    return Part(f"{name}/{channels}x{size[0]}x{size[1]}", module, (channels, *size))
+
+
+def taken_options(weights: Tensor) -> Taken:
+    """Return for each choice of option weights (m, k) the options whose weight is not exactly zero."""
+    values = weights.detach().tolist()
+    plain = not weights.requires_grad
+    return [
+        [(o, None if plain and value == 1.0 else weights[row, o]) for o, value in enumerate(line) if value != 0.0]
+        for row, line in enumerate(values)
+    ]
+
+
+def _node(name: str) -> str:
+    """Return kind of cell and source of the edge whose choice is called `name`, as "normal/0"."""
+    return f"{name.rpartition('/')[0]}/{name.rpartition('<-')[2]}"

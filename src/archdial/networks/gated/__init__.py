@@ -1,5 +1,0 @@
-"""Gates put on the operations of a trained network."""
-
-from archdial.networks.gated.network import GatedNetwork, gates
-
-__all__ = ["GatedNetwork", "gates"]

@@ -1,0 +1,1 @@
+"""Where a graph may have choices, and how a node runs under them."""

@@ -1,0 +1,81 @@
+"""A gated network whose code is not here: its choices are known, so its family answers; what runs it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from torch import Tensor, nn
+
+from archdial.common.errors import UsageError
+from archdial.networks.graph.choices.gates import KEEP
+from archdial.networks.supernet import Supernet, TermPlan
+from archdial.space import Architecture, Space
+
+
+class ClosedNetwork(Supernet):
+    """What a family's files say of a network that only code of the user makes.
+
+    Code is named by the person at the keyboard, never by a file: else a family that is handed over could call anything.
+
+    Attributes:
+        why: the sentence that says what is missing, and how to name it.
+    """
+
+    pretrained = True
+
+    def __init__(self, plan: Mapping[str, Any], space: Space, why: str) -> None:
+        super().__init__()
+        self.space, self.why, self._plan = space, why, dict(plan)
+        self._tensors: dict[str, Tensor] = {}
+        self._original: dict[str, Tensor] = {}
+
+    def refuse(self) -> NoReturn:
+        """Raise UsageError: the network is asked to run."""
+        raise UsageError(self.why)
+
+    @property
+    def whole(self) -> Architecture:
+        """The architecture that keeps everything."""
+        return self.space.uniform(KEEP)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of one input."""
+        return tuple(self._plan["input_shape"])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what it was made from."""
+        return self._plan
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Return the tensors that were loaded, so that the family can be saved again."""
+        return dict(self._tensors)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Keep `state_dict` as it is."""
+        self._tensors = dict(state_dict)
+
+    def changed(self) -> dict[str, Tensor]:
+        """Return what `recall` was given."""
+        return self._original
+
+    def recall(self, changed: Mapping[str, Tensor]) -> None:
+        """Keep `changed` as it is."""
+        self._original = dict(changed)
+
+    def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Refuse."""
+        self.refuse()
+
+    def build(self, architecture: Architecture, calibration: Sequence[Tensor] = ()) -> nn.Module:
+        """Refuse."""
+        self.refuse()
+
+    def untouched(self) -> nn.Module:
+        """Refuse."""
+        self.refuse()
+
+    def terms(self) -> list[TermPlan]:
+        """Refuse."""
+        self.refuse()

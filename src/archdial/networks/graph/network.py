@@ -1,0 +1,257 @@
+"""A trained network with a gate on each operation that may be dropped."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from archdial.common.errors import UsageError, cut
+from archdial.networks.backbones import width_of
+from archdial.networks.graph.capture.capture import Captured, capture
+from archdial.networks.graph.choices.droppable import Operation, find_operations
+from archdial.networks.graph.choices.gates import DROP, KEEP, OPTIONS, Gate, chosen, space_of
+from archdial.networks.graph.choices.listing import listed
+from archdial.networks.graph.choices.mixing import gate
+from archdial.networks.graph.grain import mark
+from archdial.networks.graph.need import holds, leave_whole, needs, runs
+from archdial.networks.graph.source import make_model
+from archdial.networks.graph.steps import Step, Uses, behind
+from archdial.networks.graph.surgery import plain, without
+from archdial.networks.graph.terms import term_plans
+from archdial.networks.layout import laid_out, layout
+from archdial.networks.supernet import Supernet, TermPlan
+from archdial.space import Architecture, Space
+
+
+class GatedNetwork(Supernet):
+    """A network of the user, captured as a graph, in which each choice is to keep or to drop something.
+
+    Its parameters are copies of the user's, under the user's names with `body.` before them.
+
+    Attributes:
+        gates: the choices, with the operations that belong to each.
+        opaque: names of submodules that could not be entered, and are one operation each.
+        original: state of the whole network as it came, once it is remembered.
+        source: arguments of `make_model`, if the model came from there.
+    """
+
+    kind = "gates"
+
+    pretrained = True
+
+    def __init__(self, captured: Captured, gates: Sequence[Gate], source: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self.source = None if source is None else dict(source)
+        # No submodule: neither an optimizer nor whoever takes statistics anew may find it.
+        self.original: dict[str, Tensor] | None = None
+        self.body = captured.root
+        self._order = layout(captured.root)
+        self.graph, self.opaque, self.how = captured.graph, captured.opaque, captured.how
+        self.gates = tuple(gates)
+        self.space: Space = space_of(gates)
+        self._flow = captured.flow
+        self._choice_of = {o.node: (o, row) for row, gate in enumerate(gates) for o in gate.operations}
+        mark(self.body, self.graph, self._flow)
+        leave_whole(self.graph)
+        self._needs = needs(self.graph, self._choice_of)
+        self._conditions = {node: runs(found) for node, found in self._needs.items()}
+        self._steps = [Step(self.body, node) for node in self.graph.nodes if node.op not in {"placeholder", "output"}]
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Shape of one input, (channels, height, width) for an image."""
+        return tuple(self._flow[self._input].shape[1:])
+
+    @cached_property
+    def _input(self) -> fx.Node:
+        placeholder: fx.Node = next(node for node in self.graph.nodes if node.op == "placeholder")
+        return placeholder
+
+    @cached_property
+    def _output(self) -> fx.Node:
+        result = next(reversed(self.graph.nodes)).args[0]
+        assert isinstance(result, fx.Node)
+        return result
+
+    def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
+        """Return the output of `inputs` (n, …) under gates (m, 2) = (keep, drop).
+
+        Under exact gates that ask for no gradient only what is needed runs. Else everything runs, so that what is
+        dropped has a gradient too.
+        """
+        exact = not weights.requires_grad and bool(((weights == 0) | (weights == 1)).all())
+        kept = [row for row, value in enumerate(weights[:, 0].tolist()) if value == 1.0] if exact else None
+        return self._run(inputs, weights, kept)
+
+    def _run(self, inputs: Tensor, weights: Tensor, kept: list[int] | None) -> Tensor:
+        values: dict[fx.Node, Any] = {self._input: laid_out(inputs, self._order)}
+        stands_for: dict[fx.Node, fx.Node] = {}
+        steps = self._steps if kept is None else self._needed(kept, stands_for)
+        uses = Uses(steps, self._output, stands_for)
+        for step in steps:
+            result = step(values, stands_for)
+            if kept is None and step.node in self._choice_of:
+                result = self._mixed(step.node, result, values, weights)
+            values[step.node] = result
+            uses.forget(step, values)
+        return values[behind(self._output, stands_for)]  # type: ignore[no-any-return]
+
+    def _mixed(self, node: fx.Node, result: Tensor, values: Mapping[fx.Node, Any], weights: Tensor) -> Tensor:
+        operation, row = self._choice_of[node]
+        # Of a branch too: keep · (branch + other) + drop · other is other + keep · branch.
+        return gate(result, values[operation.passes], weights[row])
+
+    def _needed(self, kept: list[int], stands_for: dict[fx.Node, fx.Node]) -> list[Step]:
+        """Return the steps that run where `kept` are kept; note what stands for what is dropped."""
+        there = set(kept)
+        for node, (operation, row) in self._choice_of.items():
+            if row not in there:
+                stands_for[node] = operation.passes
+        return [step for step in self._steps if holds(self._conditions[step.node], there)]
+
+    def build(self, architecture: Architecture, calibration: Sequence[Tensor] = ()) -> fx.GraphModule:
+        """Return `architecture` as a plain module: what is dropped is gone, with all that only served it.
+
+        Where nothing is dropped it is the network as it came: calibration is passed over, and where the network was
+        remembered, the weights are those of then. See `Supernet.build`.
+        """
+        whole = architecture == self.whole
+        batches = [] if whole else [laid_out(batch, self._order) for batch in calibration]
+        module = plain(self.body, without(self.graph, self.dropped(architecture)), batches)
+        if whole and self.original is not None:
+            module.load_state_dict(self.original)
+        return module
+
+    def remember(self) -> None:
+        """Keep parameters and statistics of the whole network as they are now, whatever is trained later."""
+        self.original = None
+        self.original = self.untouched().state_dict()
+
+    def changed(self) -> dict[str, Tensor]:
+        """Return the state of the whole network as it came, by the user's names, where its state is another now."""
+        own = self.body.state_dict()
+        return {name: value for name, value in (self.original or {}).items() if not value.equal(own[name])}
+
+    def recall(self, changed: Mapping[str, Tensor]) -> None:
+        """Remember the weights as they are now, but for what `changed` of an equal network gave."""
+        self.remember()
+        self.original = {**(self.original or {}), **changed}
+
+    def untouched(self) -> nn.Module:
+        """Return the network with nothing dropped, as it was when it was remembered, or else as it is now."""
+        return self.build(self.whole)
+
+    def dropped(self, architecture: Architecture) -> list[Operation]:
+        """Return the operations that `architecture` drops, in the order in which they would run."""
+        self.space.check(architecture)
+        gone = {row for row, option in enumerate(architecture.options) if OPTIONS[option] == DROP}
+        return [operation for operation, row in self._choice_of.values() if row in gone]
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """Return `architecture` with all that is kept in vain dropped: what stands in a dropped branch."""
+        self.space.check(architecture)
+        kept = [row for row, option in enumerate(architecture.options) if OPTIONS[option] == KEEP]
+        runs = {row for node, (_, row) in self._choice_of.items() if holds(self._conditions[node], kept)}
+        return Architecture(tuple(OPTIONS.index(KEEP if row in runs else DROP) for row in range(len(self.gates))))
+
+    @property
+    def whole(self) -> Architecture:
+        """The architecture that keeps everything: the user's network."""
+        return self.space.uniform(KEEP)
+
+    def terms(self) -> list[TermPlan]:
+        """Return the terms of the cost: over the choices that decide together whether something runs."""
+        return term_plans(self.body, self._flow, self._needs, [gate.name for gate in self.gates])
+
+    def scaled(self, share: float) -> GatedNetwork | None:
+        """Return the gates on a narrower backbone with new weights; None of a model that archdial did not make."""
+        if self.source is None or ":" in self.source["name"]:
+            return None
+        width = max(1, round(share * width_of(self.body)))
+        return GatedNetwork.from_json({**self.to_json(), "source": {**self.source, "width": width}})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `from_json` makes an equal network from; a model that was handed over has no source."""
+        return {
+            "kind": self.kind,
+            "source": self.source,
+            "input_shape": list(self.input_shape),
+            "gates": {gate.name: [operation.name for operation in gate.operations] for gate in self.gates},
+        }
+
+    @classmethod
+    def from_json(
+        cls, value: Mapping[str, Any], model: nn.Module | None = None, *, trust: bool = False
+    ) -> GatedNetwork:
+        """Return a network by what `to_json` wrote, with weights as `model` or its source has them.
+
+        Args:
+            trust: as for `make_model`, which calls the source where there is no `model`.
+
+        Raises:
+            UsageError: the source may not be called, or the model has other operations.
+        """
+        model = model or make_model(**value["source"], trust=trust)
+        captured = capture(model, torch.zeros(1, *value["input_shape"]))
+        found = {operation.name: operation for operation in find_operations(captured)}
+        # By name, not by pattern: an operation may be called like a kind.
+        if missing := [name for names in value["gates"].values() for name in names if name not in found]:
+            raise UsageError(
+                f"the model has no operation {cut(missing[0])!r}: pass the one that the family was searched on"
+            )
+        members = [Gate(name, tuple(found[n] for n in names)) for name, names in value["gates"].items()]
+        return cls(captured, members, value["source"]).train(model.training)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GatedNetwork:
+        copies: dict[fx.Node, fx.Node] = {}
+        graph = fx.Graph()
+        graph.output(graph.graph_copy(self.graph, copies))
+        flow = {copies[node]: value for node, value in self._flow.items() if node in copies}
+        captured = Captured(copy.deepcopy(self.body, memo), graph, self.how, self.opaque, flow)
+        moved = [
+            replace(g, operations=tuple(replace(o, node=copies[o.node], passes=copies[o.passes]) for o in g.operations))
+            for g in self.gates
+        ]
+        made = GatedNetwork(captured, moved, self.source)
+        made.original = copy.deepcopy(self.original, memo)
+        made.training = self.training
+        return made
+
+    def __str__(self) -> str:
+        return listed(self.gates, self.terms(), self.opaque, self.how)
+
+
+def gates(
+    model: nn.Module,
+    example_input: Tensor,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    groups: Mapping[str, Sequence[str]] | None = None,
+    source: Mapping[str, Any] | None = None,
+) -> GatedNetwork:
+    """Return `model` with a gate on each operation that may be dropped; `model` itself is left as it was.
+
+    Convolutions, normalisations, activations, poolings, linear layers and attention whose output has the shape of
+    their input can be left out (the identity takes their place), and branches that end in an addition (zero takes
+    theirs). Borodin (2023), with costs that know of branches.
+
+    Args:
+        model: any module that takes one tensor; it returns one, or something with `logits`.
+        example_input: a batch (n, …) such as it takes.
+        include: names, globs of names or kinds of operations that may be dropped; all by default.
+        exclude: the same, of what is kept always.
+        groups: name → names, globs or kinds that are kept or dropped together; see `choices.chosen`.
+        source: arguments of `make_model` that make an equal model, so that a family can be loaded without it.
+
+    Raises:
+        UsageError: the model is no module, refuses the example, cannot be captured, or nothing in it can be dropped.
+    """
+    captured = capture(model, example_input)
+    operations = find_operations(captured)
+    return GatedNetwork(captured, chosen(operations, include, exclude, groups), source).train(model.training)

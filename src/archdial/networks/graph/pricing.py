@@ -1,0 +1,78 @@
+"""What each node of a gated network costs, in place: on the tensors that flow through it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, fx, nn
+from torch.nn.modules.conv import _ConvNd
+
+from archdial.networks.graph.capture.capture import BATCH, Flow
+from archdial.networks.graph.grain import strided, thinned
+from archdial.networks.supernet import Part
+
+
+def part_of(root: nn.Module, node: fx.Node, flow: Flow, grain: int = 1) -> Part | None:
+    """Return what `node` alone runs, with the tensors of one input that flow into it; None for what costs nothing.
+
+    With a `grain` above 1 it is computed at every so manieth pixel in height and width.
+    """
+    sources = [source for source in node.all_input_nodes if source.op != "get_attr"]
+    if node.op in {"placeholder", "output", "get_attr"} or not sources:
+        return None
+    # A view by the size of the batch, which is a number and no tensor, moves nothing.
+    if not all(isinstance(flow[one], Tensor) for one in (*sources, node)):
+        return None
+    module = root.get_submodule(str(node.target)) if node.op == "call_module" else _function(root, node, sources)
+    if type(module) is nn.Identity:
+        return None
+    tensors = {source: flow[source] for source in node.all_input_nodes}
+    if isinstance(module, nn.Conv2d) and grain > 1:
+        module = strided(module, grain)
+    else:
+        tensors = {source: thinned(tensor, grain) for source, tensor in tensors.items()}
+    inputs = tuple(tensors[source] for source in sources)
+    shapes = "+".join(_layout(source, tensor) for source, tensor in tensors.items())
+    dimensions = tuple(source.meta.get(BATCH) for source in sources)
+    key = f"{_kind(module, node)}/{_what(module, node)}/{shapes}"
+    return Part(key, module, tuple(inputs[0].shape[1:]), inputs, dimensions)
+
+
+def _layout(source: fx.Node, tensor: Tensor) -> str:
+    """Return shape and order in memory; a parameter is told from what flows."""
+    shape = "x".join(map(str, tensor.shape))
+    order = ",".join(map(str, tensor.stride()[1:]))
+    return f"={shape}" if source.op == "get_attr" else f"{shape}({order})"
+
+
+def _kind(module: nn.Module, node: fx.Node) -> str:
+    if node.op != "call_module":
+        return str(node.target)
+    name = type(module).__name__
+    if not isinstance(module, _ConvNd):
+        return name
+    size = "x".join(map(str, module.kernel_size))
+    return f"{name} {size} depthwise" if module.groups == module.in_channels > 1 else f"{name} {size}"
+
+
+def _what(module: nn.Module, node: fx.Node) -> str:
+    if node.op != "call_module":
+        return f"{node.target}{_settings(node.args)}{_settings(node.kwargs)}"
+    # The text of a module of torch tells all that its time depends on; that of another, derived or not, may not.
+    torchs = type(module).__module__.startswith("torch.nn.modules")
+    return repr(module) if torchs else f"{type(module).__name__} {node.target}"
+
+
+def _settings(value: Any) -> str:
+    return str(fx.node.map_arg(value, lambda node: "·"))
+
+
+def _function(root: nn.Module, node: fx.Node, sources: Sequence[fx.Node]) -> fx.GraphModule:
+    graph = fx.Graph()
+    copies = {source: graph.placeholder(f"input_{number}") for number, source in enumerate(sources)}
+    for source in node.all_input_nodes:
+        if source not in copies:
+            copies[source] = graph.get_attr(str(source.target))
+    graph.output(graph.node_copy(node, copies.__getitem__))
+    return fx.GraphModule(root, graph)

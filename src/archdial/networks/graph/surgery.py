@@ -1,0 +1,61 @@
+"""From a gated network and an architecture to a plain module: drop, and remove what is thereby dead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from torch import Tensor, fx, nn
+
+from archdial.networks.graph.capture.functional import remove_dead
+from archdial.networks.graph.choices.droppable import Operation
+from archdial.networks.graph.grain import coarsen
+from archdial.networks.graph.need import needs
+from archdial.networks.standalone import recompile, standalone
+from archdial.networks.statistics import recalibrate
+
+
+def without(graph: fx.Graph, dropped: Sequence[Operation]) -> fx.Graph:
+    """Return a copy of `graph` in which what each of `dropped` passes on takes its place, and nothing dead is left."""
+    copies: dict[fx.Node, fx.Node] = {}
+    result = fx.Graph()
+    result.output(result.graph_copy(graph, copies))
+    for operation in dropped:
+        node = copies[operation.node]
+        # Read anew: what it passes on may itself have been dropped by now.
+        passed = node.args[_place(operation)]
+        assert isinstance(passed, fx.Node)
+        node.replace_all_uses_with(passed)
+        result.erase_node(node)
+    remove_dead(result)
+    return result
+
+
+def _place(operation: Operation) -> int:
+    return operation.node.args.index(operation.passes)
+
+
+def plain(root: nn.Module, graph: fx.Graph, calibration: Sequence[Tensor] = ()) -> fx.GraphModule:
+    """Return a module of its own that runs `graph`: copies of what it uses of `root`, under the same names.
+
+    What is read only at some pixels is computed only there: convolutions may have other strides than in `root`.
+    BatchNorm's statistics are taken anew from the batches of `calibration`, if there are any.
+    """
+    built = standalone(root, graph)
+    if calibration:
+        # While all pixels are still computed, which are those that the gates' own forward sees.
+        recalibrate(built, built, calibration)
+    nodes = list(graph.nodes)
+    strides = coarsen(built, graph, {node: min(found) for node, found in needs(graph, {}).items() if found})
+    for name, stride in strides.items():
+        cast(nn.Conv2d, built.get_submodule(name)).stride = (stride, stride)
+    for node in graph.nodes:
+        # Records of where nodes came from name the classes of the user's code: what is pickled would need them.
+        node.meta.clear()
+        if node.op == "call_module" and type(built.get_submodule(str(node.target))) is nn.Identity:
+            node.replace_all_uses_with(node.all_input_nodes[0])
+    remove_dead(graph)
+    graph.lint()
+    if list(graph.nodes) != nodes:
+        recompile(built)
+    return built

@@ -1,0 +1,58 @@
+"""The images of a run, as its search saw them."""
+
+from __future__ import annotations
+
+from archdial.common.errors import UsageError
+from archdial.data import DataSet, SearchData, load, split
+from archdial.families.family import Family
+from archdial.families.storage import FAMILY
+from archdial.runs.folder import CONFIG, Run, difference
+
+
+def load_data(
+    run: Run, source: str | None = None, family: Family | None = None, *, test_only: bool = False
+) -> tuple[DataSet, SearchData]:
+    """Return the data of `run`, whole and as its search saw it.
+
+    Args:
+        source: where the images are now, if not where they were.
+        family: what they have to fit.
+        test_only: nothing but test images will be used, which may be others than those of the search.
+
+    Raises:
+        UsageError: the data cannot be loaded, or do not fit.
+    """
+    recipe = run.recipe
+    if family is not None:
+        _check_same(run, family)
+    whole = load(recipe.data if source is None else source, channels=recipe.channels)
+    if family is not None and (whole.classes != family.classes or whole.input_shape != family.network.input_shape):
+        raise UsageError(
+            f"the data {source or recipe.data!r} have {len(whole.classes)} classes and images of (channels, height, "
+            f"width) {whole.input_shape}, the search saw {len(family.classes)} and {family.network.input_shape}: "
+            "name the data of the search"
+        )
+    seen = split(whole, weights=recipe.weights, seed=run.seed, limit=recipe.limit)
+    known = None if family is None else family.info.get("images", {}).get("sha256")
+    if known not in (None, seen.digest) and not test_only:
+        raise UsageError(
+            f"the images or labels in {source or recipe.data!r} are not those of the search, some of which would then "
+            "judge what they have trained: name the data of the search by --data"
+        )
+    return whole, seen
+
+
+def _check_same(run: Run, family: Family) -> None:
+    """Raise UsageError where config.json and family.json of a folder tell of different searches.
+
+    By seed and recipe the images are parted into those that train and those that judge.
+    """
+    told = family.info.get("config")
+    if run.written is None or not isinstance(told, dict) or "data" not in told:
+        return
+    found = difference({**told, "seed": family.info.get("seed")}, {**run.written, "seed": run.seed})
+    if found:
+        raise UsageError(
+            f"{run.folder / FAMILY} was searched with {found} as {CONFIG} beside it says: restore a copy of the "
+            "whole folder"
+        )

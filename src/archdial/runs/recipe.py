@@ -1,0 +1,212 @@
+"""Recipes: all that one search is told, checked key by key; a YAML file, or one by name that ships."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict
+
+from archdial.common.documents import read_bytes
+from archdial.common.errors import UsageError, unknown
+from archdial.common.limits import Count, CountOrNone, Name, NoFlag, Number, PlainName, Share, Text, Whole
+from archdial.common.validation import check_fields, validated
+from archdial.comparing.published import Published
+from archdial.cost.measuring.rounds import REPEATS
+from archdial.cost.measuring.runtimes import check_runtime
+from archdial.cost.table.terms import check_column
+from archdial.dial import Dial, make_dial
+from archdial.hypernet import make_hypernet
+from archdial.runs.network_settings import CellSettings, NetworkSettings, settings_type
+from archdial.runs.recipe_file import LARGEST, read_yaml, recipe_names, recipe_text
+from archdial.searching.settings import SearchSettings
+from archdial.training.plain_network import TrainSettings
+
+__all__ = [
+    "ProfileSettings",
+    "Recipe",
+    "load_recipe",
+    "read_recipe",
+    "recipe_from_json",
+    "recipe_names",
+]
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class ProfileSettings:
+    """How the cost table is measured; latencies are for a batch of `batch_size` on `threads` threads of `device`.
+
+    Attributes:
+        networks: whole networks at most, to which is fitted what the sum of the parts leaves out; left open as
+            many as there are parts, from 32 to 64, for ExecuTorch 16.
+        repeats: repetitions of which medians are taken.
+    """
+
+    runtime: str = "eager"
+    batch_size: Count = 1
+    threads: Count = 1
+    device: Text = "cpu"
+    networks: CountOrNone | None = None
+    repeats: Count = REPEATS
+
+    def __post_init__(self) -> None:
+        check_runtime(self.runtime)
+        check_fields(self, "profile")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that one search is told, but seed and device.
+
+    Attributes:
+        data: a source of `archdial.data.load`; a relative path is taken from the working folder.
+        channels: 1 reads images as grey, 3 as RGB.
+        name: of the run's folder, unless another is given.
+        about: one line for lists.
+        weights: train images for the weights, a number or a share; the others validate the dial.
+        limit: the most train images to use.
+        dial: its kind, and settings of that kind.
+        table: file of a cost table that was made elsewhere; without it one is measured, as `profile` says.
+        tables: files of the cost tables of several devices, by their names; the search is then for all of them.
+        train: how a member is trained from scratch; fine-tuning takes a quarter of its epochs, a fifth of its rate.
+        published: what a paper had at some positions of the dial, to be shown beside what the search finds there.
+        published_areas: under a paper's curves, as a share, by method; shown beside those of `archdial compare`.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    data: Name
+    channels: Annotated[Literal[1, 3], NoFlag]
+    name: PlainName = "search"
+    about: Text = ""
+    weights: Whole | Number = 0.5
+    limit: Count | None = None
+    network: NetworkSettings = field(default_factory=CellSettings)
+    dial: dict[str, Any] = field(default_factory=lambda: {"kind": "scalar"})
+    search: SearchSettings = field(default_factory=SearchSettings)
+    table: Name | None = None
+    tables: dict[PlainName, Name] | None = None
+    profile: ProfileSettings = field(default_factory=ProfileSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    published: tuple[Published, ...] = ()
+    published_areas: dict[Name, Share] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        check_column(self.search.cost)
+        if self.table is not None and self.tables is not None:
+            raise UsageError("table and tables: name the one file, or the files of several devices")
+        _check_hypernet(self)
+
+    def make_dial(self) -> Dial:
+        """Return the dial, its range still open where the recipe leaves it open."""
+        return make_dial(self.dial)
+
+    def training(self, *, scratch: bool) -> TrainSettings:
+        """Return how a member is trained: from scratch, or on from the weights that it inherits."""
+        if scratch:
+            return self.train
+        return replace(self.train, epochs=max(1, self.train.epochs // 4), learning_rate=self.train.learning_rate / 5)
+
+    def changed(
+        self,
+        *,
+        data: str | None = None,
+        epochs: int | None = None,
+        weights: Path | None = None,
+        model: str | None = None,
+    ) -> Recipe:
+        """Return the recipe with other data, epochs, model or weights of a trained network, where given.
+
+        Raises:
+            UsageError: a model or weights are given for a network that is searched from scratch.
+        """
+        search = self.search if epochs is None else replace(self.search, epochs=epochs)
+        network = self.network.with_model(model).with_weights(weights)
+        table = None if self.table is None else _absolute_file(self.table)
+        tables = self.tables and {name: _absolute_file(file) for name, file in self.tables.items()}
+        source = absolute(self.data if data is None else data)
+        return replace(self, data=source, search=search, network=network, table=table, tables=tables)
+
+    def profiled(self, **conditions: Any) -> Recipe:
+        """Return the recipe with other settings of its profile; what is None stays.
+
+        Raises:
+            UsageError: there is no such runtime, or a number is below 1.
+        """
+        given = {name: value for name, value in conditions.items() if value is not None}
+        return replace(self, profile=replace(self.profile, **given))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the recipe as a JSON value, every setting spelt out."""
+        value: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return value
+
+
+def _absolute_file(file: str) -> str:
+    return str(Path(file).expanduser().absolute())
+
+
+def absolute(source: str) -> str:
+    """Return a source of data, made absolute if it is a folder, so that it can be found from elsewhere."""
+    folder = Path(source).expanduser()
+    # "digits" is a name whatever the working folder holds; "" is the working folder, which nobody means.
+    is_folder = source not in ("digits", "") and folder.is_dir()
+    return str(folder.absolute()) if is_folder else source
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """Return the recipe that ships under a name, or the one in a .yaml file.
+
+    Raises:
+        UsageError: there is no such recipe, or something in it is wrong; the message names the key.
+    """
+    if name_or_path in recipe_names():
+        return read_recipe(recipe_text(name_or_path), name_or_path)
+    path = Path(name_or_path).expanduser()
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"{unknown('recipe', name_or_path, recipe_names())}; or name a .yaml file")
+    if not path.is_file():
+        raise UsageError(f"no recipe at {path}: name an existing .yaml file, or one of {', '.join(recipe_names())}")
+    try:
+        text = read_bytes(path, "recipe", 4 * LARGEST).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"recipe {path} is not text in UTF-8 ({error.reason} at byte {error.start})") from None
+    return read_recipe(text, str(path))
+
+
+def read_recipe(text: str, source: str) -> Recipe:
+    """Return the recipe in the YAML `text`; `source` names it in errors, and is its name unless it has one."""
+    try:
+        value = read_yaml(text)
+        return recipe_from_json({"name": Path(source).stem, **value})
+    except UsageError as error:
+        raise UsageError(f"recipe {source}: {error}") from None
+
+
+def recipe_from_json(value: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that `Recipe.to_json` wrote.
+
+    Raises:
+        UsageError: a key is unknown, missing, or has a value that cannot be.
+    """
+    network = value.get("network")
+    if isinstance(network, Mapping):
+        # First alone: of a union every arm would have its say.
+        validated(settings_type(network), network, "network")
+    return validated(Recipe, value)
+
+
+def _check_hypernet(recipe: Recipe) -> None:
+    """Make the hypernetwork once, so that a wrong setting is told before anything is measured."""
+    space = recipe.network.example_space()
+    features = recipe.make_dial().fitted(space.kinds).features
+    try:
+        make_hypernet(space=space, features=features, **{"kind": "mlp", **recipe.search.hypernet})
+    except UsageError as error:
+        raise UsageError(f"search.hypernet: {error}") from None

@@ -1,0 +1,69 @@
+"""A search in its folder: begun or taken up again, to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from archdial.common.documents import digest, sealed
+from archdial.common.errors import UsageError
+from archdial.common.files import write_json
+from archdial.common.folder_lock import locked
+from archdial.common.leftovers import clear_leftovers
+from archdial.common.progress import Bar, NoBar
+from archdial.cost.table.several import tables_json
+from archdial.families.family import Family
+from archdial.families.searched import as_family
+from archdial.families.storage import load_family, save_family
+from archdial.runs.cost_tables import cost_table, keep_tables, loaded_tables, named_tables
+from archdial.runs.folder import CONFIG, NAMES, TABLE, Run, check_free
+from archdial.runs.images import load_data
+from archdial.searching.loop import Loop
+from archdial.searching.state import begin
+
+
+def search_run(run: Run, *, table: Path | Mapping[str, Path] | None = None, bar: Bar | NoBar | None = None) -> Family:
+    """Begin or go on with `run`, to its end; return the family, which is then in its folder too.
+
+    Nothing is written before recipe, data and table have proved right.
+
+    Args:
+        run: if its folder has a config.json, it goes on from its last checkpoint.
+        table: file of a cost table, where neither that of the recipe counts nor one is to be measured; of several
+            devices their files by name.
+
+    Raises:
+        UsageError: recipe, data and table do not go together, or another process is at work in the folder.
+        RunError: the loss is not finite, or the run was interrupted.
+    """
+    with locked(run.folder, "a search"):
+        # Another one may have begun there since this one was asked for, and be over by now.
+        if not run.begun:
+            check_free(run.folder)
+        clear_leftovers(run.folder, NAMES)
+        return load_family(run.folder, trust=run.trust) if run.finished else _searched(run, table, bar or NoBar())
+
+
+def _searched(run: Run, table: Path | Mapping[str, Path] | None, bar: Bar | NoBar) -> Family:
+    """Search in the folder that is held."""
+    begun = run.begun
+    whole, seen = load_data(run)
+    network = run.recipe.network.make(whole, trust=run.trust)
+    named = run.folder / TABLE if begun else table or named_tables(run.recipe)
+    if named is None and (run.folder / TABLE).exists():
+        raise UsageError(f"{run.folder} holds a cost table: use it by --table {run.folder / TABLE}, or remove it")
+    costs = cost_table(run.recipe, network, bar) if named is None else loaded_tables(named, network.space)
+    if begun and table is not None and loaded_tables(table, network.space) != costs:
+        raise UsageError(f"the run in {run.folder} was begun with another table than {table}: leave out --table")
+    if run.table_sha256 not in (None, digest(tables_json(costs))):
+        raise UsageError(f"{run.folder / TABLE} was changed since the run was begun: restore a copy, or search again")
+    recipe = run.recipe
+    state = begin(network, seen, costs, recipe.make_dial(), recipe.search, run.seed, run.device)
+    if not begun:
+        keep_tables(run.folder / TABLE, costs)
+        value = {**run.to_json(), "table_sha256": digest(tables_json(costs))}
+        write_json(run.folder / CONFIG, sealed(value))
+    Loop(state, run.folder, bar).run(resume=begun)
+    family = as_family(state, recipe.to_json())
+    save_family(family, run.folder)
+    return family

@@ -1,0 +1,240 @@
+"""A family and a member on disk: what comes back, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from archdial.common import files
+from archdial.common.errors import UsageError
+from archdial.families import storage
+from archdial.families.storage import load_family, load_member, save_family, save_member
+from archdial.hypernet import make_hypernet
+from archdial.networks.cells.operations import OPERATIONS, register_operation
+from archdial.searching.predictor import AccuracyPredictor
+from tests.conftest import Toy
+from tests.networks.examples import counted_table, inputs, tiny
+
+
+@pytest.fixture
+def folder(toy: Toy, tmp_path: Path) -> Path:
+    save_family(toy.family, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def edited(folder: Path, name: str, old: str, new: str) -> None:
+    text = (folder / name).read_text()
+    assert old in text
+    (folder / name).write_text(text.replace(old, new, 1))
+
+
+def test_a_family_comes_back(toy: Toy, folder: Path) -> None:
+    family, again = toy.family, load_family(folder)
+    assert sorted(contents(folder)) == ["family.json", "weights.safetensors"]
+    assert again.space == family.space
+    assert again.archive == family.archive
+    assert again.dial == family.dial
+    assert (again.classes, again.column, again.info) == (family.classes, family.column, family.info)
+    assert again.table == family.table
+    assert again.calibration.equal(family.calibration)
+    for name, value in family.network.state_dict().items():
+        assert again.network.state_dict()[name].equal(value)
+    images = inputs(family.network)
+    for ask in (lambda f: f.at(0.3), lambda f: f.within(latency_ms=0.4), lambda f: f.within(params=300, flops=30_000)):
+        one, other = ask(family), ask(again)
+        assert one == other
+        assert one.to_json() == other.to_json()
+        assert one.build()(images).equal(other.build()(images))
+    assert again.front() == family.front()
+
+
+def test_saving_what_was_loaded_gives_the_same_files(folder: Path, tmp_path: Path) -> None:
+    save_family(load_family(folder), tmp_path / "again")
+    assert contents(tmp_path / "again") == contents(folder)
+
+
+def test_no_pickle_is_written(folder: Path) -> None:
+    for content in contents(folder).values():
+        assert not content.startswith((b"PK", b"\x80"))
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.5, 0.99])
+@pytest.mark.parametrize("name", ["family.json", "weights.safetensors"])
+def test_truncated_files(folder: Path, name: str, keep: float) -> None:
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[: int(len(content) * keep)])
+    with pytest.raises(UsageError, match=name):
+        load_family(folder)
+
+
+def test_an_accuracy_of_one_digit_more(toy: Toy, folder: Path) -> None:
+    accuracy = repr(toy.family.archive[3].accuracy)
+    digit = next(d for d in "123456789" if d != accuracy[3])
+    edited(folder, "family.json", accuracy, accuracy[:3] + digit + accuracy[4:])
+    with pytest.raises(UsageError, match="was edited or damaged after it was written"):
+        load_family(folder)
+
+
+def test_edited_weights(folder: Path) -> None:
+    path = folder / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(UsageError, match="is not the file that was written with its family"):
+        load_family(folder)
+
+
+def test_missing_files(folder: Path, tmp_path: Path) -> None:
+    (folder / "weights.safetensors").unlink()
+    with pytest.raises(UsageError, match="no weights at"):
+        load_family(folder)
+    (folder / "family.json").unlink()
+    with pytest.raises(UsageError, match="no family at"):
+        load_family(folder)
+    with pytest.raises(UsageError, match="no run at"):
+        load_family(tmp_path / "nowhere")
+
+
+def test_weights_of_another_run(toy: Toy, folder: Path, tmp_path: Path) -> None:
+    value = toy.family.calibration.clone()
+    try:
+        toy.family.calibration[0, 0, 0, 0] += 1
+        save_family(toy.family, tmp_path / "other")
+    finally:
+        toy.family.calibration.copy_(value)
+    (tmp_path / "other" / "weights.safetensors").replace(folder / "weights.safetensors")
+    with pytest.raises(UsageError, match="is not the file that was written with its family"):
+        load_family(folder)
+
+
+def test_files_from_the_future_and_of_other_kinds(toy: Toy, folder: Path, tmp_path: Path) -> None:
+    edited(folder, "family.json", '"version": 1,', '"version": 2,')
+    with pytest.raises(UsageError, match="has version 2, this archdial reads version 1: update archdial"):
+        load_family(folder)
+    path = save_member(toy.family.at(0.3), tmp_path / "member")
+    path.rename(path.with_name("family.json"))
+    with pytest.raises(UsageError, match=r"has format .archdial\.member., expected 'archdial\.family'"):
+        load_family(tmp_path / "member")
+
+
+class Full(OSError):
+    """No space left on device."""
+
+
+@pytest.mark.parametrize("broken", ["save", "json_text"])
+@pytest.mark.parametrize("saver", ["family", "member"])
+def test_a_failed_save_leaves_the_older_files(
+    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str, saver: str
+) -> None:
+    family, target = toy.family, tmp_path / "run"
+
+    def save(position: float) -> None:
+        # So that what is saved differs from one time to the next.
+        for module in family.network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.fill_(position)  # type: ignore[union-attr]
+        member = family.at(position)
+        if saver == "family":
+            save_family(family, target)
+        else:
+            save_member(member, target)
+
+    save(10.0)
+    before = contents(target)
+
+    def fail(*args: object) -> None:
+        raise Full("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, broken, fail)
+        with pytest.raises(Full):
+            save(0.01)
+    assert contents(target) == before
+    (load_family if saver == "family" else load_member)(target)
+    save(0.01)
+    assert contents(target).keys() == before.keys()
+    assert contents(target)["weights.safetensors"] != before["weights.safetensors"]
+
+
+def test_nothing_is_left_where_a_first_save_fails(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(handle: int) -> None:
+        raise Full("disk full")
+
+    monkeypatch.setattr(files.os, "fsync", fail)
+    with pytest.raises(Full):
+        save_family(toy.family, tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_member_comes_back(toy: Toy, tmp_path: Path) -> None:
+    member, images = toy.family.at(0.3), inputs(toy.family.network)
+    path = save_member(member, tmp_path / "member")
+    assert path == tmp_path / "member" / "architecture.json"
+    module = load_member(tmp_path / "member")
+    assert not module.training
+    assert module(images).equal(member.build()(images))
+    assert json.loads(path.read_text())["member"] == json.loads(json.dumps(member.to_json()))
+
+
+def test_a_member_that_was_trained_on_comes_back(toy: Toy, tmp_path: Path) -> None:
+    member, images = toy.family.at(0.01), inputs(toy.family.network)
+    module = member.build()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.1)
+    save_member(member, tmp_path, module)
+    assert load_member(tmp_path)(images).equal(module(images))
+    assert not module(images).allclose(member.build()(images))
+
+
+@pytest.mark.parametrize("name", ["architecture.json", "weights.safetensors"])
+def test_damaged_members(toy: Toy, tmp_path: Path, name: str) -> None:
+    save_member(toy.family.at(0.3), tmp_path)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[:-7])
+    with pytest.raises(UsageError, match=name):
+        load_member(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(UsageError, match=r"no (member|weights) at"):
+        load_member(tmp_path)
+
+
+def test_an_architecture_that_was_edited(toy: Toy, tmp_path: Path) -> None:
+    save_member(toy.family.at(10.0), tmp_path)
+    edited(tmp_path, "architecture.json", '"normal/2<-0": "identity"', '"normal/2<-0": "none"')
+    with pytest.raises(UsageError, match="was edited or damaged"):
+        load_member(tmp_path)
+
+
+@pytest.fixture
+def own() -> Iterator[None]:
+    register_operation("own_op")(lambda channels, stride: torch.nn.AvgPool2d(1, stride))
+    yield
+    OPERATIONS.pop("own_op", None)
+
+
+def test_an_own_operation_must_be_registered_to_load(own: None, toy: Toy, tmp_path: Path) -> None:
+    network = tiny(in_channels=1, classes=4, cells=1, operations=("identity", "own_op"))
+    family = replace(
+        toy.family,
+        network=network,
+        hypernet=make_hypernet("constant", network.space, 1),
+        predictor=AccuracyPredictor(network.space),
+        table=counted_table(network),
+        archive=(),
+    )
+    save_family(family, tmp_path)
+    assert load_family(tmp_path).space == network.space
+    del OPERATIONS["own_op"]
+    with pytest.raises(UsageError, match="unknown operation 'own_op'"):
+        load_family(tmp_path)
