@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from archdial.common.progress import Part
 from archdial.families.storage import load_family
+from archdial.training.plain_network import TrainPlain
 from tests.cli.conftest import RECIPE, Searched, call, write_recipe
 
 
@@ -114,3 +116,34 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 
     result = CliRunner().invoke(app, ["--debug", "report", str(tmp_path / "none")])
     assert isinstance(result.exception, UsageError)
+
+
+def test_an_interrupted_finetune_goes_on(searched: Searched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("finetune", searched.folder, "--at", 0.1, "--epochs", 3, "--json", "--out")
+    alone, folder = call(*words, tmp_path / "alone"), tmp_path / "stopped"
+    assert call(*words, folder, "--resume").sentence.endswith("leave out --resume to begin one there")
+    with monkeypatch.context() as patch:
+        interrupt_training(2, patch)
+        stopped = call(*words, folder)
+    assert stopped.status == 130 and "--resume" in stopped.sentence
+    assert [path.name for path in folder.iterdir()] == ["checkpoint.pt"]
+    assert "go on with it by --resume" in call(*words, folder).sentence
+    resumed = call(*words, folder, "--resume")
+    assert {**resumed.json, "folder": None} == {**alone.json, "folder": None}
+    assert sorted(path.name for path in folder.iterdir()) == ["architecture.json", "weights.safetensors"]
+    weights = [(place / "weights.safetensors").read_bytes() for place in (folder, tmp_path / "alone")]
+    assert weights[0] == weights[1]
+    assert "nothing is kept without --out" in call(*words[:-1], "--resume").sentence
+
+
+def interrupt_training(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send a SIGINT at a step of the training of one network."""
+    taken, plain = [0], TrainPlain.__call__
+
+    def call_of(self: TrainPlain, *arguments: Any) -> Any:
+        taken[0] += 1
+        if taken[0] == step:
+            signal.raise_signal(signal.SIGINT)
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(TrainPlain, "__call__", call_of)

@@ -15,9 +15,9 @@ from archdial.cost.table.table import CostTable
 from archdial.cost.table.terms import CostEntry
 from archdial.families.family import Family
 from archdial.families.storage import load_family, save_family
-from archdial.searching.checkpoint import Place
 from archdial.searching.loop import Loop
 from archdial.searching.state import begin
+from archdial.training.step import Place
 from tests.conftest import Toy
 from tests.networks.examples import counted_table
 from tests.searching.job import small_data, small_network, small_settings

@@ -41,7 +41,7 @@ from archdial.runs.folder import Run, read_run
 from archdial.runs.recipe import read_recipe, recipe_from_json
 from archdial.runs.recipe_file import read_yaml
 from archdial.searching import checkpoint
-from archdial.searching.log import _forget_after
+from archdial.training.log import _forget_after
 from tests.hostile import examples
 from tests.hostile.measuring import Kind
 from tests.hostile.mutations import (

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,9 +14,10 @@ from archdial.cost.table.table import CostTable
 from archdial.dial import Constraint, Dial, LogPower, Power
 from archdial.families.searched import search
 from archdial.relaxation import RELAXATIONS
-from archdial.searching.loop import Loop
+from archdial.searching.loop import Loop, SearchJob
 from archdial.searching.settings import SearchSettings
-from archdial.searching.state import begin
+from archdial.searching.state import SearchState, begin
+from archdial.training.loop import TrainingLoop
 from tests.searching.job import small_data, small_network, small_settings, table_in
 
 
@@ -81,16 +83,14 @@ def test_settings_of_another_method_are_refused(method: str, changes: dict[str, 
 def test_frozen_weights_stay_as_they_are_while_the_dial_is_trained(table: CostTable) -> None:
     state = begin(small_network(), small_data(), table, Scalar(), small_settings("two_stage"), 0)
     seen: list[list[torch.Tensor]] = []
-    loop = Loop(state)
-    phase = loop._phase
 
-    def spy(*arguments: object) -> None:
-        seen.append([p.detach().clone() for p in state.network.parameters()])
-        phase(*arguments)  # type: ignore[arg-type]
+    class Watched(TrainingLoop[SearchState]):
+        def _phase(self, *arguments: Any) -> None:
+            seen.append([p.detach().clone() for p in state.network.parameters()])
+            super()._phase(*arguments)
 
-    loop._phase = spy  # type: ignore[method-assign]
     before = [p.detach().clone() for p in state.hypernet.parameters()]
-    loop.run()
+    Watched(SearchJob(state)).run()
     assert all(a.equal(b) for a, b in zip(seen[2], seen[3], strict=True))
     assert not all(a.equal(b) for a, b in zip(seen[0], seen[1], strict=True))
     assert not all(a.equal(b) for a, b in zip(before, state.hypernet.parameters(), strict=True))

@@ -153,7 +153,7 @@ def test_a_loss_that_is_no_number_ends_the_run() -> None:
     module = small()
     with torch.no_grad():
         module[0].weight.fill_(math.nan)
-    with pytest.raises(RunError, match="the loss became nan at step 0: try a lower learning_rate"):
+    with pytest.raises(RunError, match="the loss became nan at step 0 of epoch 1: try a lower learning_rate"):
         train(module, textures(32), NORMALIZE, SHORT)
 
 

@@ -21,13 +21,14 @@ from archdial.cli.options import (
     On,
     Params,
     PeakBytes,
+    Resume,
     RunArgument,
     Seed,
     SizeBytes,
     Trust,
 )
 from archdial.cli.output import show
-from archdial.cli.picking import Pick, new_folder, picked
+from archdial.cli.picking import CHECKPOINT, Pick, new_folder, picked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,12 +63,13 @@ def finetune(
     device: Device = None,
     model: Model = None,
     trust: Trust = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Train one member on, or anew.
 
     It sees the images for the weights; its accuracy before and after is told for validation and test images. Where
-    gates were searched the network with nothing dropped teaches it.
+    gates were searched the network with nothing dropped teaches it. With --out it can be interrupted and resumed.
     """
     from archdial.common.progress import Bar
     from archdial.cost.table.machine import device as known
@@ -77,7 +79,7 @@ def finetune(
     from archdial.runs.opening import open_family
     from archdial.training.plain_network import restart, train
 
-    with new_folder(out, "archdial finetune"):
+    with new_folder(out, "archdial finetune", resume=resume):
         known(device or "cpu")
         family, origin = open_family(run, model, trust=trust), read_run(run)
         member = picked(family, Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes))
@@ -98,17 +100,22 @@ def finetune(
                 seed=seed or 0,
                 device=device or "cpu",
                 teacher=teacher,
+                checkpoint=None if out is None else out / CHECKPOINT,
+                resume=resume,
                 bar=bar,
             )
         after = _accuracies(trained, parts, family)
-        how: Weights = "retrained" if scratch else "finetuned"
-        result = replace(
-            member, accuracy=after["test"], accuracy_from="measured", accuracy_split="test", weights_from=how
-        )
+        result = _judged(member, after["test"], scratch)
         if out is not None:
             save_member(result, out, trained)
+            (out / CHECKPOINT).unlink(missing_ok=True)
     told = {"before": before, "after": after, "epochs": settings.epochs, "distilled": teacher is not None}
     _show(result, told, out, json)
+
+
+def _judged(member: Member, accuracy: float, scratch: bool) -> Member:
+    how: Weights = "retrained" if scratch else "finetuned"
+    return replace(member, accuracy=accuracy, accuracy_from="measured", accuracy_split="test", weights_from=how)
 
 
 def _show(member: Member, told: dict[str, Any], out: Path | None, as_json: bool) -> None:

@@ -54,3 +54,4 @@ On = Annotated[
 PeakBytes = Annotated[
     float | None, typer.Option("--peak-bytes", help="At most so many bytes of activations at once.", show_default=False)
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with what was interrupted.")]

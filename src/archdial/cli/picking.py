@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from archdial.families.member import Member
 
 
+CHECKPOINT = "checkpoint.pt"
+"""In the folder of a member, while it is trained."""
+
+
 @dataclass(frozen=True)
 class Pick:
     """Which member is asked for: at a dial position, or the best within budgets, which `Family.within` takes.
@@ -76,30 +80,43 @@ def position(text: str) -> float | list[float]:
 
 
 @contextmanager
-def new_folder(folder: Path | None, what: str) -> Iterator[None]:
+def new_folder(folder: Path | None, what: str, *, resume: bool = False) -> Iterator[None]:
     """Hold `folder` for a member that the command `what` is to save there; None saves none.
 
+    Args:
+        resume: it may hold the checkpoint of a training, which then goes on.
+
     Raises:
-        UsageError: none can be: it is not empty, may not be written to, or another process is at work there.
+        UsageError: none can be: it is not empty, may not be written to, or another process is at work there; or there
+            is nothing to resume.
     """
     from archdial.common.folder_lock import locked
 
     if folder is None:
+        if resume:
+            raise UsageError("--resume: nothing is kept without --out, name the folder of the member")
         yield
         return
-    _check_new(folder)
+    _check_new(folder, resume)
     with locked(folder, what):
-        _check_new(folder)
+        _check_new(folder, resume)
         yield
 
 
-def _check_new(folder: Path) -> None:
+def _check_new(folder: Path, resume: bool) -> None:
     from archdial.common.leftovers import clear_leftovers
     from archdial.common.lock_file import empty
     from archdial.families.storage import ARCHITECTURE, WEIGHTS
     from archdial.runs.folder import check_writable
 
     check_writable(folder)
-    clear_leftovers(folder, (ARCHITECTURE, WEIGHTS))
-    if folder.is_dir() and not empty(folder):
+    clear_leftovers(folder, (ARCHITECTURE, WEIGHTS, CHECKPOINT))
+    begun = (folder / CHECKPOINT).is_file() and not (folder / ARCHITECTURE).exists()
+    if resume and not begun:
+        raise UsageError(f"no training to resume in {folder}: leave out --resume to begin one there")
+    if begun and not resume:
+        raise UsageError(
+            f"{folder} holds a training that was interrupted: go on with it by --resume, or remove {CHECKPOINT} there"
+        )
+    if folder.is_dir() and not empty(folder) and not begun:
         raise UsageError(f"{folder} is not empty: choose another --out for the member")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archdial.cli.app import app
-from archdial.cli.options import Data, Device, Json, Model, RecipeArgument, Seed, Trust
+from archdial.cli.options import Data, Device, Json, Model, RecipeArgument, Resume, Seed, Trust
 from archdial.cli.output import show
 from archdial.common.bounds import MOST_COUNT
 
@@ -40,7 +40,7 @@ def search(
     ] = None,
     model: Model = None,
     trust: Trust = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    resume: Resume = False,
     table: Annotated[
         list[str] | None,
         typer.Option(
@@ -88,7 +88,7 @@ def guarded(run: Run, again: str, bar: Any, table: Path | Mapping[str, Path] | N
     """Search; an interruption names the command `again`, which goes on."""
     from archdial.runs.folder import CONFIG
     from archdial.runs.search_run import search_run
-    from archdial.searching.loop import Interrupted
+    from archdial.training.loop import Interrupted
 
     try:
         return search_run(run, table=table, bar=bar)

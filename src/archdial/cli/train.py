@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archdial.cli.app import app
-from archdial.cli.options import Data, Device, Epochs, Json, Model, RecipeArgument, Seed, Trust
+from archdial.cli.options import Data, Device, Epochs, Json, Model, RecipeArgument, Resume, Seed, Trust
 from archdial.cli.output import show
 
 if TYPE_CHECKING:
@@ -26,11 +26,13 @@ def train(
     device: Device = None,
     model: Model = None,
     trust: Trust = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Train the network of a recipe before gates are put on it.
 
-    It sees the images for the weights; accuracy is told for validation and test images.
+    It sees the images for the weights; accuracy is told for validation and test images. It can be interrupted: until
+    it is over FILE.checkpoint.pt beside the file of the weights holds how far it is, from which --resume goes on.
     """
     from archdial.common.files import write_atomically
     from archdial.common.progress import Bar
@@ -41,7 +43,8 @@ def train(
     from archdial.runs.recipe import load_recipe
     from archdial.training import plain_network as training
 
-    _check_file(out)
+    checkpoint = out.with_name(f"{out.name}.checkpoint.pt")
+    _check_file(out, checkpoint, resume)
     known(device or "cpu")
     chosen = load_recipe(recipe).changed(data=data, model=model)
     settings = chosen.train if epochs is None else replace(chosen.train, epochs=epochs)
@@ -52,8 +55,19 @@ def train(
     trained = training.restart(made, seed or 0)
     normalize = Normalize(seen.mean, seen.std)
     with Bar() as bar:
-        training.train(trained, seen.weights, normalize, settings, seed=seed or 0, device=device or "cpu", bar=bar)
+        training.train(
+            trained,
+            seen.weights,
+            normalize,
+            settings,
+            seed=seed or 0,
+            device=device or "cpu",
+            checkpoint=checkpoint,
+            resume=resume,
+            bar=bar,
+        )
     write_atomically(out, lambda temporary: save_weights(trained, temporary))
+    checkpoint.unlink(missing_ok=True)
     figures = {
         split: accuracy(trained, images, normalize)
         for split, images in {"validation": seen.validation, "test": whole.test}.items()
@@ -72,7 +86,7 @@ def _gated(network: object) -> GateSettings:
     return network
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path, checkpoint: Path, resume: bool) -> None:
     from archdial.common.errors import UsageError
     from archdial.runs.folder import check_writable
 
@@ -81,3 +95,7 @@ def _check_file(path: Path) -> None:
     check_writable(path.absolute().parent)
     if path.exists():
         raise UsageError(f"{path} exists: choose another --out")
+    if resume and not checkpoint.exists():
+        raise UsageError(f"no training to resume at {checkpoint}: leave out --resume to begin one")
+    if checkpoint.exists() and not resume:
+        raise UsageError(f"{checkpoint} is of a training that was interrupted: go on with it by --resume, or remove it")

@@ -16,7 +16,7 @@ from archdial.common.versions import versions
 from archdial.families.storage import FAMILY, WEIGHTS
 from archdial.runs.recipe import Recipe, recipe_from_json
 from archdial.searching.checkpoint import NAME as CHECKPOINT
-from archdial.searching.log import METRICS
+from archdial.training.log import METRICS
 
 FORMAT, VERSION = "archdial.run", 1
 CONFIG, TABLE, MEMBERS, PAGE, PICTURE = "config.json", "table.json", "members.json", "report.html", "front.png"

@@ -23,7 +23,7 @@ from archdial.hypernet import make_hypernet
 from archdial.runs.network_settings import CellSettings, NetworkSettings, settings_type
 from archdial.runs.recipe_file import LARGEST, read_yaml, recipe_names, recipe_text
 from archdial.searching.settings import SearchSettings
-from archdial.training.plain_network import TrainSettings
+from archdial.training.settings import TrainSettings
 
 __all__ = [
     "ProfileSettings",

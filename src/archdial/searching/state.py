@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from archdial.searching.evaluation import losses as losses_of
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.searching.settings import SearchSettings
 from archdial.space import Architecture
+from archdial.training.loop import fold
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -119,12 +119,6 @@ class SearchState:
         losses = seen(self.archive, self.network.whole)
         weights = self.network.space.one_hots(self.seen())
         self.dial = self.asked.fitted(self.network.space.kinds, Tradeoff.among(losses, weights, self.cost))
-
-
-def fold(seed: int, *numbers: int) -> torch.Generator:
-    """Return a generator whose seed follows from `seed` and `numbers`."""
-    digest = hashlib.sha256(repr((seed, numbers)).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
 
 
 def begin(

@@ -3,64 +3,41 @@
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Self
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from archdial.common.errors import RunError
-from archdial.common.limits import Count, Factor, Positive, Precision, Rate, Share
+from archdial.common.digests import digest_of
+from archdial.common.errors import UsageError
+from archdial.common.limits import CountOrNone
 from archdial.common.memory import keep_freed_memory
 from archdial.common.progress import Bar, NoBar
 from archdial.common.torch_device import fabric_on
-from archdial.common.validation import check_fields
+from archdial.common.validation import conforming
 from archdial.data import Images, Normalize, augment, batches
 from archdial.networks.layout import laid_out, lay_out
-from archdial.training.distillation import apart
+from archdial.training.checkpoint import (
+    check_names,
+    check_optimizer,
+    check_shapes,
+    damaged,
+    read_checkpoint,
+    write_checkpoint,
+)
+from archdial.training.descent import descend, precision_state, restore_precision
+from archdial.training.loop import Job, TrainingLoop
+from archdial.training.objective import Objective
+from archdial.training.settings import TrainSettings
+from archdial.training.step import Figures, Phase, Place, Step
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
-@dataclass(frozen=True)
-class TrainSettings:
-    """How to train.
-
-    Attributes:
-        learning_rate: of SGD with Nesterov momentum at its highest: after a warm-up of one epoch, or of 5 % of the run
-            where that is shorter, it falls to 0 by a cosine.
-        label_smoothing: share of the target that is spread over all classes.
-        distillation: weight of a teacher's softened outputs against the labels, where there is a teacher.
-        temperature: softens both sides of the distillation (Hinton et al. 2015).
-    """
-
-    epochs: Count = 20
-    batch_size: Count = 64
-    learning_rate: Rate = 0.1
-    momentum: Share = 0.9
-    weight_decay: Factor = 5e-4
-    clip: Positive = 5.0
-    label_smoothing: Share = 0.05
-    augment: bool = True
-    distillation: Share = 0.5
-    temperature: Rate = 2.0
-    precision: Precision = "32-true"
-
-    def __post_init__(self) -> None:
-        check_fields(self, "train")
-
-    @classmethod
-    def finetuning(cls, epochs: int = 5) -> Self:
-        """Return what suits inherited weights: fewer epochs, a lower learning rate."""
-        return replace(cls(), epochs=epochs, learning_rate=0.02)
-
-    def rate(self, progress: float) -> float:
-        """Return the learning rate at `progress` in [0, 1]."""
-        warm = min(0.05, 1 / self.epochs)
-        if progress < warm:
-            return self.learning_rate * max(progress / warm, 0.01)
-        return self.learning_rate * (1 + math.cos(math.pi * (progress - warm) / (1 - warm))) / 2
+__all__ = ["TrainSettings", "restart", "train"]
 
 
 def restart(module: nn.Module, seed: int) -> nn.Module:
@@ -83,6 +60,8 @@ def train(
     seed: int = 0,
     device: str = "cpu",
     teacher: nn.Module | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
     bar: Bar | NoBar | None = None,
 ) -> nn.Module:
     """Train `module` on `images` and return it in eval mode, on the CPU.
@@ -91,35 +70,204 @@ def train(
         module: (n, c, h, w) → logits (n, classes).
         images: pixels and labels; `normalize` turns pixels into inputs.
         teacher: a trained module of equal outputs, kept as it is.
+        checkpoint: file that is written after each epoch; whoever has saved the result removes it. None keeps nothing.
+        resume: go on from `checkpoint`, if it is there, to the bit as if nothing had happened.
 
     Raises:
-        RunError: the loss became NaN or infinite.
+        RunError: the loss became NaN or infinite, or the training was interrupted.
+        UsageError: the checkpoint is damaged or was begun with something else.
     """
     keep_freed_memory()
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    fabric = fabric_on(device, settings.precision)
-    order = lay_out(module)
-    model, optimizer = fabric.setup(module, _optimizer(module, settings))
-    objective = _Objective(settings, None if teacher is None else fabric.setup_module(copy.deepcopy(teacher).eval()))
-    module.train()
-    count = max(1, len(images) // settings.batch_size)
-    part = (bar or NoBar()).part("train", settings.epochs * count)
-    for step, (pixels, labels) in enumerate(_epochs(images, settings, generator)):
-        for group in optimizer.param_groups:
-            group["lr"] = settings.rate(step / (settings.epochs * count))
-        if settings.augment:
-            pixels = augment(pixels, generator, shift=max(1, pixels.shape[-1] // 14))
-        inputs = laid_out(normalize(pixels.to(fabric.device)), order)
-        loss = objective(inputs, model(inputs), labels.to(fabric.device))
-        _check(loss, step)
-        optimizer.zero_grad()
-        fabric.backward(loss)
-        torch.nn.utils.clip_grad_norm_(module.parameters(), settings.clip)
-        optimizer.step()
-        part.advance(f"loss {float(loss.detach()):.3f}")
-    optimizer.zero_grad()
+    begun = "" if checkpoint is None else _begun(module, teacher, images, normalize, settings, seed)
+    job = PlainJob.of(module, images, normalize, settings, seed, device, teacher, begun)
+    TrainingLoop(job, checkpoint, bar=bar).run(resume=resume)
+    job.state.optimizer.zero_grad()
     return module.to("cpu").eval()
+
+
+def _begun(
+    module: nn.Module,
+    teacher: nn.Module | None,
+    images: Images,
+    normalize: Normalize,
+    settings: TrainSettings,
+    seed: int,
+) -> str:
+    """Return what is equal for trainings with equal inputs."""
+    states = [module.state_dict(), {} if teacher is None else teacher.state_dict()]
+    seen = [images.pixels, images.labels, normalize.mean, normalize.std]
+    return digest_of([*states, seen, repr(settings), seed])
+
+
+@dataclass
+class PlainState:
+    """One network that is trained, and what that changes.
+
+    Attributes:
+        module: the network; `forward` is the same as fabric wraps it.
+        order: the memory layout that its inputs have.
+        generator: orders of images and augmentation come from it.
+        epoch_began: the state of `generator` before the order of the epoch in hand was drawn.
+    """
+
+    module: nn.Module
+    images: Images
+    normalize: Normalize
+    settings: TrainSettings
+    fabric: Fabric
+    forward: nn.Module
+    optimizer: Any
+    objective: Objective
+    order: torch.memory_format
+    generator: torch.Generator
+    epoch_began: Tensor
+
+
+class TrainPlain(Step[PlainState]):
+    """Cross-entropy with smoothed labels, and the distance to a teacher."""
+
+    name = "train"
+
+    def count(self, state: PlainState) -> int:
+        """Return the number of whole batches, at least 1."""
+        return max(1, len(state.images) // state.settings.batch_size)
+
+    def batches(self, state: PlainState, order: torch.Generator, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Return shuffled images; the order is drawn from the state's own generator, as augmentation is."""
+        generator = state.generator
+        if start:
+            generator = torch.Generator()
+            generator.set_state(state.epoch_began)
+        else:
+            state.epoch_began = generator.get_state()
+        size = min(state.settings.batch_size, len(state.images))
+        return batches(state.images, size, generator=generator, start=start, drop_last=True)
+
+    def __call__(self, state: PlainState, batch: tuple[Tensor, Tensor], progress: float) -> Figures:
+        """Train on one batch."""
+        pixels, labels = batch
+        steps = state.settings.epochs * self.count(state)
+        for group in state.optimizer.param_groups:
+            # The share of whole steps, exactly: a rate that is off in its last bit makes another network.
+            group["lr"] = state.settings.rate(round(progress * steps) / steps)
+        if state.settings.augment:
+            pixels = augment(pixels, state.generator, shift=max(1, pixels.shape[-1] // 14))
+        device = state.fabric.device
+        inputs = laid_out(state.normalize(pixels.to(device)), state.order)
+        loss = state.objective(inputs, state.forward(inputs), labels.to(device))
+        descend(state.fabric, state.forward, state.optimizer, loss, state.settings.clip)
+        return {"loss": float(loss.detach())}
+
+    def close(self, state: PlainState, progress: float) -> Figures:
+        """Note where the next epoch begins."""
+        state.epoch_began = state.generator.get_state()
+        return {}
+
+
+class PlainJob(Job[PlainState]):
+    """The training of one network, and its checkpoints.
+
+    Attributes:
+        fingerprint: what is equal for trainings that begin alike.
+    """
+
+    def __init__(self, state: PlainState, seed: int, fingerprint: str) -> None:
+        self.state, self.seed, self.fingerprint = state, seed, fingerprint
+
+    @classmethod
+    def of(
+        cls,
+        module: nn.Module,
+        images: Images,
+        normalize: Normalize,
+        settings: TrainSettings,
+        seed: int,
+        device: str,
+        teacher: nn.Module | None,
+        begun: str = "",
+    ) -> PlainJob:
+        """Return the training of `module`, yet to begin; see `train`."""
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
+        fabric = fabric_on(device, settings.precision)
+        order = lay_out(module)
+        forward, optimizer = fabric.setup(module, _optimizer(module, settings))
+        taught = None if teacher is None else fabric.setup_module(copy.deepcopy(teacher).eval())
+        module.train()
+        state = PlainState(
+            module=module,
+            images=images,
+            normalize=normalize,
+            settings=settings,
+            fabric=fabric,
+            forward=forward,
+            optimizer=optimizer,
+            objective=Objective(settings, taught),
+            order=order,
+            generator=generator,
+            epoch_began=generator.get_state(),
+        )
+        return cls(state, seed, begun)
+
+    def plan(self) -> Sequence[Phase[PlainState]]:
+        """Return the one phase."""
+        return [Phase(TrainPlain(), self.state.settings.epochs)]
+
+    def save(self, file: Path, place: Place) -> None:
+        """Write the state to `file`."""
+        state = self.state
+        write_checkpoint(
+            file,
+            {
+                "fingerprint": self.fingerprint,
+                "place": place.to_json(),
+                "network": state.module.state_dict(),
+                "optimizer": state.optimizer.state_dict(),
+                "generator": state.generator.get_state(),
+                "epoch_began": state.epoch_began,
+                "precision": precision_state(state.fabric),
+            },
+        )
+
+    def load(self, file: Path) -> Place:
+        """Put what `file` holds into the state.
+
+        Raises:
+            UsageError: it is damaged, or was begun with other weights, images, settings or seed.
+        """
+        value = read_checkpoint(file)
+        if value["fingerprint"] != self.fingerprint:
+            raise UsageError(
+                f"the training in {file} was begun with other weights, images, settings or seed: resume it with its "
+                "own, or remove it"
+            )
+        try:
+            return self._restore(value)
+        except (UsageError, KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
+            raise damaged(file, error) from None
+
+    def _restore(self, value: dict[str, Any]) -> Place:
+        state = self.state
+        known = ("fingerprint", "place", "network", "optimizer", "generator", "epoch_began", "precision")
+        check_names(value, known)
+        check_optimizer("optimizer", value["optimizer"], state.optimizer, frozenset({"momentum_buffer"}))
+        state.module.load_state_dict(value["network"])
+        state.optimizer.load_state_dict(value["optimizer"])
+        check_shapes(state.optimizer)
+        state.generator.set_state(value["generator"])
+        torch.Generator().set_state(value["epoch_began"])
+        state.epoch_began = value["epoch_began"]
+        restore_precision(state.fabric, conforming(dict[str, Any], value["precision"], "precision"))
+        place = Place(*conforming(tuple[CountOrNone, CountOrNone, CountOrNone], value["place"], "place"))
+        if not place.batch:
+            # It may have been stopped when the order of this epoch was drawn already, which is then drawn again.
+            state.generator.set_state(state.epoch_began)
+        return place
+
+    def advice(self, kept: Path | None) -> str:
+        """Return which settings to try."""
+        told = "" if kept is None else f"; kept is the last good checkpoint, {kept}"
+        return f"{told}: try a lower learning_rate or clip, or 32-true as precision"
 
 
 def _optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
@@ -130,31 +278,3 @@ def _optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.Optimi
         weight_decay=settings.weight_decay,
         nesterov=settings.momentum > 0,
     )
-
-
-def _epochs(images: Images, settings: TrainSettings, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    size = min(settings.batch_size, len(images))
-    for _ in range(settings.epochs):
-        yield from batches(images, size, generator=generator, drop_last=True)
-
-
-@dataclass
-class _Objective:
-    """Cross-entropy with smoothed labels, and the distance to a teacher."""
-
-    settings: TrainSettings
-    teacher: nn.Module | None
-
-    def __call__(self, inputs: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-        loss = functional.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
-        if self.teacher is None:
-            return loss
-        with torch.no_grad():
-            target = self.teacher(inputs)
-        distance = apart(logits, target, self.settings.temperature)
-        return (1 - self.settings.distillation) * loss + self.settings.distillation * distance
-
-
-def _check(loss: Tensor, step: int) -> None:
-    if not math.isfinite(float(loss.detach())):
-        raise RunError(f"the loss became {float(loss.detach())} at step {step}: try a lower learning_rate or clip")

@@ -16,7 +16,7 @@ from archdial.families.member import Member
 from archdial.searching.candidates import front
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture
-from archdial.training.plain_network import TrainSettings
+from archdial.training.settings import TrainSettings
 
 
 class Judge:

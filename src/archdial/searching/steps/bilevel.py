@@ -11,11 +11,12 @@ from torch import Tensor
 from archdial.data import batches
 from archdial.searching.projection import project
 from archdial.searching.smoothing import smoothed
-from archdial.searching.state import SearchState, fold
+from archdial.searching.state import SearchState
 from archdial.searching.steps.dial import dial_loss, draw, validation_loss
 from archdial.searching.steps.step import Figures
 from archdial.searching.steps.weights import TrainWeights, descend, set_rate, task_loss
 from archdial.searching.unrolled import unrolled
+from archdial.training.loop import fold
 
 Batch = tuple[Tensor, Tensor]
 

@@ -13,10 +13,10 @@ from archdial.searching.dialling import Known, spread
 from archdial.searching.objective import entropy, objective
 from archdial.searching.projection import project
 from archdial.searching.state import SearchState
-from archdial.searching.steps.step import Figures, Step
+from archdial.searching.steps.step import Figures, SearchStep
 
 
-class TrainDial(Step):
+class TrainDial(SearchStep):
     """One dial position and one path a batch; only the hypernetwork changes."""
 
     name = "dial"

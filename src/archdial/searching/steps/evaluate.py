@@ -12,14 +12,14 @@ from archdial.searching.candidates import at_positions, fronts, likely, mutated,
 from archdial.searching.dialling import DialTrainer, Known, thompson
 from archdial.searching.paths import make_paths
 from archdial.searching.state import SearchState
-from archdial.searching.steps.step import Figures, Step
+from archdial.searching.steps.step import Figures, SearchStep
 from archdial.space import Architecture
 
 DRAWS = 40
 """Architectures drawn at each dial position, and as many neighbours of the front, to take proposals from."""
 
 
-class Evaluate(Step):
+class Evaluate(SearchStep):
     """Evaluate what `propose` names at the beginning of the epoch."""
 
     @abstractmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from archdial.common.errors import UsageError
 from archdial.searching.state import SearchState
@@ -12,20 +11,12 @@ from archdial.searching.steps.dial import TrainDial
 from archdial.searching.steps.evaluate import Confirm, Members, Propose, Renew, Sample
 from archdial.searching.steps.fill import Fill
 from archdial.searching.steps.joint import TrainJointly
-from archdial.searching.steps.step import Step
 from archdial.searching.steps.tune import TuneWeights
 from archdial.searching.steps.weights import TrainWeights
+from archdial.training.step import Phase
 
 
-@dataclass(frozen=True)
-class Phase:
-    """One kind of step for a number of epochs."""
-
-    step: Step
-    epochs: int
-
-
-def _weights(state: SearchState) -> list[Phase]:
+def _weights(state: SearchState) -> list[Phase[SearchState]]:
     return [] if state.frozen else [Phase(TrainWeights(state), state.settings.epochs)]
 
 
@@ -33,7 +24,7 @@ LOOK = 20
 """Evaluations of each of the two rounds before a turn of the weights, besides the sample."""
 
 
-def _turns(state: SearchState) -> list[Phase]:
+def _turns(state: SearchState) -> list[Phase[SearchState]]:
     """Weights and dial in turn: what was found best is what the weights are tuned for, and the other way round.
 
     The weights begin, under sampled paths: before, whatever is dropped leaves little but chance to tell apart.
@@ -51,12 +42,12 @@ def _turns(state: SearchState) -> list[Phase]:
     return [*phases, *_dial(state)]
 
 
-def _dial(state: SearchState) -> list[Phase]:
+def _dial(state: SearchState) -> list[Phase[SearchState]]:
     rounds = Fill() if state.network.pretrained else Propose()
     return [Phase(rounds, state.settings.rounds - 1), Phase(Confirm(), 1)]
 
 
-def _predictor(state: SearchState) -> list[Phase]:
+def _predictor(state: SearchState) -> list[Phase[SearchState]]:
     if state.settings.turns and not state.frozen:
         return _turns(state)
     return [
@@ -66,7 +57,7 @@ def _predictor(state: SearchState) -> list[Phase]:
     ]
 
 
-def _two_stage(state: SearchState) -> list[Phase]:
+def _two_stage(state: SearchState) -> list[Phase[SearchState]]:
     return [
         *_weights(state),
         Phase(Sample(errors=False), 1),
@@ -75,10 +66,10 @@ def _two_stage(state: SearchState) -> list[Phase]:
     ]
 
 
-def _together(step: type[TrainJointly | TrainBilevel]) -> Callable[[SearchState], list[Phase]]:
+def _together(step: type[TrainJointly | TrainBilevel]) -> Callable[[SearchState], list[Phase[SearchState]]]:
     """Return the plan of a method that trains weights and dial in one kind of step, once the weights are warm."""
 
-    def plan(state: SearchState) -> list[Phase]:
+    def plan(state: SearchState) -> list[Phase[SearchState]]:
         method = state.settings.method
         if state.frozen:
             raise UsageError(
@@ -96,7 +87,7 @@ def _together(step: type[TrainJointly | TrainBilevel]) -> Callable[[SearchState]
     return plan
 
 
-PLANS: dict[str, Callable[[SearchState], list[Phase]]] = {
+PLANS: dict[str, Callable[[SearchState], list[Phase[SearchState]]]] = {
     "predictor": _predictor,
     "two_stage": _two_stage,
     "single_level": _together(TrainJointly),
@@ -104,6 +95,6 @@ PLANS: dict[str, Callable[[SearchState], list[Phase]]] = {
 }
 
 
-def make_plan(state: SearchState) -> list[Phase]:
+def make_plan(state: SearchState) -> list[Phase[SearchState]]:
     """Return the phases of the method that the settings name."""
     return PLANS[state.settings.method](state)

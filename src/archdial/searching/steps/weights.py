@@ -12,12 +12,13 @@ from torch.nn import functional
 from archdial.data import batches
 from archdial.searching.paths import make_paths
 from archdial.searching.state import SearchState
-from archdial.searching.steps.step import Figures, Step
+from archdial.searching.steps.step import Figures, SearchStep
 from archdial.space import Architecture
+from archdial.training import descent
 from archdial.training.distillation import apart
 
 
-class TrainWeights(Step):
+class TrainWeights(SearchStep):
     """Cross-entropy of one sampled path; the hypernetwork has no part in it.
 
     `fraction` of the run's epochs are of this kind, after `begun` of them: the learning rate is a cosine over them all.
@@ -82,7 +83,4 @@ def task_loss(state: SearchState, batch: tuple[Tensor, Tensor], weights: Tensor)
 
 def descend(state: SearchState, loss: Tensor) -> None:
     """Take one step of the weights' optimizer against `loss`."""
-    state.weights_optimizer.zero_grad()
-    state.fabric.backward(loss)
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), state.settings.clip)
-    state.weights_optimizer.step()
+    descent.descend(state.fabric, state.forward, state.weights_optimizer, loss, state.settings.clip)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from archdial.searching.board import Board
+from archdial.training.board import Board
 
 
 def test_tensorboard_reads_the_figures(tmp_path: Path) -> None:

@@ -13,9 +13,8 @@ from archdial.common.documents import parse_json
 from archdial.common.errors import UsageError
 from archdial.common.files import naming, write_text
 from archdial.common.progress import Bar, NoBar
-from archdial.searching.board import Board
-from archdial.searching.checkpoint import Place
-from archdial.searching.steps import Figures
+from archdial.training.board import Board
+from archdial.training.step import Figures, Place
 
 METRICS = "metrics.jsonl"
 _TENSORBOARD = find_spec("tensorboard") is not None

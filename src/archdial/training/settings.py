@@ -1,0 +1,50 @@
+"""How one plain network is trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Self
+
+from archdial.common.limits import Count, Factor, Positive, Precision, Rate, Share
+from archdial.common.validation import check_fields
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How to train.
+
+    Attributes:
+        learning_rate: of SGD with Nesterov momentum at its highest: after a warm-up of one epoch, or of 5 % of the run
+            where that is shorter, it falls to 0 by a cosine.
+        label_smoothing: share of the target that is spread over all classes.
+        distillation: weight of a teacher's softened outputs against the labels, where there is a teacher.
+        temperature: softens both sides of the distillation (Hinton et al. 2015).
+    """
+
+    epochs: Count = 20
+    batch_size: Count = 64
+    learning_rate: Rate = 0.1
+    momentum: Share = 0.9
+    weight_decay: Factor = 5e-4
+    clip: Positive = 5.0
+    label_smoothing: Share = 0.05
+    augment: bool = True
+    distillation: Share = 0.5
+    temperature: Rate = 2.0
+    precision: Precision = "32-true"
+
+    def __post_init__(self) -> None:
+        check_fields(self, "train")
+
+    @classmethod
+    def finetuning(cls, epochs: int = 5) -> Self:
+        """Return what suits inherited weights: fewer epochs, a lower learning rate."""
+        return replace(cls(), epochs=epochs, learning_rate=0.02)
+
+    def rate(self, progress: float) -> float:
+        """Return the learning rate at `progress` in [0, 1]."""
+        warm = min(0.05, 1 / self.epochs)
+        if progress < warm:
+            return self.learning_rate * max(progress / warm, 0.01)
+        return self.learning_rate * (1 + math.cos(math.pi * (progress - warm) / (1 - warm))) / 2
