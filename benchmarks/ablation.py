@@ -85,7 +85,7 @@ def volume(family: Family, evaluator: Evaluator, architectures: Sequence[Archite
 
 def row(name: str, seed: int, family: Family, test: Images, seconds: float) -> dict[str, Any]:
     evaluator = Evaluator(
-        family.network, family.normalize(family.calibration), family.normalize(test.pixels), test.labels
+        family.network, family.normalize(family.calibration), family.normalize(test.pixels), test.labels, family.task
     )
     along = [member.architecture for member in family.along(POSITIONS)]
     return {

@@ -29,8 +29,9 @@ def evaluator_of(run: Run, family: Family) -> Evaluator:
     """Return the judge that the search had: the same validation and calibration images."""
     _, data = load_data(run, family=family)
     count = run.recipe.search.evaluation_images
-    images = family.normalize(data.validation.pixels[:count])
-    return Evaluator(family.network, family.normalize(family.calibration), images, data.validation.labels[:count])
+    seen = data.validation.first(count)
+    inputs = family.normalize(seen.pixels)
+    return Evaluator(family.network, family.normalize(family.calibration), inputs, seen.labels, family.task)
 
 
 def random_search(family: Family, judge: Evaluator, count: int, seed: int, bar: Bar) -> list[Evaluated]:

@@ -58,8 +58,8 @@ def table_in(folder: Path) -> CostTable:
 def main(folder: Path, method: str, *, resume: bool, slow: bool) -> int:
     torch.set_num_threads(1)
     if slow:
-        images = SearchState.images
-        SearchState.images = lambda *a, **k: (time.sleep(0.05), images(*a, **k))[1]  # type: ignore[method-assign]
+        inputs = SearchState.inputs
+        SearchState.inputs = lambda *a, **k: (time.sleep(0.05), inputs(*a, **k))[1]  # type: ignore[method-assign]
     table = table_in(folder.parent)
     folder.mkdir(exist_ok=True)
     try:

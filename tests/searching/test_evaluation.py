@@ -9,6 +9,7 @@ from torch import nn
 from archdial.data import Normalize
 from archdial.searching.evaluation import PREFERENCE, Evaluated, Evaluator, errors, losses, recalibrate
 from archdial.space import Architecture
+from archdial.tasks.classification import Classification
 from tests.networks.examples import drawn, textures, tiny
 
 NORMALIZE = Normalize((0.3,), (0.25,))
@@ -73,7 +74,7 @@ def test_evaluator_is_the_built_module_on_the_images(batch_size: int) -> None:
     network = tiny(in_channels=1, classes=4)
     seen, images = textures(32, seed=1), textures(40, seed=2)
     inputs = NORMALIZE(images.pixels)
-    evaluator = Evaluator(network, NORMALIZE(seen.pixels), inputs, images.labels, batch_size)
+    evaluator = Evaluator(network, NORMALIZE(seen.pixels), inputs, images.labels, Classification(NORMALIZE), batch_size)
     architectures = drawn(network.space, 3)
     found = [evaluator(a) for a in architectures]
     assert [evaluator(a) for a in architectures] == found, "whatever was evaluated before"

@@ -13,22 +13,27 @@ from archdial.common.errors import OtherConditions
 from archdial.common.progress import Bar, NoBar
 from archdial.cost.making.profiling import measure_many, warn_noisy
 from archdial.cost.table.machine import cores
-from archdial.data import Images, Normalize, SearchData
+from archdial.data import Images, Normalize, SearchData, batches
 from archdial.families.family import Family
 from archdial.families.member import Member
 from archdial.searching.evaluation import Evaluator
+from archdial.tasks.classification import Classification
+from archdial.tasks.task import Task
 
 
 @torch.inference_mode()
 def accuracy(module: nn.Module, images: Images, normalize: Normalize, batch_size: int = 500) -> float:
     """Return the share in [0, 1] of `images` that `module` classifies rightly."""
+    return score(module, images, Classification(normalize), batch_size)
+
+
+def score(module: nn.Module, images: Images, task: Task, batch_size: int = 500) -> float:
+    """Return how good `module` is at `task` on `images`."""
     module.eval()
-    right = 0
-    for pixels, labels in zip(
-        torch.split(images.pixels, batch_size), torch.split(images.labels, batch_size), strict=True
-    ):
-        right += int((module(normalize(pixels)).argmax(1) == labels).sum())
-    return right / len(images)
+    found = task.score()
+    for batch in batches(images, batch_size, generator=None):
+        found.add(module(task.inputs(batch, batch[0].device)), batch)
+    return found.value()
 
 
 def _threads(asked: int) -> int:
@@ -46,7 +51,8 @@ def _threads(asked: int) -> int:
 def evaluator_of(family: Family, data: SearchData, images: int) -> Evaluator:
     """Return who evaluates as the search did: by the first validation images, with inherited weights."""
     seen = data.validation.first(images)
-    return Evaluator(family.network, family.normalize(family.calibration), family.normalize(seen.pixels), seen.labels)
+    inputs = family.task.inputs((seen.pixels, seen.labels), seen.pixels.device)
+    return Evaluator(family.network, family.normalize(family.calibration), inputs, seen.labels, family.task)
 
 
 def measured(
@@ -64,7 +70,7 @@ def with_accuracy(
     part = (bar or NoBar()).part("accuracy", len(distinct))
     found = {}
     for identity, member in distinct.items():
-        found[identity] = accuracy(member.build(), images, member.family.normalize)
+        found[identity] = score(member.build(), images, member.family.task)
         part.advance()
     return [
         replace(member, accuracy=found[member.identity], accuracy_from="measured", accuracy_split=split)

@@ -27,6 +27,7 @@ from archdial.searching.candidates import at_positions, front, likely, mutated, 
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture, Space
+from archdial.tasks.classification import Classification
 
 GRID, DRAWS, ROUNDS = 48, 24, 3
 """How densely `within` looks: dial positions, architectures drawn at each, rounds of neighbours of the best."""
@@ -65,6 +66,11 @@ class Family:
     def space(self) -> Space:
         """The choices of the supernet."""
         return self.network.space
+
+    @property
+    def task(self) -> Classification:
+        """What its members are for."""
+        return Classification(self.normalize)
 
     @cached_property
     def costs(self) -> dict[str, ExpectedCost]:

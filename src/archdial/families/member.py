@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from archdial.exporting import Exported
     from archdial.exporting.built import BuiltMember
     from archdial.networks.supernet import Supernet
+    from archdial.tasks.classification import Classification
     from archdial.training.plain_network import TrainSettings
 
 Origin = Literal["measured", "predicted"]
@@ -33,6 +34,10 @@ class Parent(Protocol):
     classes: tuple[str, ...]
     device: str | None
     table: CostTable
+
+    @property
+    def task(self) -> Classification:
+        """What its members are for."""
 
     @property
     def space(self) -> Space:

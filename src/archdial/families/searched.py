@@ -97,7 +97,7 @@ def as_family(state: SearchState, config: dict[str, Any]) -> Family:
         device=answers.device,
         devices=answers.devices,
         predictor=state.predictor,
-        normalize=state.normalize,
+        normalize=state.task.normalize,
         calibration=state.calibration_pixels,
         archive=tuple(state.archive),
         classes=state.data.classes,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from archdial.networks.statistics import recalibrate
 from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
+from archdial.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class Evaluator:
 
     Attributes:
         calibration: images (n, c, h, w), normalised, for BatchNorm.
-        images, labels: validation images (v, c, h, w) and labels (v,).
+        images, labels: validation images (v, c, h, w), normalised, and labels (v,).
+        task: says how good outputs are, and how wrong.
     """
 
     def __init__(
@@ -65,9 +66,10 @@ class Evaluator:
         calibration: Tensor,
         images: Tensor,
         labels: Tensor,
+        task: Task,
         batch_size: int = 500,
     ) -> None:
-        self.network = network
+        self.network, self.task = network, task
         self.calibration, self.images, self.labels = calibration, images, labels
         self.batch_size = batch_size
 
@@ -94,6 +96,8 @@ class Evaluator:
 
     @torch.no_grad()
     def _judged(self, forward: Callable[[Tensor], Tensor]) -> tuple[float, float]:
-        logits = torch.cat([forward(batch).float() for batch in self.images.split(self.batch_size)])
-        accuracy = float((logits.argmax(1) == self.labels).float().mean())
-        return accuracy, float(functional.cross_entropy(logits, self.labels))
+        outputs = torch.cat([forward(batch).float() for batch in self.images.split(self.batch_size)])
+        seen, score = (self.images, self.labels), self.task.score()
+        score.add(outputs, seen)
+        # To the precision of a mean in float32, which archives have always had.
+        return float(torch.tensor(score.value())), float(self.task.loss(outputs, seen))

@@ -14,7 +14,7 @@ from archdial.common.memory import keep_freed_memory
 from archdial.common.torch_device import fabric_on
 from archdial.cost.pricing.expected import Cost
 from archdial.cost.table.several import Tables
-from archdial.data import Normalize, SearchData, augment
+from archdial.data import Normalize, SearchData
 from archdial.dial import Dial, Tradeoff
 from archdial.dial.arranged import arranged
 from archdial.hypernet import Hypernetwork, make_hypernet
@@ -26,7 +26,10 @@ from archdial.searching.evaluation import losses as losses_of
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.searching.settings import SearchSettings
 from archdial.space import Architecture
+from archdial.tasks.classification import Classification
+from archdial.tasks.task import Batch
 from archdial.training.loop import fold
+from archdial.training.objective import Objective
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -61,10 +64,10 @@ class SearchState:
     hypernet: Hypernetwork
     predictor: AccuracyPredictor
     relaxation: Relaxation
-    normalize: Normalize
-    forward: Any
-    weights_optimizer: Any
-    hypernet_optimizer: Any
+    task: Classification
+    forward: nn.Module
+    weights_optimizer: torch.optim.Optimizer
+    hypernet_optimizer: torch.optim.Optimizer
     generator: torch.Generator
     teacher: nn.Module | None = None
     frozen: bool = False
@@ -74,11 +77,15 @@ class SearchState:
     judge: Callable[[Architecture], Evaluated] | None = None
     _evaluator: Evaluator | None = None
 
-    def images(self, pixels: Tensor, *, training: bool = False) -> Tensor:
-        """Return normalised images on the device, shifted and mirrored at random where `training` asks for it."""
-        if training and self.settings.augment:
-            pixels = augment(pixels, self.generator, shift=max(1, pixels.shape[-1] // 14))
-        return self.normalize(pixels.to(self.fabric.device))
+    @property
+    def objective(self) -> Objective:
+        """What the weights are trained for; what the network was before the search teaches it."""
+        return Objective(self.task, self.teacher, self.settings.distillation)
+
+    def inputs(self, batch: Batch, *, training: bool = False) -> Tensor:
+        """Return the inputs of `batch` on the device, varied at random where `training` asks for it."""
+        varied = self.generator if training and self.settings.augment else None
+        return self.task.inputs(batch, self.fabric.device, varied)
 
     @property
     def evaluator(self) -> Evaluator:
@@ -86,13 +93,15 @@ class SearchState:
         if self._evaluator is None:
             seen = self.data.validation.first(self.settings.evaluation_images)
             labels = seen.labels.to(self.fabric.device)
-            self._evaluator = Evaluator(self.network, self.calibration, self.images(seen.pixels), labels)
+            inputs = self.inputs((seen.pixels, labels))
+            self._evaluator = Evaluator(self.network, self.calibration, inputs, labels, self.task)
         return self._evaluator
 
     @property
     def calibration(self) -> Tensor:
         """Normalised images (n, c, h, w) for the statistics of BatchNorm."""
-        return self.images(self.calibration_pixels)
+        count = len(self.calibration_pixels)
+        return self.inputs((self.calibration_pixels, self.data.weights.labels[:count]))
 
     @property
     def calibration_pixels(self) -> Tensor:
@@ -162,7 +171,7 @@ def begin(
         hypernet=hypernet,
         predictor=predictor,
         relaxation=make_relaxation(settings.relaxation, space),
-        normalize=Normalize(data.mean, data.std),
+        task=Classification(Normalize(data.mean, data.std)),
         forward=forward,
         weights_optimizer=weights_optimizer,
         hypernet_optimizer=torch.optim.Adam(hypernet.parameters(), lr=settings.hypernet_rate),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-def descend(fabric: Fabric, module: nn.Module, optimizer: Any, loss: Tensor, clip: float) -> None:
+def descend(fabric: Fabric, module: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:
     """Take one step against `loss` (), its gradient no longer than `clip`.
 
     Args:

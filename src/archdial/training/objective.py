@@ -1,4 +1,4 @@
-"""What one plain network is trained for."""
+"""What a network is trained for: its task, and a teacher where it has one."""
 
 from __future__ import annotations
 
@@ -6,25 +6,32 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from archdial.training.distillation import apart
-from archdial.training.settings import TrainSettings
+from archdial.tasks.task import Batch, Task
 
 
-@dataclass
+@dataclass(frozen=True)
 class Objective:
-    """Cross-entropy with smoothed labels, and the distance to a teacher."""
+    """The loss of a task, mixed with the distance to a teacher.
 
-    settings: TrainSettings
-    teacher: nn.Module | None
+    Attributes:
+        teacher: a trained network of equal outputs.
+        share: of the distance in the whole.
+        temperature: softens both sides of the distance.
+        smoothing: of what is asked for; see `Task.loss`.
+    """
 
-    def __call__(self, inputs: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the loss () of `logits` (n, classes) for `inputs` and `labels` (n,)."""
-        loss = functional.cross_entropy(logits, labels, label_smoothing=self.settings.label_smoothing)
-        if self.teacher is None:
+    task: Task
+    teacher: nn.Module | None = None
+    share: float = 0.0
+    temperature: float = 2.0
+    smoothing: float = 0.0
+
+    def __call__(self, inputs: Tensor, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the objective () of `outputs` for `inputs`, which are those of `batch`."""
+        loss = self.task.loss(outputs, batch, self.smoothing)
+        if self.teacher is None or not self.share:
             return loss
         with torch.no_grad():
-            target = self.teacher(inputs)
-        distance = apart(logits, target, self.settings.temperature)
-        return (1 - self.settings.distillation) * loss + self.settings.distillation * distance
+            taught = self.teacher(inputs)
+        return (1 - self.share) * loss + self.share * self.task.apart(outputs, taught, self.temperature)

@@ -18,8 +18,10 @@ from archdial.common.memory import keep_freed_memory
 from archdial.common.progress import Bar, NoBar
 from archdial.common.torch_device import fabric_on
 from archdial.common.validation import conforming
-from archdial.data import Images, Normalize, augment, batches
+from archdial.data import Images, Normalize, batches
 from archdial.networks.layout import laid_out, lay_out
+from archdial.tasks.classification import Classification
+from archdial.tasks.task import Batch, Task
 from archdial.training.checkpoint import (
     check_names,
     check_optimizer,
@@ -112,11 +114,11 @@ class PlainState:
 
     module: nn.Module
     images: Images
-    normalize: Normalize
+    task: Task
     settings: TrainSettings
     fabric: Fabric
     forward: nn.Module
-    optimizer: Any
+    optimizer: torch.optim.Optimizer
     objective: Objective
     order: torch.memory_format
     generator: torch.Generator
@@ -124,7 +126,7 @@ class PlainState:
 
 
 class TrainPlain(Step[PlainState]):
-    """Cross-entropy with smoothed labels, and the distance to a teacher."""
+    """The objective of one batch: the task's loss, and the distance to a teacher."""
 
     name = "train"
 
@@ -132,7 +134,7 @@ class TrainPlain(Step[PlainState]):
         """Return the number of whole batches, at least 1."""
         return max(1, len(state.images) // state.settings.batch_size)
 
-    def batches(self, state: PlainState, order: torch.Generator, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, state: PlainState, order: torch.Generator, start: int) -> Iterator[Batch]:
         """Return shuffled images; the order is drawn from the state's own generator, as augmentation is."""
         generator = state.generator
         if start:
@@ -143,18 +145,15 @@ class TrainPlain(Step[PlainState]):
         size = min(state.settings.batch_size, len(state.images))
         return batches(state.images, size, generator=generator, start=start, drop_last=True)
 
-    def __call__(self, state: PlainState, batch: tuple[Tensor, Tensor], progress: float) -> Figures:
+    def __call__(self, state: PlainState, batch: Batch, progress: float) -> Figures:
         """Train on one batch."""
-        pixels, labels = batch
         steps = state.settings.epochs * self.count(state)
         for group in state.optimizer.param_groups:
             # The share of whole steps, exactly: a rate that is off in its last bit makes another network.
             group["lr"] = state.settings.rate(round(progress * steps) / steps)
-        if state.settings.augment:
-            pixels = augment(pixels, state.generator, shift=max(1, pixels.shape[-1] // 14))
-        device = state.fabric.device
-        inputs = laid_out(state.normalize(pixels.to(device)), state.order)
-        loss = state.objective(inputs, state.forward(inputs), labels.to(device))
+        varied = state.generator if state.settings.augment else None
+        inputs = laid_out(state.task.inputs(batch, state.fabric.device, varied), state.order)
+        loss = state.objective(inputs, state.forward(inputs), batch)
         descend(state.fabric, state.forward, state.optimizer, loss, state.settings.clip)
         return {"loss": float(loss.detach())}
 
@@ -194,15 +193,16 @@ class PlainJob(Job[PlainState]):
         forward, optimizer = fabric.setup(module, _optimizer(module, settings))
         taught = None if teacher is None else fabric.setup_module(copy.deepcopy(teacher).eval())
         module.train()
+        task = Classification(normalize)
         state = PlainState(
             module=module,
             images=images,
-            normalize=normalize,
+            task=task,
             settings=settings,
             fabric=fabric,
             forward=forward,
             optimizer=optimizer,
-            objective=Objective(settings, taught),
+            objective=Objective(task, taught, settings.distillation, settings.temperature, settings.label_smoothing),
             order=order,
             generator=generator,
             epoch_began=generator.get_state(),

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from archdial.data import batches
 from archdial.searching.dialling import Known, spread
@@ -48,17 +47,16 @@ class TrainDial(SearchStep):
 def validation_loss(
     state: SearchState, batch: tuple[Tensor, Tensor], weights: Tensor, *, frozen: bool = True
 ) -> Tensor:
-    """Return the cross-entropy () on the CPU of a batch of validation images under option weights (m, k).
+    """Return the task's loss () on the CPU of a batch for the dial under option weights (m, k).
 
     Args:
         frozen: no gradient is wanted for the supernet's own weights.
     """
-    pixels, labels = batch
     state.network.train()
     state.network.requires_grad_(not frozen)
     try:
-        outputs = state.forward(state.images(pixels), weights.to(state.fabric.device))
-        return functional.cross_entropy(outputs, labels.to(state.fabric.device)).cpu()
+        outputs = state.forward(state.inputs(batch), weights.to(state.fabric.device))
+        return state.task.loss(outputs, batch).cpu()
     finally:
         state.network.requires_grad_(True)
 

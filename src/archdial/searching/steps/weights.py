@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from archdial.data import batches
 from archdial.searching.paths import make_paths
@@ -15,11 +14,10 @@ from archdial.searching.state import SearchState
 from archdial.searching.steps.step import Figures, SearchStep
 from archdial.space import Architecture
 from archdial.training import descent
-from archdial.training.distillation import apart
 
 
 class TrainWeights(SearchStep):
-    """Cross-entropy of one sampled path; the hypernetwork has no part in it.
+    """The objective of one sampled path; the hypernetwork has no part in it.
 
     `fraction` of the run's epochs are of this kind, after `begun` of them: the learning rate is a cosine over them all.
     """
@@ -59,26 +57,11 @@ def set_rate(state: SearchState, progress: float) -> None:
         group["lr"] = rate
 
 
-TEMPERATURE = 2.0
-"""Softens both sides of the distillation."""
-
-
 def task_loss(state: SearchState, batch: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
-    """Return the cross-entropy () of a batch of training images under option weights (m, k).
-
-    Where the network was trained before the search, what it was then teaches it.
-    """
-    pixels, labels = batch
+    """Return the objective () of a batch for training under option weights (m, k)."""
     state.network.train()
-    images = state.images(pixels, training=True)
-    logits = state.forward(images, weights.to(state.fabric.device))
-    loss = functional.cross_entropy(logits, labels.to(state.fabric.device))
-    if state.teacher is None or not state.settings.distillation:
-        return loss
-    with torch.no_grad():
-        target = state.teacher(images)
-    share = state.settings.distillation
-    return (1 - share) * loss + share * apart(logits, target, TEMPERATURE)
+    inputs = state.inputs(batch, training=True)
+    return state.objective(inputs, state.forward(inputs, weights.to(state.fabric.device)), batch)
 
 
 def descend(state: SearchState, loss: Tensor) -> None:

@@ -1,0 +1,66 @@
+"""Classification of images: what a batch becomes, and how outputs are judged."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from archdial.data import Normalize
+from archdial.tasks.classification import Classification
+from tests.networks.examples import textures
+
+TASK = Classification(Normalize((0.3,), (0.25,)))
+CPU = torch.device("cpu")
+
+
+def batch(count: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
+    images = textures(count)
+    return images.pixels, images.labels
+
+
+def test_inputs_are_normalised_and_only_varied_where_asked_for() -> None:
+    seen = batch()
+    plain = TASK.inputs(seen, CPU)
+    torch.testing.assert_close(plain, (seen[0].float() / 255 - 0.3) / 0.25)
+    varied = [TASK.inputs(seen, CPU, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert varied[0].equal(varied[1]) and not varied[0].equal(varied[2]) and not varied[0].equal(plain)
+    assert varied[0].shape == plain.shape
+
+
+def test_the_loss_is_cross_entropy() -> None:
+    labels = torch.tensor([0, 2])
+    logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 2.0]])
+    right = math.log(math.exp(2) + 2) - 2
+    assert float(TASK.loss(logits, (logits, labels))) == pytest.approx(right)
+    wrong = math.log(math.exp(2) + 2)
+    smoothed = 0.7 * right + 0.3 * (right + 2 * wrong) / 3
+    assert float(TASK.loss(logits, (logits, labels), smoothing=0.3)) == pytest.approx(smoothed)
+
+
+@pytest.mark.parametrize("sizes", [(7,), (3, 4), (1, 5, 1)])
+def test_the_score_is_the_same_however_images_are_batched(sizes: tuple[int, ...]) -> None:
+    labels = torch.tensor([0, 1, 2, 0, 1, 2, 0])
+    logits = torch.nn.functional.one_hot(torch.tensor([0, 1, 2, 1, 1, 0, 0]), 3).float()
+    score = TASK.score()
+    for outputs, asked in zip(logits.split(list(sizes)), labels.split(list(sizes)), strict=True):
+        score.add(outputs, (outputs, asked))
+    assert score.value() == 5 / 7
+    assert TASK.score_name == "accuracy" and TASK.higher_is_better
+
+
+def test_a_share_rounded_to_float32_is_the_mean_that_archives_have() -> None:
+    for count in (7, 96, 500, 10_000):
+        right = torch.arange(count + 1)
+        means = torch.tensor([float((torch.arange(count) < r).float().mean()) for r in right[:: max(1, count // 97)]])
+        shares = torch.tensor([int(r) / count for r in right[:: max(1, count // 97)]])
+        assert means.equal(shares)
+
+
+def test_outputs_are_no_way_from_their_own_and_the_temperature_softens() -> None:
+    logits, taught = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    assert float(TASK.apart(taught, taught, 2.0)) == pytest.approx(0.0, abs=1e-7)
+    p = 1 / (1 + math.exp(1 / 2))
+    divergence = (1 - p) * math.log((1 - p) / p) + p * math.log(p / (1 - p))
+    assert float(TASK.apart(logits, taught, 2.0)) == pytest.approx(4 * divergence, rel=1e-5)
