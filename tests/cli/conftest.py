@@ -25,10 +25,8 @@ search:
   dial_epochs: 1
   epochs: 2
   batch_size: 30
-  dial_steps: 60
   evaluations: 6
   sample: 4
-  rounds: 1
   evaluation_images: 40
   calibration_images: 40
   hypernet: {kind: linear}

@@ -38,7 +38,10 @@ def test_the_least_recipe_takes_its_name_from_the_file(tmp_path: Path) -> None:
 
 
 def test_values_as_yaml_users_write_them() -> None:
-    text = LEAST + "weights: 0.25\nsearch: {hypernet_rate: 3e-3, weight_decay: 1E-4, clip: 5}\ntrain: {epochs: 8}\n"
+    text = (
+        LEAST
+        + "weights: 0.25\nsearch: {method: two_stage, hypernet_rate: 3e-3, weight_decay: 1E-4, clip: 5}\ntrain: {epochs: 8}\n"
+    )
     recipe = read_recipe(text, "mine")
     assert (recipe.search.hypernet_rate, recipe.search.weight_decay, recipe.search.clip) == (3e-3, 1e-4, 5.0)
     assert recipe.training(scratch=True).epochs == 8
@@ -135,7 +138,7 @@ def test_data_become_absolute_only_where_they_are_a_folder(tmp_path: Path, monke
         ("search: {learning_rate: .inf}", "search.learning_rate is Infinity: expected a finite number"),
         ("search: {learning_rate: .nan}", "search.learning_rate is NaN: expected a finite number"),
         (f"search: {{epochs: {'9' * 400}}}", 'search.epochs is "a number of 40'),
-        ("search: {dial_epochs: -1}", "search.dial_epochs is -1: expected at least 0"),
+        ("search: {method: two_stage, dial_epochs: -1}", "search.dial_epochs is -1: expected at least 0"),
         (f"search: {{batch_size: {10**30}}}", "search.batch_size is 1"),
         ("search: {momentum: 1.5}", "search.momentum is 1.5: expected at most 1"),
         ("search: {hypernet: {kind: mlp, hidden: [30000, 30000]}}", "asks for 902,550,000 numbers, a hypernetwork"),

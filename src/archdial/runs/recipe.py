@@ -22,6 +22,7 @@ from archdial.dial import Dial, make_dial
 from archdial.hypernet import make_hypernet
 from archdial.runs.network_settings import CellSettings, NetworkSettings, settings_type
 from archdial.runs.recipe_file import LARGEST, read_yaml, recipe_names, recipe_text
+from archdial.searching.methods import check_read
 from archdial.searching.settings import SearchSettings
 from archdial.training.settings import TrainSettings
 
@@ -184,7 +185,10 @@ def read_recipe(text: str, source: str) -> Recipe:
     """Return the recipe in the YAML `text`; `source` names it in errors, and is its name unless it has one."""
     try:
         value = read_yaml(text)
-        return recipe_from_json({"name": Path(source).stem, **value})
+        recipe = recipe_from_json({"name": Path(source).stem, **value})
+        # Of what the recipe itself says: the whole has a value for each setting.
+        check_read(value.get("search") or {})
+        return recipe
     except UsageError as error:
         raise UsageError(f"recipe {source}: {error}") from None
 

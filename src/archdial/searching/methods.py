@@ -1,0 +1,34 @@
+"""Which settings belong to which method of search: one that its method does not read is a mistake of the recipe's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from archdial.common.errors import UsageError
+from archdial.searching.settings import SearchSettings
+
+READ_BY: dict[str, tuple[str, ...]] = {
+    "rounds": ("predictor",),
+    "turns": ("predictor",),
+    "dial_steps": ("predictor",),
+    "dial_epochs": ("two_stage",),
+    "warmup_epochs": ("single_level", "bilevel"),
+    "smoothing": ("single_level", "bilevel"),
+    "second_order": ("bilevel",),
+    "hypernet_rate": ("two_stage", "single_level", "bilevel"),
+}
+"""By setting the methods that read it; all methods read the others."""
+
+
+def check_read(given: Mapping[str, Any]) -> None:
+    """Raise UsageError where a setting is given that the method, given or the default, does not read.
+
+    For what people write: a run's config.json spells out every setting.
+    """
+    method = given.get("method", SearchSettings.method)
+    for name, methods in READ_BY.items():
+        if name in given and isinstance(method, str) and method not in methods:
+            told = ", ".join(methods[:-1]) + f" and {methods[-1]}" if methods[1:] else methods[0]
+            plural = "methods" if methods[1:] else "method"
+            raise UsageError(f"search.{name} is for {plural} {told}, not {method}: leave it out")

@@ -1,0 +1,46 @@
+"""Settings belong to the method that reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archdial import Scalar
+from archdial.common.errors import UsageError
+from archdial.searching.loop import Loop
+from archdial.searching.methods import READ_BY, check_read
+from archdial.searching.state import begin
+from tests.searching.job import small_data, small_network, small_settings, table_in
+
+# The optimizer that it is a rate of is made for every method, and used by those that are named.
+USED_IN_THE_LOOP = set(READ_BY) - {"hypernet_rate"}
+
+
+@pytest.mark.parametrize("method", ["predictor", "two_stage", "single_level", "bilevel"])
+def test_a_method_reads_the_settings_that_are_said_to_be_its_own(method: str, tmp_path: Path) -> None:
+    settings = small_settings(method)
+    state = begin(small_network(), small_data(), table_in(tmp_path), Scalar(), settings, 0)
+    read: set[str] = set()
+
+    class Watched:
+        def __getattr__(self, name: str) -> Any:
+            read.add(name)
+            return getattr(settings, name)
+
+    state.settings = Watched()  # type: ignore[assignment]
+    Loop(state).run()
+    assert read & USED_IN_THE_LOOP == {name for name in USED_IN_THE_LOOP if method in READ_BY[name]}
+    assert any(state.hypernet_optimizer.state.values()) == (method in READ_BY["hypernet_rate"])
+
+
+def test_what_another_method_reads_is_refused_in_a_recipe() -> None:
+    check_read({"rounds": 2})
+    check_read({"method": "bilevel", "smoothing": 0.1, "epochs": 3})
+    with pytest.raises(UsageError, match=r"search.rounds is for method predictor, not two_stage: leave it out"):
+        check_read({"method": "two_stage", "rounds": 2})
+    with pytest.raises(
+        UsageError, match=r"search.warmup_epochs is for methods single_level and bilevel, not predictor"
+    ):
+        check_read({"warmup_epochs": 2})
