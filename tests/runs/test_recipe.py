@@ -38,10 +38,8 @@ def test_the_least_recipe_takes_its_name_from_the_file(tmp_path: Path) -> None:
 
 
 def test_values_as_yaml_users_write_them() -> None:
-    text = (
-        LEAST
-        + "weights: 0.25\nsearch: {method: two_stage, hypernet_rate: 3e-3, weight_decay: 1E-4, clip: 5}\ntrain: {epochs: 8}\n"
-    )
+    search = "search: {method: two_stage, hypernet_rate: 3e-3, weight_decay: 1E-4, clip: 5}"
+    text = LEAST + f"weights: 0.25\n{search}\ntrain: {{epochs: 8}}\n"
     recipe = read_recipe(text, "mine")
     assert (recipe.search.hypernet_rate, recipe.search.weight_decay, recipe.search.clip) == (3e-3, 1e-4, 5.0)
     assert recipe.training(scratch=True).epochs == 8
