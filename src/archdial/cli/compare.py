@@ -91,6 +91,7 @@ def write_comparison(
     from archdial.common.files import write_json
     from archdial.comparing.curves import compared, search_baselines
     from archdial.comparing.measured import evaluator_of
+    from archdial.networks.pretrained import Pretrained
     from archdial.runs.folder import COMPARISON, read_run
     from archdial.runs.images import load_data
 
@@ -106,7 +107,7 @@ def write_comparison(
     value = {
         **header("archdial.comparison", run, family),
         "accuracy_split": split,
-        **_comparison_json(comparison, family.network.pretrained),
+        **_comparison_json(comparison, isinstance(family.network, Pretrained)),
     }
     if areas := run.recipe.published_areas:
         value["published_areas"] = areas

@@ -127,11 +127,13 @@ def _show(member: Member, told: dict[str, Any], out: Path | None, as_json: bool)
 
 def _teacher(family: Family, distil: bool | None) -> nn.Module | None:
     from archdial.common.errors import UsageError
+    from archdial.networks.pretrained import Pretrained
 
-    teacher = None if distil is False else family.network.untouched()
-    if distil and teacher is None:
+    if isinstance(family.network, Pretrained):
+        return None if distil is False else family.network.untouched()
+    if distil:
         raise UsageError("--distil: cells were searched from scratch, there is no whole network to learn from")
-    return teacher
+    return None
 
 
 def _accuracies(module: nn.Module, parts: dict[str, Images], family: Family) -> dict[str, float]:

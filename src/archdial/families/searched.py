@@ -20,6 +20,7 @@ from archdial.data import SearchData
 from archdial.dial import Dial, Scalar
 from archdial.families.family import Family
 from archdial.families.hardware import found
+from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import Supernet
 from archdial.searching.loop import Loop
 from archdial.searching.settings import SearchSettings
@@ -83,7 +84,8 @@ def _take_weights(state: SearchState, family: Family) -> None:
     state.network.load_state_dict(family.network.state_dict())
     state.frozen = True
     state.origin = digest_of(family.network.state_dict())
-    state.network.recall(family.network.changed())
+    if isinstance(state.network, Pretrained) and isinstance(family.network, Pretrained):
+        state.network.recall(family.network.changed())
 
 
 def as_family(state: SearchState, config: dict[str, Any]) -> Family:

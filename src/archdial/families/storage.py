@@ -33,6 +33,7 @@ from archdial.families.stored_network import (
     space_of,
 )
 from archdial.hypernet import Hypernetwork, make_hypernet
+from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import AccuracyPredictor
@@ -158,7 +159,8 @@ def _write(path: Path, value: dict[str, Any], tensors: dict[str, Tensor]) -> Pat
 def _tensors(family: Family) -> dict[str, Tensor]:
     parts = {"network": family.network, "hypernet": family.shared_hypernet, "predictor": family.predictor}
     states = {f"{name}.{key}": t for name, part in parts.items() for key, t in part.state_dict().items()}
-    states |= {f"untouched.{key}": tensor for key, tensor in family.network.changed().items()}
+    if isinstance(family.network, Pretrained):
+        states |= {f"untouched.{key}": tensor for key, tensor in family.network.changed().items()}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in states.items()} | {
         "calibration": family.calibration.contiguous()
     }

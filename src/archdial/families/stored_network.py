@@ -24,6 +24,7 @@ from archdial.networks.cells.network import CellNetwork
 from archdial.networks.graph import GatedNetwork
 from archdial.networks.graph.closed import ClosedNetwork
 from archdial.networks.graph.source import is_code, make_model
+from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import Supernet
 from archdial.space import Choice, Space
 
@@ -182,11 +183,14 @@ def load_state(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> N
 def recall(network: Supernet, tensors: Mapping[str, Tensor]) -> None:
     """Let `network` remember how it came, or raise UsageError where `tensors` are not its own."""
     own = network.state_dict()
+    if tensors and not isinstance(network, Pretrained):
+        raise UsageError("it has untouched weights, and cells come without any: restore a copy of the whole folder")
     for name, tensor in tensors.items():
         known = own.get(_BODY + name, own.get(name))
         if known is None or known.shape != tensor.shape:
             raise UsageError(f"its untouched weights have {cut(name)}, which does not fit the network: restore a copy")
-    network.recall(tensors)
+    if isinstance(network, Pretrained):
+        network.recall(tensors)
 
 
 def check_names(tensors: Mapping[str, Tensor]) -> None:

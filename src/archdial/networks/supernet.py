@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -59,8 +59,6 @@ class Supernet(nn.Module, ABC):
     """The network that holds every option; the weights of the options are an argument of its forward."""
 
     space: Space
-    pretrained: ClassVar[bool] = False
-    """Whether its weights come with it: a search then begins with them and does not draw them anew."""
 
     @abstractmethod
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
@@ -73,27 +71,8 @@ class Supernet(nn.Module, ABC):
         """Return the one name of all architectures that run the same as `architecture`."""
         return architecture
 
-    @property
-    def whole(self) -> Architecture | None:
-        """The architecture that is the network as it came, if it was trained before."""
-        return None
-
     def scaled(self, share: float) -> Supernet | None:
         """Return a network over the same space with `share` of the channels and new weights; None if there is none."""
-        return None
-
-    def remember(self) -> None:
-        """Keep the weights as they are now: whatever is trained later, the whole network has these."""
-
-    def changed(self) -> dict[str, Tensor]:
-        """Return the state of the network as it came, where its state is another now."""
-        return {}
-
-    def recall(self, changed: Mapping[str, Tensor]) -> None:
-        """Remember what an equal network with the same weights gave as `changed`."""
-
-    def untouched(self) -> nn.Module | None:
-        """Return the network as it came, if it was trained before: a copy to learn from."""
         return None
 
     @abstractmethod

@@ -12,6 +12,7 @@ from archdial.cost.measuring.timing import threads
 from archdial.cost.pricing.expected import Cost, ExpectedCost
 from archdial.dial import Dial
 from archdial.hypernet import Hypernetwork
+from archdial.networks.pretrained import whole_of
 from archdial.networks.supernet import Supernet
 from archdial.relaxation import Relaxation, Temperature
 from archdial.searching.candidates import at_positions, likely, unseen
@@ -43,7 +44,7 @@ class Known:
     def of(cls, network: Supernet, evaluated: Sequence[Evaluated]) -> Known:
         """Stack what was `evaluated` of `network`."""
         weights = network.space.one_hots(item.architecture for item in evaluated)
-        return cls(weights, errors(evaluated, network.whole))
+        return cls(weights, errors(evaluated, whole_of(network)))
 
     def joined(self, space: Space, architectures: Sequence[Architecture], predictor: AccuracyPredictor) -> Known:
         """Return also `architectures` that were not evaluated, their errors as the predictor fears them."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from archdial.networks.pretrained import Pretrained
 from archdial.networks.statistics import recalibrate
 from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
@@ -76,9 +77,9 @@ class Evaluator:
     def __call__(self, architecture: Architecture) -> Evaluated:
         """Return `architecture` with its accuracy and loss; the supernet's BatchNorm statistics may then be its."""
         # As it came: its statistics are of many more images, and its weights may have been tuned since for others.
-        whole = self.network.untouched() if architecture == self.network.whole else None
-        if whole is not None:
-            return Evaluated(architecture, *self._judged(whole.to(self.images.device).eval()))
+        if isinstance(self.network, Pretrained) and architecture == self.network.whole:
+            whole = self.network.untouched().to(self.images.device)
+            return Evaluated(architecture, *self._judged(whole.eval()))
         weights = self.network.space.one_hot(architecture)
         return Evaluated(architecture, *self._under(weights))
 

@@ -18,6 +18,7 @@ from archdial.data import Normalize, SearchData
 from archdial.dial import Dial, Tradeoff
 from archdial.dial.arranged import arranged
 from archdial.hypernet import Hypernetwork, make_hypernet
+from archdial.networks.pretrained import Pretrained, whole_of
 from archdial.networks.supernet import Supernet
 from archdial.relaxation import Relaxation, make_relaxation
 from archdial.searching.evaluation import Evaluated, Evaluator
@@ -125,7 +126,7 @@ class SearchState:
             errors: the penalty competes with errors, as a predictor gives them, and not with cross-entropies.
         """
         seen = errors_of if errors else losses_of
-        losses = seen(self.archive, self.network.whole)
+        losses = seen(self.archive, whole_of(self.network))
         weights = self.network.space.one_hots(self.seen())
         self.dial = self.asked.fitted(self.network.space.kinds, Tradeoff.among(losses, weights, self.cost))
 
@@ -146,7 +147,7 @@ def begin(
     """
     keep_freed_memory()
     torch.manual_seed(seed)
-    if not network.pretrained:
+    if not isinstance(network, Pretrained):
         _restart(network)
     space = network.space
     asked, cost = arranged(space, tables, dial, settings.cost)
@@ -154,9 +155,7 @@ def begin(
     hypernet = hypernet_for(bound, network, settings.hypernet)
     predictor = AccuracyPredictor(space)
     fabric = fabric_on(device, settings.precision)
-    origin = digest_of(network.state_dict()) if network.pretrained else ""
-    network.remember()
-    teacher = network.untouched()
+    origin, teacher = _as_it_came(network)
     forward, weights_optimizer = fabric.setup(network, _descent(network, settings))
     return SearchState(
         network=network,
@@ -177,9 +176,18 @@ def begin(
         hypernet_optimizer=torch.optim.Adam(hypernet.parameters(), lr=settings.hypernet_rate),
         generator=fold(seed),
         teacher=None if teacher is None else teacher.eval().to(fabric.device),
-        frozen=network.pretrained and settings.regime == "frozen",
+        frozen=isinstance(network, Pretrained) and settings.regime == "frozen",
         origin=origin,
     )
+
+
+def _as_it_came(network: Supernet) -> tuple[str, nn.Module | None]:
+    """Return the digest of weights that come with the network, and the network as it is now, to learn from."""
+    if not isinstance(network, Pretrained):
+        return "", None
+    origin = digest_of(network.state_dict())
+    network.remember()
+    return origin, network.untouched()
 
 
 def _descent(network: Supernet, settings: SearchSettings) -> torch.optim.Optimizer:
@@ -209,7 +217,7 @@ def hypernet_for(dial: Dial, network: Supernet, settings: Mapping[str, Any]) -> 
         # A cube of pivots would have most of them far off a simplex.
         chosen["pivots"] = dial.encode(dial.grid(int(chosen.get("pivots", 10)))).tolist()
     hypernet = make_hypernet(space=network.space, features=dial.features, **chosen)
-    if network.whole is not None:
+    if isinstance(network, Pretrained):
         hypernet.favour(network.whole, OPEN)
     return hypernet
 

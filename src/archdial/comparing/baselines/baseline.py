@@ -13,6 +13,7 @@ from archdial.common.progress import Bar, NoBar
 from archdial.data import Images
 from archdial.families.family import Family
 from archdial.families.member import Member
+from archdial.networks.pretrained import whole_of
 from archdial.searching.candidates import front
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture
@@ -112,7 +113,7 @@ class Search(Baseline):
 
 def full_architecture(family: Family) -> Architecture:
     """Return the network as it came, or of cells the dearest architecture."""
-    return family.network.whole or family.costs[family.column].extremes()[1]
+    return whole_of(family.network) or family.costs[family.column].extremes()[1]
 
 
 def front_of(family: Family, seen: Sequence[Evaluated]) -> list[Member]:

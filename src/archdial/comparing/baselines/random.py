@@ -9,6 +9,7 @@ import torch
 
 from archdial.comparing.baselines.baseline import Judge, Search
 from archdial.families.family import Family
+from archdial.networks.pretrained import Pretrained
 from archdial.searching.paths import make_paths
 from archdial.space import Architecture
 
@@ -55,5 +56,5 @@ class Drawn(Search):
 def draws(family: Family, count: int, generator: torch.Generator) -> Iterator[Architecture]:
     """Yield `count` architectures, each with its own share of what is kept or of the kinds."""
     network = family.network
-    paths = make_paths("kept" if network.pretrained else "shares", network.space)
+    paths = make_paths("kept" if isinstance(network, Pretrained) else "shares", network.space)
     return (network.canonical(paths.draw(generator)) for _ in range(count))

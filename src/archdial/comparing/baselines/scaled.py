@@ -15,6 +15,7 @@ from archdial.comparing.measured import accuracy
 from archdial.cost.making.counting import count
 from archdial.families.family import Family
 from archdial.families.member import Member
+from archdial.networks.pretrained import whole_of
 from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
 from archdial.training.plain_network import train
@@ -72,7 +73,7 @@ class Scaled(Baseline):
         if case.school is None:
             raise ValueError("the baseline 'scaled' trains: it needs a school")
         family = case.family
-        architecture = family.network.whole or max(family.archive, key=lambda item: item.accuracy).architecture
+        architecture = whole_of(family.network) or max(family.archive, key=lambda item: item.accuracy).architecture
         networks = _networks(family.network)
         settings = case.school.settings
         school = replace(case.school, settings=replace(settings, epochs=max(1, settings.epochs // len(networks))))

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from archdial.common.errors import UsageError
 from archdial.networks.graph.choices.gates import KEEP
-from archdial.networks.supernet import Supernet, TermPlan
+from archdial.networks.pretrained import Pretrained
+from archdial.networks.supernet import TermPlan
 from archdial.space import Architecture, Space
 
 
-class ClosedNetwork(Supernet):
+class ClosedNetwork(Pretrained):
     """What a family's files say of a network that only code of the user makes.
 
     Code is named by the person at the keyboard, never by a file: else a family that is handed over could call anything.
@@ -21,8 +22,6 @@ class ClosedNetwork(Supernet):
     Attributes:
         why: the sentence that says what is missing, and how to name it.
     """
-
-    pretrained = True
 
     def __init__(self, plan: Mapping[str, Any], space: Space, why: str) -> None:
         super().__init__()
@@ -55,6 +54,10 @@ class ClosedNetwork(Supernet):
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Keep `state_dict` as it is."""
         self._tensors = dict(state_dict)
+
+    def remember(self) -> None:
+        """Refuse."""
+        self.refuse()
 
     def changed(self) -> dict[str, Tensor]:
         """Return what `recall` was given."""

@@ -25,11 +25,12 @@ from archdial.networks.graph.steps import Step, Uses, behind
 from archdial.networks.graph.surgery import plain, without
 from archdial.networks.graph.terms import term_plans
 from archdial.networks.layout import laid_out, layout
-from archdial.networks.supernet import Supernet, TermPlan
+from archdial.networks.pretrained import Pretrained
+from archdial.networks.supernet import TermPlan
 from archdial.space import Architecture, Space
 
 
-class GatedNetwork(Supernet):
+class GatedNetwork(Pretrained):
     """A network of the user, captured as a graph, in which each choice is to keep or to drop something.
 
     Its parameters are copies of the user's, under the user's names with `body.` before them.
@@ -42,8 +43,6 @@ class GatedNetwork(Supernet):
     """
 
     kind = "gates"
-
-    pretrained = True
 
     def __init__(self, captured: Captured, gates: Sequence[Gate], source: Mapping[str, Any] | None = None) -> None:
         super().__init__()

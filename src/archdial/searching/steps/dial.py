@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from archdial.data import batches
+from archdial.networks.pretrained import Pretrained
 from archdial.searching.dialling import Known, spread
 from archdial.searching.objective import entropy, objective
 from archdial.searching.projection import project
@@ -88,5 +89,5 @@ def dial_loss(
     if known is not None:
         loss = loss / spread(known.objectives(state.dial, position, state.cost)).squeeze()
     loss = loss + state.relaxation.regulariser(logits)
-    early = 0.0 if state.network.pretrained else max(0.0, 1 - 2 * progress)
+    early = 0.0 if isinstance(state.network, Pretrained) else max(0.0, 1 - 2 * progress)
     return loss - state.settings.entropy * early * entropy(logits)

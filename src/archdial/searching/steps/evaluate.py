@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
+from archdial.networks.pretrained import Pretrained
 from archdial.searching.candidates import at_positions, fronts, likely, mutated, one_apart, unseen
 from archdial.searching.dialling import DialTrainer, Known, thompson
 from archdial.searching.paths import make_paths
@@ -63,7 +64,7 @@ class Sample(Evaluate):
         """Return the cheapest, the dearest, one of each option throughout, and paths of shared kinds."""
         space = state.network.space
         first = [*state.cost.extremes(), *map(space.uniform, space.options), *self._near_whole(state)]
-        paths = make_paths("kept" if state.network.pretrained else "shares", space)
+        paths = make_paths("kept" if isinstance(state.network, Pretrained) else "shares", space)
         drawn = [paths.draw(state.generator) for _ in range(2 * state.settings.sample)]
         return fresh(state, [*first, *drawn])[: state.settings.sample]
 
@@ -73,7 +74,7 @@ class Sample(Evaluate):
 
         What is drawn over the whole range is broken nearly always, and does not tell which operation is dear.
         """
-        if state.network.whole is None:
+        if not isinstance(state.network, Pretrained):
             return []
         found = one_apart(state.network.space, state.network.whole)
         order = torch.randperm(len(found), generator=state.generator).tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from archdial.common.errors import UsageError
+from archdial.networks.pretrained import Pretrained
 from archdial.searching.state import SearchState
 from archdial.searching.steps.bilevel import TrainBilevel
 from archdial.searching.steps.dial import TrainDial
@@ -43,7 +44,7 @@ def _turns(state: SearchState) -> list[Phase[SearchState]]:
 
 
 def _dial(state: SearchState) -> list[Phase[SearchState]]:
-    rounds = Fill() if state.network.pretrained else Propose()
+    rounds = Fill() if isinstance(state.network, Pretrained) else Propose()
     return [Phase(rounds, state.settings.rounds - 1), Phase(Confirm(), 1)]
 
 
