@@ -76,7 +76,7 @@ class Space:
         """Names of the options of all choices, each once, in the order in which they appear."""
         return tuple(dict.fromkeys(option for choice in self.choices for option in choice.options))
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, int]:
         """(m, k): the number of choices and the largest number of options."""
         return len(self.choices), max(len(choice.options) for choice in self.choices)
@@ -116,10 +116,13 @@ class Space:
 
     def index(self, name: str) -> int:
         """Return the position of the choice called `name`."""
-        names = [choice.name for choice in self.choices]
-        if name not in names:
-            raise unknown("choice", name, names)
-        return names.index(name)
+        if name not in self._rows:
+            raise unknown("choice", name, self._rows)
+        return self._rows[name]
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {choice.name: row for row, choice in enumerate(self.choices)}
 
     def one_hot(self, architecture: Architecture) -> Tensor:
         """Return the weights (m, k) that select `architecture`."""

@@ -14,11 +14,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from archdial.common.digests import digest_of
 from archdial.common.documents import sealed
 from archdial.common.errors import UsageError
 from archdial.families.storage import load_family
 from archdial.runs.folder import read_run
-from archdial.searching import checkpoint
+from archdial.training.checkpoint import read_checkpoint
 from tests.cli.conftest import RECIPE, Searched, call, write_recipe
 from tests.cli.test_code_in_files import CODE, made, recipe_with
 from tests.cli.test_failed_runs import interrupt_at
@@ -63,12 +64,12 @@ def test_a_bit_of_a_checkpoint_is_no_other_family(searched: Searched, stopped: P
     for _ in range(PLACES):
         path.write_bytes(flipped(content, dice))
         try:
-            again = checkpoint._read(path)
+            again = read_checkpoint(path)
         except UsageError as error:
             assert str(path) in str(error)
             refused += 1
         else:
-            assert checkpoint.digest_of(again) == checkpoint.digest_of(read_plain(content, path))
+            assert digest_of(again) == digest_of(read_plain(content, path))
     assert refused > PLACES / 2
     path.write_bytes(content)
     assert resumed(searched, stopped).status == 0
@@ -77,14 +78,14 @@ def test_a_bit_of_a_checkpoint_is_no_other_family(searched: Searched, stopped: P
 
 def read_plain(content: bytes, path: Path) -> dict[str, Any]:
     path.write_bytes(content)
-    return checkpoint._read(path)
+    return read_checkpoint(path)
 
 
 def renewed(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     value = torch.load(path, weights_only=True)
     value.pop("sha256")
     change(value)
-    torch.save({**value, "sha256": checkpoint.digest_of(value)}, path)
+    torch.save({**value, "sha256": digest_of(value)}, path)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from archdial.common.errors import UsageError
 from archdial.cost.pricing.expected import ExpectedCost
+from archdial.cost.pricing.once import priced_once
 from archdial.cost.table.table import CostTable
 from archdial.cost.table.terms import CostEntry, CostTerm
 from archdial.dial import DIALS, Dial, Tradeoff, make_dial
@@ -113,6 +114,15 @@ def test_penalty_is_one_number_a_row_and_never_negative(dial: Dial, more: tuple[
     assert (penalty > 0).any()
     alone = torch.cat([dial.penalty(positions[i : i + 1], weights[i : i + 1], cost(*more)) for i in range(50)])
     torch.testing.assert_close(penalty, alone)
+
+
+@pytest.mark.parametrize("more", [(), (JOINT,)])
+def test_what_is_priced_once_costs_the_same(dial: Dial, more: tuple[CostTerm, ...]) -> None:
+    rows, table = soft(7), cost(*more)
+    once = priced_once(table, rows)
+    positions = dial.sample(21, seeded())
+    for weights in (rows.repeat(3, 1, 1), soft(21), rows.repeat(3, 1, 1).flip(0)):
+        assert dial.penalty(positions, weights, once).equal(dial.penalty(positions, weights, table))
 
 
 def test_cheapest_costs_nothing_and_dearest_the_most(dial: Dial) -> None:

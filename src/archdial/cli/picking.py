@@ -111,7 +111,7 @@ def _check_new(folder: Path, resume: bool) -> None:
 
     check_writable(folder)
     clear_leftovers(folder, (ARCHITECTURE, WEIGHTS, CHECKPOINT))
-    begun = (folder / CHECKPOINT).is_file() and not (folder / ARCHITECTURE).exists()
+    begun = (folder / CHECKPOINT).is_file() and empty(folder, CHECKPOINT)
     if resume and not begun:
         raise UsageError(f"no training to resume in {folder}: leave out --resume to begin one there")
     if begun and not resume:

@@ -144,9 +144,9 @@ def give_back(path: Path, token: str) -> None:
             path.unlink(missing_ok=True)
 
 
-def empty(folder: Path) -> bool:
-    """Return whether there is nothing in `folder` but a lock, and what those leave for a moment who look at it."""
-    return all(path.name.startswith((NAME, f".{CLOCK}.")) for path in folder.iterdir())
+def empty(folder: Path, *but: str) -> bool:
+    """Return whether nothing is in `folder` `but` files so named, a lock, and what who looks at it leaves a moment."""
+    return all(path.name in but or path.name.startswith((NAME, f".{CLOCK}.")) for path in folder.iterdir())
 
 
 def taken(path: Path, seen: Seen | None) -> UsageError:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from archdial.cost.measuring.timing import threads
 from archdial.cost.pricing.expected import Cost, ExpectedCost
+from archdial.cost.pricing.once import priced_once
 from archdial.dial import Dial
 from archdial.hypernet import Hypernetwork
 from archdial.networks.pretrained import whole_of
@@ -72,7 +73,8 @@ class Lesson:
     @classmethod
     def about(cls, known: Known, dial: Dial, positions: Tensor, cost: Cost) -> Lesson:
         """Work out the objectives of all known architectures at all positions, once for all steps."""
-        parts = [known.objectives(dial, part, cost) for part in torch.split(positions, POSITIONS)]
+        priced = priced_once(cost, known.weights)
+        parts = [known.objectives(dial, part, priced) for part in torch.split(positions, POSITIONS)]
         every = torch.cat(parts)
         return cls(positions, spread(every), every.argmin(1))
 
