@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from archdial.cli import app
 from tests.cli.conftest import Searched, call
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Parameter:

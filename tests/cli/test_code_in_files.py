@@ -28,6 +28,8 @@ from archdial.searching.predictor import AccuracyPredictor
 from tests.cli.conftest import call, write_recipe
 from tests.networks.examples import counted_table, drawn, textures
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """
 data: digits
 channels: 1

@@ -53,6 +53,7 @@ def test_pick_at_a_position_and_within_budgets(searched: Searched, tmp_path: Pat
     assert module(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
 
 
+@pytest.mark.slow
 def test_evaluate_then_report(copied: Path) -> None:
     early = call("report", copied)
     assert early.status == 2
@@ -71,6 +72,7 @@ def test_evaluate_then_report(copied: Path) -> None:
     assert Path(paths["picture"]).read_bytes()[:4] == b"\x89PNG"
 
 
+@pytest.mark.slow
 def test_tables_for_people(copied: Path) -> None:
     for command in (["pick", copied, "--at", 0.1], ["evaluate", copied, "--count", 2], ["report", copied], ["recipes"]):
         answer = call(*command)
@@ -91,6 +93,7 @@ def test_finetune(searched: Searched, tmp_path: Path, option: list[str], how: st
     load_member(folder)
 
 
+@pytest.mark.slow
 def test_a_profiled_table_serves_a_search(searched: Searched, tmp_path: Path) -> None:
     table = tmp_path / "table.json"
     answer = call("profile", searched.recipe, "--out", table, "--json")
@@ -106,6 +109,7 @@ def test_a_profiled_table_serves_a_search(searched: Searched, tmp_path: Path) ->
     assert table.read_text(encoding="utf-8") == "{}"
 
 
+@pytest.mark.slow
 def test_a_table_is_checked_against_whole_networks(searched: Searched, tmp_path: Path) -> None:
     table = tmp_path / "table.json"
     answer = call("profile", searched.recipe, "--out", table, "--check", "--json")
@@ -120,6 +124,7 @@ def test_a_table_is_checked_against_whole_networks(searched: Searched, tmp_path:
     assert again.status == 0 and "sum of the parts" in again.out and table.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_table_of_another_runtime_by_the_recipe(searched: Searched, tmp_path: Path) -> None:
     table = tmp_path / "table.json"
     options = ("--runtime", "onnxruntime", "--threads", 2, "--batch-size", 3)
@@ -156,6 +161,7 @@ def test_recipes() -> None:
     assert all(row["about"] for row in value)
 
 
+@pytest.mark.slow
 def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("archdial.cli.demo.RECIPE", str(write_recipe(tmp_path)))
     folder = tmp_path / "demo"
@@ -194,6 +200,7 @@ def test_help_and_version_do_not_wait_for_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_a_simplex_dial_is_picked_by_its_vector(tmp_path: Path) -> None:
     recipe = write_recipe(
         tmp_path, RECIPE.replace("  method: two_stage\n  dial_epochs: 1\n", "") + "dial: {kind: operation_simplex}\n"

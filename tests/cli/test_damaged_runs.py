@@ -24,6 +24,8 @@ from tests.cli.conftest import RECIPE, Searched, call, write_recipe
 from tests.cli.test_code_in_files import CODE, made, recipe_with
 from tests.cli.test_failed_runs import interrupt_at
 
+pytestmark = pytest.mark.slow
+
 PLACES = 60
 """Bits flipped in each file here; by hand many more, see benchmarks/kills.py."""
 

@@ -46,12 +46,14 @@ def test_members_are_picked_for_a_device(run: Path) -> None:
     assert wrong.status == 2 and "unknown device 'toaster'" in wrong.sentence and "board" in wrong.sentence
 
 
+@pytest.mark.slow
 def test_a_run_is_evaluated_for_a_device(run: Path) -> None:
     answer = call("evaluate", run, "--count", 3, "--on", "board", "--json")
     assert answer.status == 0 and answer.json["on"] == "board"
     assert {member["device"] for member in answer.json["members"]} == {"board"}
 
 
+@pytest.mark.slow
 def test_a_device_is_added_to_a_run(copied: Path, tables: dict[str, Path]) -> None:
     before = (copied / "weights.safetensors").stat().st_size
     answer = call("add-device", copied, "board", tables["board"], "--json")
@@ -81,6 +83,7 @@ def test_tables_that_cannot_be_told_apart(searched: Searched, tmp_path: Path, gi
     assert answer.status == 2 and sentence in answer.sentence and not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_recipe_names_tables(searched: Searched, tables: dict[str, Path], tmp_path: Path) -> None:
     lines = "\n".join(f"  {name}: {file}" for name, file in tables.items())
     recipe = tmp_path / "several.yaml"

@@ -14,6 +14,7 @@ from archdial.families.storage import load_built
 from tests.cli.conftest import Searched, call
 
 
+@pytest.mark.slow
 def test_a_member_of_a_run(searched: Searched, tmp_path: Path) -> None:
     out = tmp_path / "new" / "member.onnx"
     limit = searched.answer.json["range"]["parameters"][1]
@@ -28,6 +29,7 @@ def test_a_member_of_a_run(searched: Searched, tmp_path: Path) -> None:
     assert make_format("onnx").load(out)(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
 
 
+@pytest.mark.slow
 def test_a_member_that_was_saved(searched: Searched, tmp_path: Path) -> None:
     folder, out = tmp_path / "member", tmp_path / "member.pt2"
     answer = call("finetune", searched.folder, "--at", 0.1, "--epochs", 1, "--out", folder, "--json")

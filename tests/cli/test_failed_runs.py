@@ -29,6 +29,7 @@ def interrupt_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Part, "advance", advance)
 
 
+@pytest.mark.slow
 def test_ctrl_c_names_the_command_that_goes_on(
     searched: Searched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

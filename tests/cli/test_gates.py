@@ -18,6 +18,8 @@ from archdial.networks.graph.network import GatedNetwork
 from archdial.searching.settings import SearchSettings
 from tests.cli.conftest import Answer, call, write_recipe
 
+pytestmark = pytest.mark.slow
+
 RECIPE = """
 data: digits
 channels: 1

@@ -21,6 +21,8 @@ from archdial.runs.recipe import load_recipe
 from archdial.runs.search_run import search_run
 from tests.cli.conftest import Searched, call
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:

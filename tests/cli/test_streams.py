@@ -44,6 +44,7 @@ def test_help_and_errors_without_streams() -> None:
     assert (answer.stdout, answer.stderr) == ("0\n2\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("environment", [{"PYTHONIOENCODING": "ascii"}, PLAIN])
 def test_streams_for_ascii_alone(environment: dict[str, str]) -> None:
     answer = shell("archdial recipes && archdial recipes --json && archdial recipes λ", **environment)
@@ -57,6 +58,7 @@ def test_the_bytes_of_a_path_are_left_as_they_are() -> None:
     assert shell(f'{sys.executable} -c "{code}"', PYTHONIOENCODING="latin-1").stdout == "\udcff ? ?\n"
 
 
+@pytest.mark.slow
 @FULL
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_full_standard_output_is_told(unbuffered: str) -> None:
@@ -76,6 +78,7 @@ def test_a_full_standard_error_stops_nothing() -> None:
     assert shell(f'{line} {sys.executable} -c "{code}" 2>/dev/full').stdout == "2\nkept\n"
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_quietly() -> None:
     for call in ("--help", "recipes", "recipes --json"):
         answer = shell(f"(sleep 0.2; archdial {call}; echo $? >&2) | true")

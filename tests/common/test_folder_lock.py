@@ -152,6 +152,7 @@ def test_the_holder_gives_signs_of_life_and_makes_the_lock_anew(
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_who_stood_still_and_lost_the_folder_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_lock, "BEAT", 0.01)
     another = Holder.here("a search")
@@ -178,6 +179,7 @@ def test_a_full_disk_keeps_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stale", [False, True])
 def test_of_many_at_once_one_goes_on(tmp_path: Path, stale: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, most, entered = 0, 0, 0

@@ -28,6 +28,7 @@ def test_no_library_notes_its_use(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hidden", "statement", "extra"),
     [
@@ -62,6 +63,7 @@ except UsageError as error:
     assert hidden in told and f'pip install "archdial[{extra}]"' in told
 
 
+@pytest.mark.slow
 def test_opening_a_family_imports_nothing_that_it_does_not_need() -> None:
     modules = (
         "datasets",

@@ -27,6 +27,7 @@ def found(family: Family, budget: int = 12) -> list[Found]:
     )
 
 
+@pytest.mark.slow
 def test_each_method_has_its_front_by_validation(toy: Toy) -> None:
     methods = found(toy.family)
     assert [method.name for method in methods] == [FAMILY, *QUICK]
@@ -44,6 +45,7 @@ def test_each_method_has_its_front_by_validation(toy: Toy) -> None:
             assert len(method.front) == method.evaluations == 12 and accuracies != sorted(accuracies)
 
 
+@pytest.mark.slow
 def test_members_are_measured_and_the_area_is_relative_to_the_whole(toy: Toy) -> None:
     before = {name: buffer.clone() for name, buffer in toy.family.network.named_buffers()}
     comparison = compared(toy.family, found(toy.family), textures(40), "test", count=3, repeats=2)
@@ -69,6 +71,7 @@ def test_members_are_measured_and_the_area_is_relative_to_the_whole(toy: Toy) ->
     assert before and all(torch.equal(buffer, after[name]) for name, buffer in before.items())
 
 
+@pytest.mark.slow
 def test_thinned_fronts_keep_both_ends(toy: Toy) -> None:
     methods = found(toy.family, budget=60)
     comparison = compared(toy.family, methods, textures(20), "test", count=2, repeats=1)

@@ -42,6 +42,7 @@ def test_accuracy_is_taken_in_eval_mode() -> None:
     assert accuracy(Mode().train(), images, Normalize((0.0,), (1.0,))) == 1.0
 
 
+@pytest.mark.slow
 def test_measured_members_say_so(toy: Toy) -> None:
     family, images = toy.family, textures(40, seed=3)
     members = [family.at(0.01), family.at(10.0), replace(family.at(10.0), dial=5.0)]

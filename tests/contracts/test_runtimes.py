@@ -21,6 +21,8 @@ from archdial.cost.measuring.timing import Call
 from archdial.cost.measuring.transport import packed
 from archdial.networks.cells.operations import make_operation
 
+pytestmark = pytest.mark.slow
+
 
 class Sum(nn.Module):
     """What joins two branches."""

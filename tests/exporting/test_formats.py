@@ -13,6 +13,8 @@ from archdial.exporting import FORMATS, TOLERANCE, Format, export, make_format
 from archdial.exporting.built import BuiltMember
 from tests.exporting.examples import linear, members, plain
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=FORMATS)
 def chosen(request: pytest.FixtureRequest) -> Format:

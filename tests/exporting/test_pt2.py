@@ -40,6 +40,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return built, export(built, tmp_path_factory.mktemp("pt2") / "member.pt2", "pt2").path
 
 
+@pytest.mark.slow
 def test_it_opens_in_a_python_without_archdial(exported: tuple[BuiltMember, Path], tmp_path: Path) -> None:
     built, path = exported
     images = torch.randn(3, *built.input_shape, generator=torch.Generator().manual_seed(0))

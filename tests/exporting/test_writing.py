@@ -140,6 +140,7 @@ def test_a_missing_library_is_named_with_the_command(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_member_of_a_family_is_exported_with_the_weights_it_was_trained_to(toy: Toy, tmp_path: Path) -> None:
     member = toy.family.at(10.0)
     module = member.build()

@@ -63,6 +63,7 @@ def regret(toy: Toy, family: Family, device: str) -> float:
     return sum(lost) / len(lost)
 
 
+@pytest.mark.slow
 def test_each_device_has_a_dial_of_its_own(full_toy: Toy, both: Family) -> None:
     for device in ("first", POOLS):
         assert regret(full_toy, both, device) < 0.02
@@ -71,6 +72,7 @@ def test_each_device_has_a_dial_of_its_own(full_toy: Toy, both: Family) -> None:
     assert ours != [member.architecture for member in both.on(POOLS).along(12)]
 
 
+@pytest.mark.slow
 def test_redial_takes_the_tables_of_several_devices_at_once(full_toy: Toy, tables: dict[str, CostTable]) -> None:
     family = redial(full_toy.family, table=tables)
     assert family.devices is not None and list(family.devices.each) == [CONVOLVES, POOLS]
@@ -95,6 +97,7 @@ def test_within_asks_by_the_milliseconds_of_the_device(both: Family, tables: dic
         dataclasses.replace(both, device=None, devices=None).within(latency_ms=1, device=POOLS)
 
 
+@pytest.mark.slow
 def test_adding_a_device_leaves_the_rest_alone(full_toy: Toy, tables: dict[str, CostTable]) -> None:
     family = full_toy.family
     before = {name: tensor.clone() for name, tensor in family.network.state_dict().items()}
@@ -137,6 +140,7 @@ def test_a_table_of_another_space_is_refused(full_toy: Toy, tables: dict[str, Co
         add_device(full_toy.family, POOLS, dataclasses.replace(tables[POOLS], space="0" * 16))
 
 
+@pytest.mark.slow
 def test_a_hypernetwork_of_one_feature_gives_way(full_toy: Toy, tables: dict[str, CostTable]) -> None:
     from archdial.searching.state import hypernet_for
 
@@ -155,6 +159,7 @@ def test_several_devices_travel(both: Family, tmp_path: Path) -> None:
         assert [m.architecture for m in ours.along(12)] == [m.architecture for m in theirs.along(12)]
 
 
+@pytest.mark.slow
 def test_another_dial_for_all_devices(both: Family) -> None:
     other = redial(both, OperationSimplex())
     assert other.device == POOLS and {other.on(name).dial.kind for name in ("first", POOLS)} == {"operation_simplex"}
@@ -166,6 +171,7 @@ def small_tables() -> dict[str, CostTable]:
     return {"laptop": table, "board": priced(table, {"sep_conv_3x3": 5.0})}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["predictor", "two_stage", "single_level"])
 def test_a_search_for_several_devices(method: str) -> None:
     tables = small_tables()
@@ -187,6 +193,7 @@ def test_no_table_is_refused() -> None:
         search(small_network(), small_data(), {}, Scalar(), small_settings("predictor"))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_keeps_the_range_of_each_device(tmp_path: Path) -> None:
     from archdial.searching import checkpoint
 
@@ -201,6 +208,7 @@ def test_a_checkpoint_keeps_the_range_of_each_device(tmp_path: Path) -> None:
     assert ours.equal(theirs)
 
 
+@pytest.mark.slow
 def test_a_table_is_renewed(both: Family, tables: dict[str, CostTable]) -> None:
     slow = priced(tables[POOLS], {}, all_of=2.0)
     renewed = add_device(both, POOLS, slow, renew=True)

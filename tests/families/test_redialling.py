@@ -28,6 +28,7 @@ def dearer(table: CostTable, option: str) -> CostTable:
     return dataclasses.replace(table, terms=terms)
 
 
+@pytest.mark.slow
 def test_another_table_changes_members_and_leaves_weights_and_old_family_alone(family: Family) -> None:
     before = [m.architecture for m in family.along(12)]
     weights = [p.detach().clone() for p in family.network.parameters()]
@@ -40,6 +41,7 @@ def test_another_table_changes_members_and_leaves_weights_and_old_family_alone(f
     assert other.table != family.table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dial", "hypernet"),
     [(OperationSimplex(), "mlp"), (OperationSimplex(), "kernel"), (Budget(), "linear"), (Scalar(), "piecewise_linear")],
@@ -51,6 +53,7 @@ def test_another_dial_answers_with_any_hypernetwork(family: Family, dial: Scalar
     assert len(other.along(8)) >= 4
 
 
+@pytest.mark.slow
 def test_cost_never_grows_along_lambda(family: Family) -> None:
     costs = [member.latency_ms for member in redial(family, Scalar()).along(24)]
     assert sum(b > a * 1.0001 for a, b in pairwise(costs)) <= 1
@@ -64,6 +67,7 @@ def test_pivots_of_a_kernel_lie_on_the_simplex(family: Family) -> None:
     assert all(abs(sum(pivot) - 1) < 1e-5 for pivot in pivots)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_without_a_dial_a_plain_simplex_stays_one(family: Family) -> None:
     simplex = redial(family, OperationSimplex(balanced=False))
     again = redial(simplex)

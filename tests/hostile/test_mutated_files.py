@@ -15,6 +15,8 @@ import torch
 from tests.hostile.kinds import kinds
 from tests.hostile.measuring import attempt
 
+pytestmark = pytest.mark.slow
+
 FILES = int(os.environ.get("ARCHDIAL_MUTATED_FILES", "100000"))
 SEED = int(os.environ.get("ARCHDIAL_MUTATED_SEED", "0"))
 NAMES = list(kinds(Path()))

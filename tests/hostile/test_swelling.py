@@ -113,6 +113,7 @@ def table(**changes: Any) -> dict[str, Any]:
     return {**examples.measured_table().to_json(), **changes}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "match"),
     [

@@ -73,6 +73,7 @@ def test_nothing_of_archdial_is_in_it(network: CellNetwork) -> None:
         assert b"archdial" not in stream.getvalue()
 
 
+@pytest.mark.slow
 def test_a_pickled_member_runs_where_archdial_is_not(network: CellNetwork, tmp_path: Path) -> None:
     module = network.build(drawn(network.space, 1)[0])
     images = inputs(network)

@@ -54,6 +54,7 @@ def test_an_image_of_one_channel_tells_its_order_by_its_strides() -> None:
         assert laid.equal(grey) and after.is_contiguous(memory_format=order)
 
 
+@pytest.mark.slow
 def test_such_networks_can_be_trained_whatever_order_their_images_come_in() -> None:
     network = gates(resnet20(2), torch.zeros(1, 3, 8, 8))
     images = torch.randn(30, 3, 8, 8).contiguous(memory_format=torch.channels_last)

@@ -31,6 +31,8 @@ from tests.conftest import Toy
 from tests.networks.examples import drawn, inputs, tiny
 from tests.networks.graph.examples import dropping, gated, is_coarse
 
+pytestmark = pytest.mark.slow
+
 BUILDERS, EACH = 8, 4
 SUPERNETS = ("cells", "nas_bench_201", "residual")
 

@@ -28,6 +28,7 @@ def charts(folder: Path, members: Files, **more: Files) -> Any:
     return json.loads(Reader(text).scripts[1], parse_constant=pytest.fail)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -79,6 +80,7 @@ def test_a_thousand_kinds(tmp_path: Path, simplex_file: Files) -> None:
     assert [trace["name"] for trace in data] == kinds
 
 
+@pytest.mark.slow
 def test_twenty_thousand_members(scalar_file: Files) -> None:
     row = scalar_file["members"][0]
     scalar_file["members"] = [row | {"dial": i / 7, "architecture": {}} for i in range(20_000)]
@@ -100,6 +102,7 @@ def test_cells_have_a_limit(tmp_path: Path, scalar_file: Files) -> None:
     assert sum(name.startswith("xaxis") for name in figure["layout"]) == 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full", [LOW, HIGH])
 @pytest.mark.parametrize("members", [[LOW], [HIGH], [LOW, HIGH], [LOW, LOW], []])
 def test_methods(tmp_path: Path, scalar_file: Files, comparison_file: Files, full: Files, members: list[Files]) -> None:
@@ -110,6 +113,7 @@ def test_methods(tmp_path: Path, scalar_file: Files, comparison_file: Files, ful
     assert "comparison" in charts(tmp_path, scalar_file, comparison=comparison_file)["charts"]
 
 
+@pytest.mark.slow
 def test_a_thousand_methods(comparison_file: Files) -> None:
     method = comparison_file["methods"][0]
     comparison_file["methods"] = [method | {"name": f"method {i}"} for i in range(1000)]

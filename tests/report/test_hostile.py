@@ -104,6 +104,7 @@ def written(where: str) -> bool:
     return any(escape(form, quote=quote) in where for form in forms for quote in (True, False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", [*SHOWN, *NOT_SHOWN])
 def test_markup_in_any_field_stays_text(tmp_path: Path, files: Files, field: str) -> None:
     _, plain = read(tmp_path, files)

@@ -60,6 +60,7 @@ def test_table_shows_and_sorts_by_the_figures(tmp_path: Path, scalar_file: dict[
     assert text.count("<tr") == 1 + len(scalar_file["members"])
 
 
+@pytest.mark.slow
 def test_bottom_tells_the_run(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
     text = page(tmp_path, scalar_file)
     assert "torch 2.13.0" in text and "2 CPU cores, ONNX Runtime, batch 1" in text

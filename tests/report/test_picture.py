@@ -62,6 +62,7 @@ def test_malformed_files_leave_no_picture(tmp_path: Path, scalar_file: dict[str,
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_matplotlib_is_imported_only_for_a_picture() -> None:
     code = "import sys, archdial.report.picture; sys.exit('matplotlib' in sys.modules)"
     assert run([sys.executable, "-c", code], check=False).returncode == 0

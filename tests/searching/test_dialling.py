@@ -107,6 +107,7 @@ def test_a_budget_dial_keeps_its_budgets() -> None:
     assert fractions[0] == pytest.approx(best) and best > 0.75
 
 
+@pytest.mark.slow
 def test_a_constraint_keeps_its_budgets_by_projection_alone() -> None:
     dial = Constraint().fitted(SPACE.kinds, TRADE)
     found = train(dial)

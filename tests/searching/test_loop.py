@@ -26,6 +26,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> CostTable:
     return table_in(tmp_path_factory.mktemp("table"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["predictor", "two_stage", "single_level", "bilevel"])
 @pytest.mark.parametrize("dial", [Scalar(), OperationSimplex(), Budget()], ids=lambda dial: dial.kind)
 def test_each_method_with_each_dial_gives_a_family(method: str, dial: Scalar, table: CostTable) -> None:
@@ -36,6 +37,7 @@ def test_each_method_with_each_dial_gives_a_family(method: str, dial: Scalar, ta
     assert 0 < len(family.archive) <= 14
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["predictor", "bilevel"])
 @pytest.mark.parametrize("dial", [Power(), LogPower(), Constraint()], ids=lambda dial: dial.kind)
 def test_the_objectives_of_other_papers_give_families(method: str, dial: Dial, table: CostTable) -> None:
@@ -54,6 +56,7 @@ def test_each_relaxation_trains_weights_and_dial(relaxation: str, table: CostTab
     assert not all(a.equal(b) for a, b in zip(before, state.hypernet.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_second_order_and_smoothing_change_what_is_found(table: CostTable) -> None:
     def found(**changes: object) -> torch.Tensor:
         settings = replace(small_settings("bilevel"), relaxation="softmax", epochs=2, **changes)
@@ -80,6 +83,7 @@ def test_settings_of_another_method_are_refused(method: str, changes: dict[str, 
         replace(small_settings(method), **changes)
 
 
+@pytest.mark.slow
 def test_frozen_weights_stay_as_they_are_while_the_dial_is_trained(table: CostTable) -> None:
     state = begin(small_network(), small_data(), table, Scalar(), small_settings("two_stage"), 0)
     seen: list[list[torch.Tensor]] = []
@@ -96,6 +100,7 @@ def test_frozen_weights_stay_as_they_are_while_the_dial_is_trained(table: CostTa
     assert not all(a.equal(b) for a, b in zip(before, state.hypernet.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_given_weights_are_searched_and_not_trained(table: CostTable) -> None:
     first = search(small_network(), small_data(), table, settings=small_settings("predictor"), seed=0)
     again = search(
@@ -115,6 +120,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_step_and_mend(table: CostTa
         search(small_network(), small_data(), table, settings=settings, folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_run_is_refused(table: CostTable, tmp_path: Path) -> None:
     settings = small_settings("predictor")
     search(small_network(), small_data(), table, settings=settings, seed=0, folder=tmp_path)
@@ -128,6 +134,7 @@ def test_a_damaged_checkpoint_is_refused(table: CostTable, tmp_path: Path) -> No
         search(small_network(), small_data(), table, settings=small_settings("predictor"), folder=tmp_path, resume=True)
 
 
+@pytest.mark.slow
 def test_metrics_are_written_an_epoch_a_line(table: CostTable, tmp_path: Path) -> None:
     folder = tmp_path / "not" / "there yet"
     search(small_network(), small_data(), table, settings=small_settings("predictor"), folder=folder)

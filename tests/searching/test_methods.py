@@ -18,6 +18,7 @@ from tests.searching.job import small_data, small_network, small_settings, table
 USED_IN_THE_LOOP = set(READ_BY) - {"hypernet_rate"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["predictor", "two_stage", "single_level", "bilevel"])
 def test_a_method_reads_the_settings_that_are_said_to_be_its_own(method: str, tmp_path: Path) -> None:
     settings = small_settings(method)

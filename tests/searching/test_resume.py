@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+pytestmark = pytest.mark.slow
+
 JOB = Path(__file__).with_name("job.py")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 

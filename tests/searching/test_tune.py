@@ -29,6 +29,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> SearchState:
     return state
 
 
+@pytest.mark.slow
 def test_each_member_of_the_front_is_drawn_for_the_budgets_at_which_it_is_best(state: SearchState) -> None:
     step, members = TuneWeights(state), front(state.archive, state.cost)
     assert 4 < len(members) < len(state.archive)
@@ -43,6 +44,7 @@ def test_each_member_of_the_front_is_drawn_for_the_budgets_at_which_it_is_best(s
     assert set(seen) <= {item.architecture for item in members}
 
 
+@pytest.mark.slow
 def test_the_whole_front_is_evaluated_anew(state: SearchState) -> None:
     before = [item.architecture for item in front(state.archive, state.cost)]
     assert len(before) > state.settings.sample // 2

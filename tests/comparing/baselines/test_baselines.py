@@ -29,6 +29,7 @@ QUICK = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("baseline", QUICK.values(), ids=list(QUICK))
 @pytest.mark.parametrize("budget", [1, 3, 40])
 def test_a_baseline_keeps_to_its_budget(toy: Toy, baseline: Baseline, budget: int) -> None:
@@ -99,6 +100,7 @@ def volume(toy: Toy, found: list[Evaluated]) -> float:
     return hypervolume(costs, [item.accuracy for item in found], reference_cost=cost.highest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["nsga2", "knapsack", "single"])
 def test_a_search_follows_its_seed_and_finds_a_front(toy: Toy, name: str) -> None:
     found = seen(toy, QUICK[name], 60)
@@ -112,6 +114,7 @@ def test_nsga2_goes_on_where_generations_repeat_themselves(toy: Toy) -> None:
     assert 200 < len(found) <= 300
 
 
+@pytest.mark.slow
 def test_a_knapsack_is_the_optimum_where_losses_add_up(toy: Toy) -> None:
     """Of a law that is additive the knapsack knows all once it has seen each single change."""
     family, cost = toy.family, toy.family.costs["latency_ms"]
@@ -122,6 +125,7 @@ def test_a_knapsack_is_the_optimum_where_losses_add_up(toy: Toy) -> None:
         assert item.accuracy >= toy.best(latency_ms=cost.of(item.architecture)) - 1e-6
 
 
+@pytest.mark.slow
 def test_one_search_a_lambda_leaves_the_family_alone(toy: Toy) -> None:
     before = {name: value.clone() for name, value in toy.family.network.state_dict().items()}
     seen(toy, QUICK["single"], 20)

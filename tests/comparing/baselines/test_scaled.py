@@ -61,6 +61,7 @@ def test_they_were_trained(found: list[ScaledMember]) -> None:
     assert max(member.accuracy for member in found) > 0.5
 
 
+@pytest.mark.slow
 def test_they_are_compared_like_members(toy: Toy) -> None:
     methods = search_baselines(toy.family, judged, {"scaled": Scaled()}, budget=5, school=school(1))  # type: ignore[arg-type]
     comparison = compared(toy.family, methods, textures(20), "test", count=3, repeats=1)
@@ -77,6 +78,7 @@ def test_without_a_school_it_says_so(toy: Toy) -> None:
         Scaled().members(case(toy, None))
 
 
+@pytest.mark.slow
 def test_narrower_backbones_have_the_same_gates() -> None:
     source = {"name": "resnet20", "width": None, "input_shape": [3, 8, 8], "classes": 10}
     network = gates(make_model(**source).eval(), torch.zeros(1, 3, 8, 8), source=source)  # type: ignore[arg-type]

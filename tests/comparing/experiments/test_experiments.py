@@ -52,6 +52,7 @@ def test_penalties_reach_beyond_what_matters(family: Family) -> None:
     assert values[-1] / values[0] >= 100
 
 
+@pytest.mark.slow
 def test_each_penalty_alone_goes_from_dear_to_cheap(family: Family, data: SearchData) -> None:
     weights = {name: value.clone() for name, value in family.network.state_dict().items()}
     values = [1e-6, 1e6]
@@ -68,6 +69,7 @@ def test_a_run_in_turns_has_its_experiments(family: Family, data: SearchData) ->
     assert found.latency_ms == pytest.approx(family.costs["latency_ms"].lowest)
 
 
+@pytest.mark.slow
 def test_one_hypernetwork_answers_every_penalty(family: Family, data: SearchData) -> None:
     settings = dataclasses.replace(SETTINGS, hypernet={"kind": "linear"})
     found = together(family, data, settings, [0.01, 1.0, 100.0], epochs=12)

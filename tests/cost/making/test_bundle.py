@@ -21,6 +21,8 @@ from archdial.networks.supernet import Part, TermPlan
 from tests.cost.examples import Toy
 from tests.networks.examples import tiny
 
+pytestmark = pytest.mark.slow
+
 NEEDED = (numpy, onnxruntime)
 
 

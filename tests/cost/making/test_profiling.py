@@ -90,6 +90,7 @@ def test_sizes_are_those_of_the_weights_that_are_saved(timed):
         assert size.of(architecture) == sum(tensor.numel() * tensor.element_size() for tensor in state.values())
 
 
+@pytest.mark.slow
 def test_table_fits_its_space_and_travels(tmp_path):
     network, seen = Toy(), []
     table = profile(network, repeats=2, batch_size=2, progress=lambda done, total: seen.append(done == total))
@@ -123,12 +124,14 @@ def test_a_part_that_does_not_run_is_named():
         profile(network, networks=0)
 
 
+@pytest.mark.slow
 def test_whole_modules():
     found = measure_many([(nn.Linear(3, 2), (3,)), (nn.Conv2d(1, 1, 1), (1, 4, 4))], repeats=2, batch_size=2)
     assert len(found) == 2 and all(timing.median_ms > 0 for timing in found)
     assert measure_many([]) == []
 
 
+@pytest.mark.slow
 def test_a_whole_module_that_does_not_run_is_named():
     with pytest.raises(RunError, match=r"'network' does not run on eager: RuntimeError: .*1x5 and 3x2"):
         measure(nn.Linear(3, 2), (5,))
@@ -163,6 +166,7 @@ class Watch(nn.Module):
         return inputs
 
 
+@pytest.mark.slow
 def test_modules_run_in_inference_and_evaluation_mode_on_the_threads_asked_for():
     assert measure(Watch(), (1,), threads=2, repeats=1).median_ms > 0
     with pytest.raises(RunError, match=r"ran in \(True, False, 1, False\)"):
@@ -170,6 +174,7 @@ def test_modules_run_in_inference_and_evaluation_mode_on_the_threads_asked_for()
     assert not torch.is_inference_mode_enabled()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in RUNTIMES if kind not in ("eager", "compiled", "executorch")])
 def test_a_table_of_each_runtime(kind):
     table = profile(Toy(), runtime=kind, repeats=2)

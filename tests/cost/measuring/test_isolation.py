@@ -50,6 +50,7 @@ class Dying(nn.Module):
         return inputs
 
 
+@pytest.mark.slow
 def test_many_are_measured_in_one_process_that_is_gone_afterwards() -> None:
     seen: list[tuple[int, int]] = []
     before = children()
@@ -60,6 +61,7 @@ def test_many_are_measured_in_one_process_that_is_gone_afterwards() -> None:
     assert children() == before
 
 
+@pytest.mark.slow
 def test_one_that_ends_its_process_is_named_with_its_last_words() -> None:
     with pytest.raises(RunError, match=r"'b' does not run on eager: .* ended by SIGKILL \(out of luck\)"):
         timings(EAGER, [("a", of(nn.Identity())), ("b", of(Dying()))], count=2, repeats=1)
@@ -125,6 +127,7 @@ def measuring(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]
                 os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_an_interruption_ends_it(measuring: tuple[subprocess.Popen[str], list[int]]) -> None:
     run, begun = measuring
     run.send_signal(signal.SIGINT)
@@ -132,6 +135,7 @@ def test_an_interruption_ends_it(measuring: tuple[subprocess.Popen[str], list[in
     until(lambda: all(map(gone, begun)))
 
 
+@pytest.mark.slow
 def test_it_ends_with_one_that_is_killed(measuring: tuple[subprocess.Popen[str], list[int]]) -> None:
     run, begun = measuring
     run.kill()
@@ -153,6 +157,7 @@ print("timed", len(measure_many([(Own(), (3,)), (nn.Linear(3, 2), (3,))], thread
 """
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_measures_classes_of_its_own_after_work_on_threads(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)

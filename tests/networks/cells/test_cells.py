@@ -223,6 +223,7 @@ def test_any_size_channels_classes_and_depth(plan: dict[str, int], size: tuple[i
 REPEATED = ("max_pool_3x3", "avg_pool_3x3", "identity", "sep_conv_3x3", "dil_conv_3x3")
 
 
+@pytest.mark.slow
 def test_what_edges_from_one_node_share_runs_once_and_is_paid_once() -> None:
     network = tiny(cells=3, nodes=3, operations=REPEATED)
     network_terms, table = network.terms(), counted_table(network)

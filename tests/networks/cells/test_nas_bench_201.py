@@ -16,6 +16,7 @@ from tests.networks.examples import counted_table
 SMALL = Plan(in_channels=1, classes=4, cells=1, channels=4, image_size=(9, 9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("operation", "parameters"), [("skip_connect", 73_306), ("nor_conv_3x3", 1_531_546)])
 def test_networks_have_the_published_numbers_of_parameters(operation: str, parameters: int) -> None:
     network = NasBench201(Plan())

@@ -97,6 +97,7 @@ def test_a_network_that_is_coarse_by_itself_stays_the_users() -> None:
     assert not any(GRAIN in node.meta for node in network.graph.nodes if node.target in ("0", "1"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [Stage, Twice, lambda: resnet18(4, in_channels=4)], ids=["stage", "twice", "resnet18"])
 def test_members_compute_the_same_and_cost_what_they_run(make: Callable[[], nn.Module]) -> None:
     network = gated(make(), 32)

@@ -132,6 +132,7 @@ def test_what_holds_is_what_is_left_when_built(name: str, data: st.DataObject) -
     compare(gated(name), data)
 
 
+@pytest.mark.slow
 @settings(max_examples=9, deadline=None)
 @given(programs(), st.data())
 def test_what_holds_is_what_is_left_of_random_networks(network: GatedNetwork, data: st.DataObject) -> None:

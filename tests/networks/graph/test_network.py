@@ -84,6 +84,7 @@ def agree(network: GatedNetwork, architecture: Architecture) -> None:
                     torch.testing.assert_close(buffer, states[name], msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_what_is_built_computes_what_the_gates_do(name: str) -> None:
     network = gated(name)
@@ -343,6 +344,7 @@ def test_exports_with_any_batch_size(name: str) -> None:
     close(exported.module()(inputs(network, 5)), built(inputs(network, 5)))
 
 
+@pytest.mark.slow
 def test_a_pickled_member_runs_where_archdial_is_not(tmp_path: Path) -> None:
     values = []
     for name in TORCH_LEAVES:

@@ -247,12 +247,14 @@ def check_what_is_measured(network: GatedNetwork, batch_size: int) -> None:
     assert checked > 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 4])
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name != "encoder"])
 def test_what_is_measured_is_what_flows_through_a_batch(name: str, batch_size: int) -> None:
     check_what_is_measured(gated(name), batch_size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["residual", "dense", "shared", "opaque", "vit"])
 def test_profiling_gives_a_table_of_the_gates(name: str) -> None:
     network = gated(name)
@@ -268,6 +270,7 @@ def test_profiling_gives_a_table_of_the_gates(name: str) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["residual", "dense", "shared", "functional", "attending", "vit", "convnext"])
 def test_batches_of_four(name: str) -> None:
     network = gated(name)

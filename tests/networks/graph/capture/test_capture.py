@@ -81,6 +81,7 @@ class Answer:
 torch.utils._pytree.register_dataclass(Answer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_outputs_are_the_originals_at_any_batch_size(name: str) -> None:
     model, network = case(name)
