@@ -12,7 +12,7 @@ demo: $(READY)
 test: $(READY) lint
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal
 
-# Of every room what takes no second, for while one works; `test` is what counts.
+# Of every room what takes next to no time, for while one works; `test` is what counts.
 quick: $(READY)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal -m "not slow"
 

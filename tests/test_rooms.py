@@ -37,6 +37,7 @@ def test_no_imports_in_circles() -> None:
         pytest.fail(f"a circle of imports: {' ← '.join(error.args[1])}")
 
 
+@pytest.mark.slow
 def test_functions_are_small() -> None:
     sizes = {where: size for path in SOURCES for where, size in lengths(path)}
     assert {where: size for where, size in sizes.items() if size > 40} == {}

@@ -19,6 +19,7 @@ from tests.cli.conftest import RECIPE, Searched, call, write_recipe
 MEMBER_KEYS = {"dial", "architecture", "accuracy", "latency_ms", "parameters", "flops", "provenance"}
 
 
+@pytest.mark.slow
 def test_search(searched: Searched) -> None:
     value = searched.answer.json
     assert value["run"] == str(searched.folder)
@@ -186,6 +187,7 @@ def test_demo_leaves_other_runs_alone(copied: Path) -> None:
     assert {path: path.read_bytes() for path in copied.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_help_and_version_do_not_wait_for_torch() -> None:
     code = (
         "import sys; from archdial.cli import app; from typer.testing import CliRunner\n"

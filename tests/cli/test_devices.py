@@ -39,6 +39,7 @@ def run(searched: Searched, tables: dict[str, Path], tmp_path_factory: pytest.Te
     return folder
 
 
+@pytest.mark.slow
 def test_members_are_picked_for_a_device(run: Path) -> None:
     laptop, board = (call("pick", run, "--params", 10**9, *on, "--json") for on in ((), ("--on", "board")))
     assert (laptop.json["device"], board.json["device"]) == ("laptop", "board")
@@ -106,6 +107,7 @@ def test_a_table_in_the_folder_is_not_lost(searched: Searched, tables: dict[str,
     assert (folder / "table.json").read_bytes() == tables["laptop"].read_bytes()
 
 
+@pytest.mark.slow
 def test_an_equals_sign_in_a_path_names_no_device(searched: Searched, tables: dict[str, Path], tmp_path: Path) -> None:
     file = tmp_path / "lr=0.1.json"
     file.write_bytes(tables["laptop"].read_bytes())

@@ -82,6 +82,7 @@ def test_no_run_and_no_member(tmp_path: Path) -> None:
     assert "no run at" in answer.sentence
 
 
+@pytest.mark.slow
 def test_a_file_that_computes_something_else_is_a_failed_run(
     searched: Searched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,6 +119,7 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert isinstance(result.exception, UsageError)
 
 
+@pytest.mark.slow
 def test_an_interrupted_finetune_goes_on(searched: Searched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("finetune", searched.folder, "--at", 0.1, "--epochs", 3, "--json", "--out")
     alone, folder = call(*words, tmp_path / "alone"), tmp_path / "stopped"

@@ -47,6 +47,7 @@ def test_wrong_options(searched: Searched, tmp_path: Path, options: list[str], p
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "part"),
     [
@@ -107,6 +108,7 @@ def test_what_typer_refuses(words: list[str]) -> None:
     assert answer.out == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "part"),
     [

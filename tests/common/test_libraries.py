@@ -19,6 +19,7 @@ def test_what_is_missing_is_named() -> None:
         check_installed("this test", ["json", "no_such_library"], "dev")
 
 
+@pytest.mark.slow
 def test_no_library_notes_its_use(tmp_path: Path) -> None:
     begin = "from archdial.common.libraries import imported as i"
     code = f"{begin}; i('onnxruntime', 'it', 'x'); i('openvino', 'it', 'x').Core()"

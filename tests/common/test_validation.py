@@ -150,6 +150,7 @@ def test_nesting_without_end() -> None:
     assert "is nested too deeply" in refusal(value, under="the file")
 
 
+@pytest.mark.slow
 def test_the_first_of_a_million_errors_is_told() -> None:
     wrong = {"a": {"named": {f"n{number}": {"size": 0} for number in range(20_000)}}}
     assert refusal(wrong) == "a.named.n0.size is 0: expected at least 1"

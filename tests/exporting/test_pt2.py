@@ -51,6 +51,7 @@ def test_it_opens_in_a_python_without_archdial(exported: tuple[BuiltMember, Path
     torch.testing.assert_close(given, built.module(images), atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_it_holds_no_pickle_and_none_is_loaded(
     exported: tuple[BuiltMember, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ def test_redial_takes_the_tables_of_several_devices_at_once(full_toy: Toy, table
     assert others.devices is not None and list(others.devices.each) == [BOTH]
 
 
+@pytest.mark.slow
 def test_within_asks_by_the_milliseconds_of_the_device(both: Family, tables: dict[str, CostTable]) -> None:
     costs = both.on(POOLS).costs["latency_ms"]
     limit = (costs.lowest + costs.highest) / 2
@@ -109,6 +110,7 @@ def test_adding_a_device_leaves_the_rest_alone(full_toy: Toy, tables: dict[str, 
     assert [member.architecture for member in family.along(12)] == along
 
 
+@pytest.mark.slow
 def test_without_training_a_device_is_taken_for_what_it_is_like(
     full_toy: Toy, both: Family, tables: dict[str, CostTable]
 ) -> None:
@@ -149,6 +151,7 @@ def test_a_hypernetwork_of_one_feature_gives_way(full_toy: Toy, tables: dict[str
     assert add_device(one, POOLS, tables[POOLS]).shared_hypernet.kind == "mlp"
 
 
+@pytest.mark.slow
 def test_several_devices_travel(both: Family, tmp_path: Path) -> None:
     save_family(both, tmp_path)
     again = load_family(tmp_path)

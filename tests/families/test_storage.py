@@ -38,6 +38,7 @@ def edited(folder: Path, name: str, old: str, new: str) -> None:
     (folder / name).write_text(text.replace(old, new, 1))
 
 
+@pytest.mark.slow
 def test_a_family_comes_back(toy: Toy, folder: Path) -> None:
     family, again = toy.family, load_family(folder)
     assert sorted(contents(folder)) == ["family.json", "weights.safetensors"]

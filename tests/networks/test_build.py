@@ -41,6 +41,7 @@ def some(network: CellNetwork) -> list[Architecture]:
     return [*drawn(space, 2), space.uniform("none"), space.uniform("identity"), Architecture(tuple(starved))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("plan", [{}, {"cells": 1}, {"image_size": (7, 5), "stem_stride": 2}])
 def test_computes_what_the_supernet_computes(plan: dict[str, int], training: bool) -> None:
@@ -168,6 +169,7 @@ def test_runs_on_other_batches_and_image_sizes(network: CellNetwork, batch: int,
         torch.testing.assert_close(network.build(architecture)(images), expected)
 
 
+@pytest.mark.slow
 def test_exports_with_any_batch_size(network: CellNetwork) -> None:
     # The last one has a node that nothing feeds.
     module = network.build(some(network)[-1])

@@ -87,6 +87,7 @@ def bias(variant: type[Relaxation], power: int) -> float:
     return float((logits.grad.mean(0) - exact.grad).norm() / exact.grad.norm())
 
 
+@pytest.mark.slow
 def test_reinmax_is_right_to_second_order_and_straight_through_to_first() -> None:
     # The noise of the mean is below 0.01.
     assert bias(ReinMax, 1) < 0.02 and bias(ReinMax, 2) < 0.02
@@ -114,6 +115,7 @@ def test_dirichlet_has_the_moments_of_its_formula(temperature: float) -> None:
     torch.testing.assert_close(weights[:, 0].var(0), mean * (1 - mean) / (total + 1), atol=0.01, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
 def test_the_gradient_of_dirichlet_is_that_of_its_mean(temperature: float) -> None:
     values = torch.tensor([0.9, -0.4, 0.3])

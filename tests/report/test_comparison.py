@@ -139,6 +139,7 @@ def test_malformed_methods_are_named(comparison_file: dict[str, Any], change: di
         read_comparison(comparison_file)
 
 
+@pytest.mark.slow
 def test_limits_are_told(comparison_file: dict[str, Any]) -> None:
     methods = comparison_file["methods"]
     with pytest.raises(UsageError, match=r"methods is .*: expected a list, its length at most 1,000"):

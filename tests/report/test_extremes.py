@@ -56,6 +56,7 @@ def test_members_that_are_alike(tmp_path: Path, scalar_file: Files, change: File
     assert len(set(stairs["x"])) == len(stairs["x"])
 
 
+@pytest.mark.slow
 def test_members_that_are_as_far_apart_as_can_be(tmp_path: Path, scalar_file: Files) -> None:
     rows = scalar_file["members"]
     rows[0] |= {"dial": -1e308, "counts": {"identity": 2**60}, **LOW}
@@ -64,6 +65,7 @@ def test_members_that_are_as_far_apart_as_can_be(tmp_path: Path, scalar_file: Fi
     assert set(charts(tmp_path, scalar_file)["charts"]) == {"front", "counts"}
 
 
+@pytest.mark.slow
 def test_no_kinds(tmp_path: Path, simplex_file: Files) -> None:
     simplex_file["kinds"] = []
     for member in simplex_file["members"]:
@@ -71,6 +73,7 @@ def test_no_kinds(tmp_path: Path, simplex_file: Files) -> None:
     assert charts(tmp_path, simplex_file)["charts"]["counts"]["data"] == []
 
 
+@pytest.mark.slow
 def test_a_thousand_kinds(tmp_path: Path, simplex_file: Files) -> None:
     kinds = [f"kind {i}" for i in range(1000)]
     simplex_file |= {"kinds": kinds, "members": simplex_file["members"][:3]}
@@ -87,6 +90,7 @@ def test_twenty_thousand_members(scalar_file: Files) -> None:
     assert page_html(report_numbers(scalar_file)).count("<tr") >= 20_001
 
 
+@pytest.mark.slow
 def test_cells_are_drawn_of_as_many_members_as_a_page_has_room_for(tmp_path: Path, scalar_file: Files) -> None:
     row = scalar_file["members"][0]
     row["architecture"] |= {f"choice {i}": "identity" for i in range(1000 - len(row["architecture"]))}
@@ -95,6 +99,7 @@ def test_cells_are_drawn_of_as_many_members_as_a_page_has_room_for(tmp_path: Pat
     assert list(charts(tmp_path, scalar_file)["cells"]) == [str(i) for i in range(0, 25, 3)]
 
 
+@pytest.mark.slow
 def test_cells_have_a_limit(tmp_path: Path, scalar_file: Files) -> None:
     scalar_file["members"] = scalar_file["members"][:1]
     scalar_file["members"][0]["architecture"] = {f"cell {i}/2<-0": "identity" for i in range(10_000)}
@@ -120,6 +125,7 @@ def test_a_thousand_methods(comparison_file: Files) -> None:
     assert len(comparison_figure(read_comparison(comparison_file)).data) == 2002
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", [[5e-324], [1e30], [5e-324, 1e30], [1, 1]])
 def test_experiments(tmp_path: Path, scalar_file: Files, experiments_file: Files, values: list[float]) -> None:
     points = [{"lambda": value, **end} for value, end in zip(values, (LOW, HIGH), strict=False)]

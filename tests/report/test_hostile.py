@@ -124,6 +124,7 @@ def test_markup_in_any_field_stays_text(tmp_path: Path, files: Files, field: str
     assert (written(text) or written(labels)) == (field in SHOWN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["</title>", "javascript:alert(1)", "\x00\x1b[2J", "\u2028", "-->", "[red]", "__proto__"]
 )

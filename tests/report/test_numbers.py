@@ -72,6 +72,7 @@ def test_corners_of_a_simplex(simplex_file: dict[str, Any]) -> None:
     assert report_numbers(simplex_file).corners == ("S1", "S2", "S3")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -33,6 +33,7 @@ def test_one_file_without_outside_resources(tmp_path: Path, scalar_file: dict[st
     assert "default-src 'none'" in own
 
 
+@pytest.mark.slow
 def test_a_browser_is_told_to_run_these_scripts_only(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
     text = page(tmp_path, scalar_file)
     (allowed,) = re.findall("script-src (.*?);", text)
@@ -43,6 +44,7 @@ def test_a_browser_is_told_to_run_these_scripts_only(tmp_path: Path, scalar_file
     assert text.count("<script") == 3
 
 
+@pytest.mark.slow
 def test_page_holds_the_charts_and_a_cell_figure_a_front_member(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
     text = page(tmp_path, scalar_file)
     island = json.loads(Reader(text).scripts[1])
@@ -67,6 +69,7 @@ def test_bottom_tells_the_run(tmp_path: Path, scalar_file: dict[str, Any]) -> No
     assert "<dt>seed</dt><dd>0</dd>" in text and "&quot;epochs&quot;: 20" in text
 
 
+@pytest.mark.slow
 def test_hostile_names_stay_text(tmp_path: Path, simplex_file: dict[str, Any]) -> None:
     plain = Reader(page(tmp_path, simplex_file))
     simplex_file["kinds"] = [HOSTILE, *simplex_file["kinds"][1:]]
@@ -102,6 +105,7 @@ def test_comparison_and_experiments_get_sections_with_their_charts(
     assert titles[at : at + 3] == ["Against baselines", "Along λ, and relaxed against discrete", "Members"]
 
 
+@pytest.mark.slow
 def test_a_page_differs_by_these_sections_only(
     tmp_path: Path, scalar_file: dict[str, Any], comparison_file: dict[str, Any]
 ) -> None:
@@ -113,6 +117,7 @@ def test_a_page_differs_by_these_sections_only(
     assert island.sub("", without) == island.sub("", bare) != island.sub("", more)
 
 
+@pytest.mark.slow
 def test_hostile_names_in_a_comparison_stay_text(
     tmp_path: Path, scalar_file: dict[str, Any], comparison_file: dict[str, Any]
 ) -> None:
@@ -131,6 +136,7 @@ def test_hostile_names_in_a_comparison_stay_text(
     assert "<img" not in island.replace("\\u003c", "<")
 
 
+@pytest.mark.slow
 def test_hostile_texts_in_experiments_are_not_shown(
     tmp_path: Path, scalar_file: dict[str, Any], experiments_file: dict[str, Any]
 ) -> None:
@@ -155,6 +161,7 @@ def test_a_page_without_cells_has_no_picker(tmp_path: Path, scalar_file: dict[st
     assert 'id="member"' not in page(tmp_path, scalar_file)
 
 
+@pytest.mark.slow
 def test_same_file_same_page(tmp_path: Path, simplex_file: dict[str, Any]) -> None:
     assert page(tmp_path / "a", simplex_file) == page(tmp_path / "b", simplex_file)
 

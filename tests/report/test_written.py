@@ -15,6 +15,7 @@ from archdial.runs.folder import COMPARISON, EXPERIMENTS
 SECTIONS = {COMPARISON: "Against baselines", EXPERIMENTS: "Along λ, and relaxed against discrete"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("there", [(), (COMPARISON,), (EXPERIMENTS,), (COMPARISON, EXPERIMENTS)])
 def test_the_page_shows_the_files_that_are_there(
     tmp_path: Path,

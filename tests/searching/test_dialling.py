@@ -75,6 +75,7 @@ def gaps(dial: Dial, found: list[Architecture]) -> list[float]:
     return [(worth(dial, position, a) - float(row.min())) / float(row.std()) for position, a, row in pairs]
 
 
+@pytest.mark.slow
 def test_a_scalar_dial_turns_from_the_best_to_the_cheapest() -> None:
     dial = Scalar().fitted(SPACE.kinds, TRADE)
     found = train(dial)
@@ -90,6 +91,7 @@ def test_a_scalar_dial_turns_from_the_best_to_the_cheapest() -> None:
     assert max(gaps(dial, found)) < 0.2
 
 
+@pytest.mark.slow
 def test_with_imitation_and_without_entropy_no_position_is_far_from_its_optimum() -> None:
     dial = Scalar().fitted(SPACE.kinds, TRADE)
     found = train(dial, imitation=True, entropy=0.0)
@@ -97,6 +99,7 @@ def test_with_imitation_and_without_entropy_no_position_is_far_from_its_optimum(
     assert max(gaps(dial, found)) < 0.5
 
 
+@pytest.mark.slow
 def test_a_budget_dial_keeps_its_budgets() -> None:
     dial = Budget().fitted(SPACE.kinds, TRADE)
     fractions = COST.fraction(SPACE.one_hots(train(dial, imitation=True))).tolist()
@@ -119,6 +122,7 @@ def test_a_constraint_keeps_its_budgets_by_projection_alone() -> None:
     assert fractions[0] > 0.8 and fractions[-1] < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Power, LogPower])
 def test_an_exponent_turns_from_the_best_to_the_cheapest(kind: type[Scalar]) -> None:
     dial = kind().fitted(SPACE.kinds, Tradeoff.among(ERRORS, SPACE.one_hots(EVERY), COST))
@@ -131,6 +135,7 @@ def test_an_exponent_turns_from_the_best_to_the_cheapest(kind: type[Scalar]) -> 
     assert sum(gaps(dial, found)) / 12 < 0.2
 
 
+@pytest.mark.slow
 def test_a_simplex_dial_takes_few_of_the_kind_that_it_penalises() -> None:
     dial = OperationSimplex().fitted(SPACE.kinds, TRADE)
     found = train(dial)

@@ -69,6 +69,7 @@ def test_an_error_on_the_way_restores_the_momentum() -> None:
     assert norm.momentum == 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [7, 500])
 def test_evaluator_is_the_built_module_on_the_images(batch_size: int) -> None:
     network = tiny(in_channels=1, classes=4)

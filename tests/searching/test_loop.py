@@ -47,6 +47,7 @@ def test_the_objectives_of_other_papers_give_families(method: str, dial: Dial, t
     assert member.build()(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("relaxation", RELAXATIONS)
 def test_each_relaxation_trains_weights_and_dial(relaxation: str, table: CostTable) -> None:
     settings = replace(small_settings("single_level"), relaxation=relaxation, epochs=2)
@@ -114,6 +115,7 @@ def test_given_weights_are_searched_and_not_trained(table: CostTable) -> None:
         search(small_network(), small_data(), table, settings=small_settings("single_level"), weights_from=first)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_ends_the_run_with_step_and_mend(table: CostTable, tmp_path: Path) -> None:
     settings = replace(small_settings("predictor"), learning_rate=1e6, clip=1e30)
     with pytest.raises(RunError, match=r"step \d+ of epoch \d+.*learning_rate"):

@@ -39,6 +39,7 @@ def test_each_option_of_a_choice_comes_equally_often(name: str) -> None:
         assert max(abs(found[option] - 800) for option in range(3)) < 5 * (2400 * 2 / 9) ** 0.5
 
 
+@pytest.mark.slow
 def test_kept_takes_the_first_option_throughout_in_a_quarter_of_all_paths_and_any_share_of_it_else() -> None:
     drawn = draw("kept", EVEN, 4000)
     whole = sum(a.options == (0,) * len(EVEN.choices) for a in drawn)

@@ -39,6 +39,7 @@ def fitted() -> AccuracyPredictor:
     return predictor
 
 
+@pytest.mark.slow
 def test_ranks_unseen_architectures_by_a_linear_law(fitted: AccuracyPredictor) -> None:
     seen = {item.architecture for item in evaluated(100, 0)}
     fresh = [item for item in evaluated(200, 1) if item.architecture not in seen]

@@ -27,6 +27,7 @@ def test_the_gradient_is_that_of_the_formula(rate: float, weight: float, option:
     assert w.tolist() == [weight], "the weights are what they were"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate", "optimum"), [(0.0, 2.0), (0.5, 1.0)])
 def test_the_second_order_finds_the_optimum_of_the_paper_and_the_first_does_not(rate: float, optimum: float) -> None:
     w = torch.tensor([-2.0], dtype=torch.float64, requires_grad=True)
@@ -51,6 +52,7 @@ def test_weights_that_fail_are_put_back() -> None:
     assert w.tolist() == [1.0]
 
 
+@pytest.mark.slow
 def test_smoothing_adds_a_sixth_of_the_curvature() -> None:
     generator, weights = torch.Generator().manual_seed(0), torch.tensor([[0.2, 0.8, 0.0]])
     mask = torch.tensor([[True, True, False]])

@@ -88,6 +88,7 @@ def test_restart_draws_anew_and_leaves_the_original() -> None:
     assert one[1].num_batches_tracked == 0
 
 
+@pytest.mark.slow
 def test_a_member_finetunes_from_inherited_and_retrains_from_new_weights(toy: Toy) -> None:
     images = textures(64)
     member = toy.family.at(0.01)
@@ -107,6 +108,7 @@ def test_a_member_finetunes_from_inherited_and_retrains_from_new_weights(toy: To
     assert all(own[name].equal(inherited[name]) for name in weights), "the supernet is left alone"
 
 
+@pytest.mark.slow
 def test_a_member_learns(toy: Toy) -> None:
     images = textures(128)
     member = toy.family.at(0.01)
@@ -127,6 +129,7 @@ class Fixed(nn.Module):
         return logits.roll(1, 1)
 
 
+@pytest.mark.slow
 def test_a_teacher_is_followed_and_left_alone() -> None:
     images, other = textures(320), textures(80, seed=9)
     teacher = Fixed(train(small(), images, NORMALIZE, replace(SHORT, epochs=6)))

@@ -74,6 +74,7 @@ def test_other_inputs_are_refused(tmp_path: Path) -> None:
             train(module, images, NORMALIZE, SETTINGS, seed=seed, teacher=teacher, checkpoint=file, resume=True)
 
 
+@pytest.mark.slow
 def test_a_damaged_one_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint.pt"
     stopped_at(5, file)

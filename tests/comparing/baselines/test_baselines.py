@@ -109,6 +109,7 @@ def test_a_search_follows_its_seed_and_finds_a_front(toy: Toy, name: str) -> Non
     assert volume(toy, found) > 0.9 * volume(toy, every)
 
 
+@pytest.mark.slow
 def test_nsga2_goes_on_where_generations_repeat_themselves(toy: Toy) -> None:
     found = seen(toy, Nsga2(), 300)
     assert 200 < len(found) <= 300

@@ -42,6 +42,7 @@ def found(toy: Toy) -> list[ScaledMember]:
     return members  # type: ignore[return-value]
 
 
+@pytest.mark.slow
 def test_widths_differ_and_the_architecture_is_the_best_known(toy: Toy, found: list[ScaledMember]) -> None:
     best = max(toy.family.archive, key=lambda item: item.accuracy).architecture
     assert {member.architecture for member in found} == {best}

@@ -63,6 +63,7 @@ def test_each_penalty_alone_goes_from_dear_to_cheap(family: Family, data: Search
     assert all(torch.equal(value, family.network.state_dict()[name]) for name, value in weights.items())
 
 
+@pytest.mark.slow
 def test_a_run_in_turns_has_its_experiments(family: Family, data: SearchData) -> None:
     settings = dataclasses.replace(SETTINGS, method="predictor", regime="tuned", epochs=2, turns=1)
     (found,) = alone(family, data, settings, [1e6], epochs=12)

@@ -182,6 +182,7 @@ def test_a_table_of_each_runtime(kind):
     assert all(by_options(table, 1)[(option,)].latency_ms > 0 for option in ("conv", "pool"))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_converted_is_named():
     class Reads(nn.Module):
         def forward(self, inputs):

@@ -38,6 +38,7 @@ def test_one_hot_weights_cost_the_exact_sum(case, column):
         assert float(expected(space.one_hot(architecture))) == want
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(tables(most=3))
 def test_soft_weights_cost_the_mean_over_architectures(case):
@@ -50,6 +51,7 @@ def test_soft_weights_cost_the_mean_over_architectures(case):
     assert float(ExpectedCost(space, costs)(weights)) == pytest.approx(mean)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(tables())
 def test_differentiable(case):

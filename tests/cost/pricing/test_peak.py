@@ -23,6 +23,7 @@ def largest(table: CostTable, space: Space, architecture: Architecture) -> float
     return max(found)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(tables(most=3))
 def test_the_largest_entry_counts(case: tuple[Space, CostTable]) -> None:

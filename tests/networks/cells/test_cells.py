@@ -276,6 +276,7 @@ def test_shared_work_costs_what_is_expected_in_between_too() -> None:
     assert float(cost(chances)) == pytest.approx(float(costs.mean()), rel=0.005)
 
 
+@pytest.mark.slow
 def test_parts_of_one_key_are_equal_work() -> None:
     network = tiny(cells=6, nodes=3)
     shapes: dict[str, set[object]] = {}

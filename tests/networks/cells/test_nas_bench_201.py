@@ -74,6 +74,7 @@ def test_json_makes_an_equal_network() -> None:
     assert again.plan == network.plan and again.state_dict().keys() == network.state_dict().keys()
 
 
+@pytest.mark.slow
 def test_costs_are_those_of_built_members() -> None:
     network = NasBench201(SMALL)
     cost = {column: ExpectedCost(network.space, counted_table(network), column) for column in ("parameters", "flops")}

@@ -99,6 +99,7 @@ def test_for_any_architecture(name: str, data: st.DataObject) -> None:
     agree(gated(name), data.draw(architectures(gated(name))))
 
 
+@pytest.mark.slow
 @settings(max_examples=9, deadline=None)
 @given(programs(), st.data())
 def test_for_any_architecture_of_random_networks(network: GatedNetwork, data: st.DataObject) -> None:
@@ -418,6 +419,7 @@ def test_architectures_of_another_space_are_refused() -> None:
                 refuse(Architecture(options))
 
 
+@pytest.mark.slow
 def test_printing_lists_the_gates() -> None:
     for name in ("residual", "shared", "opaque"):
         network = gated(name)

@@ -101,6 +101,7 @@ def compare(network: GatedNetwork, architecture: Architecture) -> None:
     assert float(cost(network.space.one_hot(architecture).double())) == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 @settings(max_examples=6, deadline=None)
 @given(data=st.data())
@@ -116,6 +117,7 @@ def test_the_sum_is_no_constant(name: str) -> None:
     assert expected_cost(network).lowest == sum_of_prices(network, network.space.uniform("drop"))
 
 
+@pytest.mark.slow
 @settings(max_examples=9, deadline=None)
 @given(programs(), st.data())
 def test_the_cost_of_random_networks(network: GatedNetwork, data: st.DataObject) -> None:

@@ -90,6 +90,7 @@ def test_outputs_are_the_originals_at_any_batch_size(name: str) -> None:
         close(network(given, whole(network)), output(model, given))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_training_is_the_originals(name: str) -> None:
     model, network = copy.deepcopy(case(name)[0]).double().train(), gated(name)
@@ -457,6 +458,7 @@ def test_tracing_leaves_what_another_thread_calls_alone() -> None:
     assert len(model.seen) == 1 and model.seen[0].equal(expected)
 
 
+@pytest.mark.slow
 def test_one_thread_captures_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     inside, most, exported = [], [], capture.exported
 

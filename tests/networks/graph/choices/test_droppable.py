@@ -279,6 +279,7 @@ FUNCTIONS: dict[Callable[[Tensor], Tensor], tuple[str, str] | None] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("last", "how"), [(nn.Conv2d(8, 8, 1), "export"), (Switch(), "trace")])
 def test_kinds_of_functions(last: nn.Module, how: str) -> None:
     class Model(nn.Module):
