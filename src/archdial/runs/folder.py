@@ -48,6 +48,7 @@ class Run:
         demo: whether `archdial demo` made it, which may then replace it.
         trust: whether code that the recipe names may be called; see `make_model`. It is never written down.
         begun: whether it is in its folder already.
+        model: `module:callable` as the call named it; what a file names counts only with `trust`.
         written: the recipe as it is there, setting by setting.
         table_sha256: digest of the cost table that it was begun with; None in a run of an older archdial.
     """
@@ -61,6 +62,7 @@ class Run:
     trust: bool = False
     begun: bool = False
     written: Mapping[str, Any] | None = field(default=None, compare=False)
+    model: str | None = field(default=None, compare=False)
     table_sha256: str | None = field(default=None, compare=False)
 
     @property

@@ -15,6 +15,7 @@ from archdial.cost.table.several import tables_json
 from archdial.families.family import Family
 from archdial.families.searched import as_family
 from archdial.families.storage import load_family, save_family
+from archdial.networks.graph.source import called_model
 from archdial.runs.cost_tables import cost_table, keep_tables, loaded_tables, named_tables
 from archdial.runs.folder import CONFIG, NAMES, TABLE, Run, check_free
 from archdial.runs.images import load_data
@@ -41,7 +42,14 @@ def search_run(run: Run, *, table: Path | Mapping[str, Path] | None = None, bar:
         if not run.begun:
             check_free(run.folder)
         clear_leftovers(run.folder, NAMES)
-        return load_family(run.folder, trust=run.trust) if run.finished else _searched(run, table, bar or NoBar())
+        return _found(run) if run.finished else _searched(run, table, bar or NoBar())
+
+
+def _found(run: Run) -> Family:
+    """Return the family that is there; a model that the call names is made by that name, not by the file's."""
+    if run.model is not None:
+        return load_family(run.folder, called_model(run.model))
+    return load_family(run.folder, trust=run.trust)
 
 
 def _searched(run: Run, table: Path | Mapping[str, Path] | None, bar: Bar | NoBar) -> Family:
