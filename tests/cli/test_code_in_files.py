@@ -276,6 +276,21 @@ def test_code_that_the_user_names_is_called(tmp_path: Path, monkeypatch: pytest.
     assert outputs[0].equal(outputs[1]) and outputs[0].equal(outputs[2])
 
 
+def test_a_finished_run_calls_what_the_call_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To name a model is not to trust what a file names instead."""
+    (tmp_path / "own_model.py").write_text(CODE, encoding="utf-8")
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n{CODE}", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    words = ("search", recipe_with("own_model:make", tmp_path), "--out", tmp_path / "run", "--model", "own_model:make")
+    begun = call(*words, "--json")
+    assert begun.status == 0, begun.err
+    asks_for("evil:make", tmp_path / "run", "family.json")
+    resumed = call(*words, "--resume", "--json")
+    assert resumed.status == 0, resumed.err
+    assert resumed.json == begun.json
+    assert not (tmp_path / "ran").exists()
+
+
 def test_code_that_ends_the_process_is_a_sentence(copied: Path) -> None:
     answer = call("evaluate", asks_for("sys:exit", copied, "family.json"), "--trust")
     assert answer.status == 2
