@@ -123,6 +123,13 @@ def test_what_is_priced_once_costs_the_same(dial: Dial, more: tuple[CostTerm, ..
     positions = dial.sample(21, seeded())
     for weights in (rows.repeat(3, 1, 1), soft(21), rows.repeat(3, 1, 1).flip(0)):
         assert dial.penalty(positions, weights, once).equal(dial.penalty(positions, weights, table))
+    # Whatever else a dial may ask of a cost.
+    for one, other in zip(once.each, table.each, strict=True):
+        ends = one.extremes()
+        assert ends == other.extremes() and (one.lowest, one.highest) == (other.lowest, other.highest)
+        assert one(rows).equal(other(rows)) and one.of(ends[0]) == other.of(ends[0])
+        assert one.ratio.equal(other.ratio) and one.products() == other.products()
+        assert set(dict(other.named_modules())) == set(dict(one.named_modules()))
 
 
 def test_cheapest_costs_nothing_and_dearest_the_most(dial: Dial) -> None:

@@ -46,9 +46,9 @@ class Run:
         recipe: as resolved: with the data and epochs that the call gave.
         epochs: those of the call, if it gave any.
         demo: whether `archdial demo` made it, which may then replace it.
-        trust: whether code that the recipe names may be called; see `make_model`. It is never written down.
+        trust: whether code that a file names may be called. It is never written down, nor is `model`.
         begun: whether it is in its folder already.
-        model: `module:callable` as the call named it; what a file names counts only with `trust`.
+        model: `module:callable` as the call named it, which is then what the recipe names.
         written: the recipe as it is there, setting by setting.
         table_sha256: digest of the cost table that it was begun with; None in a run of an older archdial.
     """
@@ -64,6 +64,11 @@ class Run:
     written: Mapping[str, Any] | None = field(default=None, compare=False)
     model: str | None = field(default=None, compare=False)
     table_sha256: str | None = field(default=None, compare=False)
+
+    @property
+    def calls_code(self) -> bool:
+        """Whether code that the recipe names may be called; see `make_model`."""
+        return self.trust or self.model is not None
 
     @property
     def finished(self) -> bool:

@@ -14,11 +14,11 @@ from archdial.common.progress import Bar, NoBar
 from archdial.cost.table.several import tables_json
 from archdial.families.family import Family
 from archdial.families.searched import as_family
-from archdial.families.storage import load_family, save_family
-from archdial.networks.graph.source import called_model
+from archdial.families.storage import save_family
 from archdial.runs.cost_tables import cost_table, keep_tables, loaded_tables, named_tables
 from archdial.runs.folder import CONFIG, NAMES, TABLE, Run, check_free
 from archdial.runs.images import load_data
+from archdial.runs.opening import open_family
 from archdial.searching.loop import Loop
 from archdial.searching.state import begin
 
@@ -42,21 +42,16 @@ def search_run(run: Run, *, table: Path | Mapping[str, Path] | None = None, bar:
         if not run.begun:
             check_free(run.folder)
         clear_leftovers(run.folder, NAMES)
-        return _found(run) if run.finished else _searched(run, table, bar or NoBar())
-
-
-def _found(run: Run) -> Family:
-    """Return the family that is there; a model that the call names is made by that name, not by the file's."""
-    if run.model is not None:
-        return load_family(run.folder, called_model(run.model))
-    return load_family(run.folder, trust=run.trust)
+        if run.finished:
+            return open_family(run.folder, run.model, trust=run.trust, figures=True)
+        return _searched(run, table, bar or NoBar())
 
 
 def _searched(run: Run, table: Path | Mapping[str, Path] | None, bar: Bar | NoBar) -> Family:
     """Search in the folder that is held."""
     begun = run.begun
     whole, seen = load_data(run)
-    network = run.recipe.network.make(whole, trust=run.trust)
+    network = run.recipe.network.make(whole, trust=run.calls_code)
     named = run.folder / TABLE if begun else table or named_tables(run.recipe)
     if named is None and (run.folder / TABLE).exists():
         raise UsageError(f"{run.folder} holds a cost table: use it by --table {run.folder / TABLE}, or remove it")

@@ -18,8 +18,8 @@ from archdial.training.checkpoint import (
     check_names,
     check_optimizer,
     check_shapes,
-    damaged,
     read_checkpoint,
+    restoring,
     write_checkpoint,
 )
 from archdial.training.descent import precision_state, restore_precision
@@ -66,11 +66,9 @@ def load(path: Path, state: SearchState) -> Place:
     """
     value = read_checkpoint(path, sealed=lambda fingerprint: fingerprint.startswith(_ALL_INPUTS))
     _check_fingerprint(value["fingerprint"], path, state)
-    try:
+    with restoring(path):
         _restore(value, state)
-        return Place(*conforming(tuple[CountOrNone, CountOrNone, CountOrNone], value["place"], "place"))
-    except (UsageError, KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
-        raise damaged(path, error) from None
+        return Place.of(value["place"])
 
 
 def _restore(value: dict[str, Any], state: SearchState) -> None:

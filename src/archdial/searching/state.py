@@ -18,6 +18,7 @@ from archdial.data import Normalize, SearchData
 from archdial.dial import Dial, Tradeoff
 from archdial.dial.arranged import arranged
 from archdial.hypernet import Hypernetwork, make_hypernet
+from archdial.networks.fresh import draw_anew
 from archdial.networks.pretrained import Pretrained, whole_of
 from archdial.networks.supernet import Supernet
 from archdial.relaxation import Relaxation, make_relaxation
@@ -29,6 +30,7 @@ from archdial.searching.settings import SearchSettings
 from archdial.space import Architecture
 from archdial.tasks.classification import Classification
 from archdial.tasks.task import Batch
+from archdial.training.descent import sgd
 from archdial.training.loop import fold
 from archdial.training.objective import Objective
 
@@ -148,7 +150,7 @@ def begin(
     keep_freed_memory()
     torch.manual_seed(seed)
     if not isinstance(network, Pretrained):
-        _restart(network)
+        draw_anew(network)
     space = network.space
     asked, cost = arranged(space, tables, dial, settings.cost)
     bound = asked.fitted(space.kinds)
@@ -156,7 +158,7 @@ def begin(
     predictor = AccuracyPredictor(space)
     fabric = fabric_on(device, settings.precision)
     origin, teacher = _as_it_came(network)
-    forward, weights_optimizer = fabric.setup(network, _descent(network, settings))
+    forward, weights_optimizer = fabric.setup(network, sgd(network, settings))
     return SearchState(
         network=network,
         data=data,
@@ -190,16 +192,6 @@ def _as_it_came(network: Supernet) -> tuple[str, nn.Module | None]:
     return origin, network.untouched()
 
 
-def _descent(network: Supernet, settings: SearchSettings) -> torch.optim.Optimizer:
-    return torch.optim.SGD(
-        network.parameters(),
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-        nesterov=settings.momentum > 0,
-    )
-
-
 OPEN = 3.0
 """How far the logits of the whole network lie above the others at first: with 58 gates about three are dropped."""
 
@@ -220,10 +212,3 @@ def hypernet_for(dial: Dial, network: Supernet, settings: Mapping[str, Any]) -> 
     if isinstance(network, Pretrained):
         hypernet.favour(network.whole, OPEN)
     return hypernet
-
-
-def _restart(network: Supernet) -> None:
-    for module in network.modules():
-        reset = getattr(module, "reset_parameters", None)
-        if callable(reset):
-            reset()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def read_checkpoint(path: Path, sealed: Callable[[str], bool] = lambda fingerpri
             raise ValueError("it is too large")
         value = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:
-        raise damaged(path, error) from None
+        raise _damaged(path, error) from None
     if not isinstance(value, dict) or not isinstance(value.get("fingerprint"), str) or "place" not in value:
         raise UsageError(f"{path} is no checkpoint of archdial: begin the run again")
     claimed = value.pop(SEAL, None)
@@ -50,18 +51,26 @@ def read_checkpoint(path: Path, sealed: Callable[[str], bool] = lambda fingerpri
     try:
         same = claimed == digest_of(value)
     except (TypeError, RuntimeError) as error:
-        raise damaged(path, error) from None
+        raise _damaged(path, error) from None
     if not same:
         raise UsageError(f"the checkpoint {path} was changed since it was written: restore a copy, or begin again")
     return value
 
 
-def damaged(path: Path, error: Exception) -> UsageError:
-    """Return what is told of a checkpoint in which `error` was met."""
+def _damaged(path: Path, error: Exception) -> UsageError:
     return UsageError(
         f"the checkpoint {path} is damaged ({type(error).__name__}: {cut(first_line(error), 200)}): restore a copy, or "
         "begin the run again"
     )
+
+
+@contextmanager
+def restoring(path: Path) -> Iterator[None]:
+    """Within, whatever the contents of a damaged `path` bring about is told as damage of it."""
+    try:
+        yield
+    except (UsageError, KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
+        raise _damaged(path, error) from None
 
 
 def check_names(value: dict[str, Any], known: Iterable[str]) -> None:

@@ -1,14 +1,41 @@
-"""One step of an optimizer against a loss, whatever the precision."""
+"""The optimizer of weights, and one step of it against a loss, whatever the precision."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+
+class Sgd(Protocol):
+    """The settings of stochastic gradient descent, as those of searches and of single networks have them."""
+
+    @property
+    def learning_rate(self) -> float:
+        """At its highest."""
+
+    @property
+    def momentum(self) -> float:
+        """Nesterov's, where it is above 0."""
+
+    @property
+    def weight_decay(self) -> float:
+        """Of all parameters."""
+
+
+def sgd(module: nn.Module, settings: Sgd) -> torch.optim.Optimizer:
+    """Return the optimizer of the parameters of `module`."""
+    return torch.optim.SGD(
+        module.parameters(),
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        nesterov=settings.momentum > 0,
+    )
 
 
 def descend(fabric: Fabric, module: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:

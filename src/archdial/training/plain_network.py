@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from archdial.common.digests import digest_of
 from archdial.common.errors import UsageError
-from archdial.common.limits import CountOrNone
 from archdial.common.memory import keep_freed_memory
 from archdial.common.progress import Bar, NoBar
 from archdial.common.torch_device import fabric_on
 from archdial.common.validation import conforming
 from archdial.data import Images, Normalize, batches
+from archdial.networks.fresh import draw_anew
 from archdial.networks.layout import laid_out, lay_out
 from archdial.tasks.classification import Classification
 from archdial.tasks.task import Batch, Task
@@ -26,11 +26,11 @@ from archdial.training.checkpoint import (
     check_names,
     check_optimizer,
     check_shapes,
-    damaged,
     read_checkpoint,
+    restoring,
     write_checkpoint,
 )
-from archdial.training.descent import descend, precision_state, restore_precision
+from archdial.training.descent import descend, precision_state, restore_precision, sgd
 from archdial.training.loop import Job, TrainingLoop
 from archdial.training.objective import Objective
 from archdial.training.settings import TrainSettings
@@ -46,10 +46,7 @@ def restart(module: nn.Module, seed: int) -> nn.Module:
     """Return a copy of `module` with weights and statistics drawn anew."""
     fresh = copy.deepcopy(module)
     torch.manual_seed(seed)
-    for part in fresh.modules():
-        reset = getattr(part, "reset_parameters", None)
-        if callable(reset):
-            reset()
+    draw_anew(fresh)
     return fresh
 
 
@@ -190,7 +187,7 @@ class PlainJob(Job[PlainState]):
         generator = torch.Generator().manual_seed(seed)
         fabric = fabric_on(device, settings.precision)
         order = lay_out(module)
-        forward, optimizer = fabric.setup(module, _optimizer(module, settings))
+        forward, optimizer = fabric.setup(module, sgd(module, settings))
         taught = None if teacher is None else fabric.setup_module(copy.deepcopy(teacher).eval())
         module.train()
         task = Classification(normalize)
@@ -241,10 +238,8 @@ class PlainJob(Job[PlainState]):
                 f"the training in {file} was begun with other weights, images, settings or seed: resume it with its "
                 "own, or remove it"
             )
-        try:
+        with restoring(file):
             return self._restore(value)
-        except (UsageError, KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
-            raise damaged(file, error) from None
 
     def _restore(self, value: dict[str, Any]) -> Place:
         state = self.state
@@ -258,7 +253,7 @@ class PlainJob(Job[PlainState]):
         torch.Generator().set_state(value["epoch_began"])
         state.epoch_began = value["epoch_began"]
         restore_precision(state.fabric, conforming(dict[str, Any], value["precision"], "precision"))
-        place = Place(*conforming(tuple[CountOrNone, CountOrNone, CountOrNone], value["place"], "place"))
+        place = Place.of(value["place"])
         if not place.batch:
             # It may have been stopped when the order of this epoch was drawn already, which is then drawn again.
             state.generator.set_state(state.epoch_began)
@@ -268,13 +263,3 @@ class PlainJob(Job[PlainState]):
         """Return which settings to try."""
         told = "" if kept is None else f"; kept is the last good checkpoint, {kept}"
         return f"{told}: try a lower learning_rate or clip, or 32-true as precision"
-
-
-def _optimizer(module: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    return torch.optim.SGD(
-        module.parameters(),
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-        nesterov=settings.momentum > 0,
-    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import torch
 
 from archdial.common.limits import CountOrNone
+from archdial.common.validation import conforming
 
 Figures = dict[str, float]
 """What a step or an epoch reports, by name."""
@@ -58,6 +59,15 @@ class Place:
     phase: CountOrNone = 0
     epoch: CountOrNone = 0
     batch: CountOrNone = 0
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """Return the place that `to_json` wrote.
+
+        Raises:
+            UsageError: it is none.
+        """
+        return cls(*conforming(tuple[CountOrNone, CountOrNone, CountOrNone], value, "place"))
 
     def to_json(self) -> list[int]:
         """Return the place as checkpoints have it."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from archdial.common.errors import UsageError
-from archdial.cost.pricing.extremes import cheapest
+from archdial.cost.pricing.extremes import Ends
 from archdial.cost.pricing.places import Places, extended
 from archdial.cost.table.table import CostTable
 from archdial.cost.table.terms import COLUMNS, CostTerm, check_column
@@ -41,7 +40,7 @@ class Cost(ABC):
         """Return (cost - lowest) / (highest - lowest) of `weights` (…, m, k): (…) on one device, else (…, devices)."""
 
 
-class ExpectedCost(nn.Module, Cost):
+class ExpectedCost(Ends, nn.Module, Cost):
     """The cost of a space as a function of its weights, linear in the weights of each choice.
 
     Each entry of a term counts with the product of the weights of its options: the contraction of the term's
@@ -91,7 +90,7 @@ class ExpectedCost(nn.Module, Cost):
 
     def forward(self, weights: Tensor) -> Tensor:
         """Return the expected cost (…) of `weights` (…, m, k)."""
-        return self._total(weights).to(weights.dtype)
+        return self._descended(weights).to(weights.dtype)
 
     def by_kind(self, weights: Tensor) -> Tensor:
         """Return the cost (…, kinds) that the options of each kind cause under `weights` (…, m, k).
@@ -108,34 +107,7 @@ class ExpectedCost(nn.Module, Cost):
 
     def of(self, architecture: Architecture) -> float:
         """Return the exact cost of `architecture`."""
-        return float(self._total(self.space.one_hot(architecture).to(self.single)))
-
-    def extremes(self) -> tuple[Architecture, Architecture]:
-        """Return the cheapest and the dearest architecture.
-
-        Exact where each term is over one choice at most; else the best of a descent from several starts,
-        which no change of a single option betters.
-        """
-        return self._cheapest, self._dearest
-
-    @cached_property
-    def lowest(self) -> float:
-        """The least cost of an architecture, as exact as `extremes`."""
-        return self.of(self._cheapest)
-
-    @cached_property
-    def highest(self) -> float:
-        """The largest cost of an architecture, as exact as `extremes`."""
-        return self.of(self._dearest)
-
-    # Found when first asked for: who picks by one budget needs the ends of no other.
-    @cached_property
-    def _cheapest(self) -> Architecture:
-        return cheapest(self._total, self.space)
-
-    @cached_property
-    def _dearest(self) -> Architecture:
-        return cheapest(lambda weights: -self._total(weights), self.space)
+        return float(self._descended(self.space.one_hot(architecture).to(self.single)))
 
     def fraction(self, weights: Tensor) -> Tensor:
         """Return (cost - lowest) / (highest - lowest), shape (…), of `weights` (…, m, k).
@@ -143,7 +115,7 @@ class ExpectedCost(nn.Module, Cost):
         Where all architectures cost the same it is zero.
         """
         span = self.highest - self.lowest
-        excess = self._total(weights) - self.lowest
+        excess = self._descended(weights) - self.lowest
         return (excess / span if span > 0 else 0.0 * excess).to(weights.dtype)
 
     def products(self) -> list[tuple[list[tuple[int, ...]], float]]:
@@ -155,7 +127,7 @@ class ExpectedCost(nn.Module, Cost):
             found += list(zip(factors, cost.tolist(), strict=True))
         return found
 
-    def _total(self, weights: Tensor) -> Tensor:
+    def _descended(self, weights: Tensor) -> Tensor:
         exact = self._checked(weights)
         total = self.constant + (exact * self.single).sum((-2, -1))
         flat = extended(exact, self.sets)

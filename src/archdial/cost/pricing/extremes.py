@@ -1,8 +1,10 @@
-"""The cheapest architecture under a cost that is linear in the weights of each choice."""
+"""The cheapest and the dearest architecture under a cost that is linear in the weights of each choice."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -11,6 +13,46 @@ from archdial.space import Architecture, Space
 
 _RANDOM_STARTS = 16
 _NOISE = 1e-12  # relative; a smaller gain is rounding, and following it may run in a circle
+
+
+class Ends(ABC):
+    """What a cost has an end of, found when first asked for: who picks by one budget needs the ends of no other."""
+
+    space: Space
+
+    @abstractmethod
+    def of(self, architecture: Architecture) -> float:
+        """Return the exact cost of `architecture`."""
+
+    @abstractmethod
+    def _descended(self, weights: Tensor) -> Tensor:
+        """Return what orders architectures as their cost does, (…) of weights (…, m, k), linear in each choice."""
+
+    def extremes(self) -> tuple[Architecture, Architecture]:
+        """Return the cheapest and the dearest architecture.
+
+        Exact where each term is over one choice at most; else the best of a descent from several starts,
+        which no change of a single option betters.
+        """
+        return self._cheapest, self._dearest
+
+    @cached_property
+    def lowest(self) -> float:
+        """The least cost of an architecture, as exact as `extremes`."""
+        return self.of(self._cheapest)
+
+    @cached_property
+    def highest(self) -> float:
+        """The largest cost of an architecture, as exact as `extremes`."""
+        return self.of(self._dearest)
+
+    @cached_property
+    def _cheapest(self) -> Architecture:
+        return cheapest(self._descended, self.space)
+
+    @cached_property
+    def _dearest(self) -> Architecture:
+        return cheapest(lambda weights: -self._descended(weights), self.space)
 
 
 def starts(space: Space) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -21,43 +21,33 @@ class PricedOnce(ExpectedCost):
     def __init__(self, cost: ExpectedCost, rows: Tensor) -> None:
         """Take the `rows` (n, m, k) that come again and again."""
         nn.Module.__init__(self)
-        self.space, self.column = cost.space, cost.column
-        self.cost, self.rows = cost, rows
-
-    @cached_property
-    def lowest(self) -> float:
-        """The least cost of an architecture."""
-        return self.cost.lowest
-
-    @cached_property
-    def highest(self) -> float:
-        """The largest cost of an architecture."""
-        return self.cost.highest
+        # Its tensors, and its ends where they were found.
+        vars(self).update(vars(cost))
+        self._rows = rows
+        self._known: dict[str, Tensor] = {}
 
     def fraction(self, weights: Tensor) -> Tensor:
         """Return where the cost of `weights` (…, m, k) lies in the range, (…)."""
-        times = self._times(weights)
-        return self._fractions.repeat(times) if times else self.cost.fraction(weights)
+        return self._looked_up(weights, super().fraction)
 
     def by_kind(self, weights: Tensor) -> Tensor:
         """Return the cost (…, kinds) that the options of each kind cause under `weights` (…, m, k)."""
+        return self._looked_up(weights, super().by_kind)
+
+    def _looked_up(self, weights: Tensor, price: Callable[[Tensor], Tensor]) -> Tensor:
         times = self._times(weights)
-        return self._kinds.repeat(times, 1) if times else self.cost.by_kind(weights)
-
-    @cached_property
-    def _fractions(self) -> Tensor:
-        return self.cost.fraction(self.rows)
-
-    @cached_property
-    def _kinds(self) -> Tensor:
-        return self.cost.by_kind(self.rows)
+        if not times:
+            return price(weights)
+        if price.__name__ not in self._known:
+            self._known[price.__name__] = price(self._rows)
+        return torch.cat([self._known[price.__name__]] * times)
 
     def _times(self, weights: Tensor) -> int:
         """Return how many times `weights` are the rows, one after another; 0 where they are anything else."""
-        if weights.requires_grad or weights.dim() != 3 or len(weights) % len(self.rows):
+        if weights.requires_grad or weights.dim() != 3 or len(weights) % len(self._rows):
             return 0
-        blocks = weights.unflatten(0, (-1, len(self.rows)))
-        return len(blocks) if torch.equal(blocks, self.rows.expand_as(blocks)) else 0
+        blocks = weights.unflatten(0, (-1, len(self._rows)))
+        return len(blocks) if torch.equal(blocks, self._rows.expand_as(blocks)) else 0
 
 
 def priced_once(cost: Cost, rows: Tensor) -> Cost:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from archdial.common.errors import UsageError
-from archdial.cost.pricing.extremes import cheapest
+from archdial.cost.pricing.extremes import Ends
 from archdial.cost.pricing.places import Places, extended
 from archdial.cost.table.table import CostTable
 from archdial.cost.table.terms import PEAK
@@ -19,7 +18,7 @@ from archdial.space import Architecture, Space
 _POWER = 16
 
 
-class PeakCost:
+class PeakCost(Ends):
     """The largest working set of an operator in an architecture, in bytes for one input; as `ExpectedCost` is asked.
 
     It is that of one operator at a time. What is kept for a later one counts where that reads it: at the addition that
@@ -64,29 +63,7 @@ class PeakCost:
         """Return the peak of `architecture`."""
         return float(self(self.space.one_hot(architecture)[None])[0])
 
-    def extremes(self) -> tuple[Architecture, Architecture]:
-        """Return architectures of the lowest and of the highest peak that were found."""
-        return self._cheapest, self._dearest
-
-    @cached_property
-    def lowest(self) -> float:
-        """The least peak of an architecture, as exact as `extremes`."""
-        return self.of(self._cheapest)
-
-    @cached_property
-    def highest(self) -> float:
-        """The largest peak of an architecture, as exact as `extremes`."""
-        return self.of(self._dearest)
-
-    @cached_property
-    def _cheapest(self) -> Architecture:
-        return cheapest(self._smooth, self.space)
-
-    @cached_property
-    def _dearest(self) -> Architecture:
-        return cheapest(lambda weights: -self._smooth(weights), self.space)
-
-    def _smooth(self, weights: Tensor) -> Tensor:
+    def _descended(self, weights: Tensor) -> Tensor:
         """Return what orders (nearly) as the largest does and is linear in each choice, as `cheapest` wants it."""
         total = torch.zeros(weights.shape[:1], dtype=torch.float64)
         for runs, peaks in self._entries(weights):

@@ -1,0 +1,13 @@
+"""New weights for layers that know how to draw them."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def draw_anew(module: nn.Module) -> None:
+    """Draw weights and statistics of all layers of `module` anew, from torch's generator."""
+    for part in module.modules():
+        reset = getattr(part, "reset_parameters", None)
+        if callable(reset):
+            reset()
