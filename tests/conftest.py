@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -13,6 +13,7 @@ from archdial.data import Normalize
 from archdial.dial import Scalar
 from archdial.families.family import Family
 from archdial.hypernet import make_hypernet
+from archdial.searching import dialling
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import AccuracyPredictor
 from archdial.space import Architecture
@@ -83,3 +84,15 @@ def toy() -> Toy:
 def full_toy() -> Toy:
     """All 1,024 architectures evaluated; under the same rule."""
     return make_toy(None, steps=5)
+
+
+@pytest.fixture(scope="module")
+def short_lessons() -> Iterator[None]:
+    """Let a dial learn at few positions: most of a tiny search is what is known there, worked out before it learns.
+
+    For tests that ask whether searches go through, not how well they learn.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dialling, "LESSON", 32)
+        patch.setattr(dialling, "LIKELY", 1)
+        yield

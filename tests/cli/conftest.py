@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from archdial.cli import app
+from archdial.cost.measuring import isolation, rounds
+from archdial.cost.measuring.runtimes import Runtime
+from archdial.cost.measuring.timing import Progress, Timing
 
 RECIPE = """
 about: as small as can be
@@ -67,6 +72,42 @@ def write_recipe(folder: Path, text: str = RECIPE) -> Path:
     return path
 
 
+IN_A_PROCESS = isolation.timings
+
+
+def timed_here(
+    runtime: Runtime,
+    subjects: Iterable[tuple[str, Any]],
+    *,
+    count: int,
+    repeats: int,
+    progress: Progress | None = None,
+) -> list[Timing]:
+    """Time what was sent and read again, as the process that measures does, but in this one and not for long."""
+    sent = [pickle.loads(isolation._sendable(name, converted, runtime)) for name, converted in subjects]
+    assert len(sent) == count
+    with runtime.ready(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rounds, "_SHORTEST", 2e-4)
+        calls = [runtime.load(converted) for converted in sent]
+        return rounds.time_callables(
+            calls, repeats=repeats, warmup=1, retries=0, progress=progress, clock=runtime.clock()
+        )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def measuring_here() -> Iterator[None]:
+    """Start no process for each measurement: most of its seconds go into importing torch, and none into the clock."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(isolation, "timings", timed_here)
+        yield
+
+
+@pytest.fixture
+def measuring_in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure as users do."""
+    monkeypatch.setattr(isolation, "timings", IN_A_PROCESS)
+
+
 @dataclass
 class Searched:
     recipe: Path
@@ -79,7 +120,9 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     """A finished run; tests that change its folder take `copied`."""
     place = tmp_path_factory.mktemp("cli")
     recipe = write_recipe(place)
-    answer = call("search", recipe, "--out", place / "run", "--seed", 3, "--json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(isolation, "timings", IN_A_PROCESS)
+        answer = call("search", recipe, "--out", place / "run", "--seed", 3, "--json")
     assert answer.status == 0, answer.err
     return Searched(recipe, place / "run", answer)
 
