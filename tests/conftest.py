@@ -88,11 +88,12 @@ def full_toy() -> Toy:
 
 @pytest.fixture(scope="module")
 def short_lessons() -> Iterator[None]:
-    """Let a dial learn at few positions: most of a tiny search is what is known there, worked out before it learns.
+    """Let predictors learn in few steps, and dials at few positions: these are most of the seconds of a tiny search.
 
     For tests that ask whether searches go through, not how well they learn.
     """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AccuracyPredictor.fit, "__defaults__", (60,))
         patch.setattr(dialling, "LESSON", 32)
         patch.setattr(dialling, "LIKELY", 1)
         yield

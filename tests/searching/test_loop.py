@@ -20,6 +20,8 @@ from archdial.searching.state import SearchState, begin
 from archdial.training.loop import TrainingLoop
 from tests.searching.job import small_data, small_network, small_settings, table_in
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> CostTable:
