@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import pickle
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from archdial.cli import app
-from archdial.cost.measuring import isolation, rounds
-from archdial.cost.measuring.runtimes import Runtime
-from archdial.cost.measuring.timing import Progress, Timing
+from archdial.cost.measuring import isolation
+from tests.cost.timed_here import timed_here
+
+IN_A_PROCESS = isolation.timings
 
 RECIPE = """
 about: as small as can be
@@ -70,28 +70,6 @@ def write_recipe(folder: Path, text: str = RECIPE) -> Path:
     path = folder / "tiny.yaml"
     path.write_text(text, encoding="utf-8")
     return path
-
-
-IN_A_PROCESS = isolation.timings
-
-
-def timed_here(
-    runtime: Runtime,
-    subjects: Iterable[tuple[str, Any]],
-    *,
-    count: int,
-    repeats: int,
-    progress: Progress | None = None,
-) -> list[Timing]:
-    """Time what was sent and read again, as the process that measures does, but in this one and not for long."""
-    sent = [pickle.loads(isolation._sendable(name, converted, runtime)) for name, converted in subjects]
-    assert len(sent) == count
-    with runtime.ready(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rounds, "_SHORTEST", 2e-4)
-        calls = [runtime.load(converted) for converted in sent]
-        return rounds.time_callables(
-            calls, repeats=repeats, warmup=1, retries=0, progress=progress, clock=runtime.clock()
-        )
 
 
 @pytest.fixture(scope="module", autouse=True)
