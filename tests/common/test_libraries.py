@@ -19,6 +19,7 @@ def test_what_is_missing_is_named() -> None:
         check_installed("this test", ["json", "no_such_library"], "dev")
 
 
+@pytest.mark.slow
 def test_no_library_notes_its_use(tmp_path: Path) -> None:
     begin = "from archdial.common.libraries import imported as i"
     code = f"{begin}; i('onnxruntime', 'it', 'x'); i('openvino', 'it', 'x').Core()"
@@ -91,6 +92,7 @@ def test_features_name_the_extra_that_brings_them(
     assert hidden in told[hidden] and f'pip install "archdial[{extra}]"' in told[hidden]
 
 
+@pytest.mark.slow
 def test_opening_a_family_imports_nothing_that_it_does_not_need() -> None:
     modules = (
         "datasets",

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -176,6 +175,8 @@ def test_class_folders_without_splits(tmp_path: Path) -> None:
 
 
 def test_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
     features = datasets.Features({"picture": datasets.Image(), "kind": datasets.ClassLabel(names=["x", "y"])})
     rows = {"picture": [picture(5), picture(6)], "kind": [1, 0]}
     part = datasets.Dataset.from_dict(rows, features=features)
@@ -212,6 +213,8 @@ def test_missing_folder(tmp_path: Path) -> None:
 
 
 def test_unreachable_hub_names_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
     def unreachable(name: str) -> None:
         raise ConnectionError("no route\nto the hub")
 
