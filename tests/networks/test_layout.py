@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -18,7 +21,7 @@ def pointwise(channels: int, *, stride: int = 1, kernel: int = 1, groups: int = 
 
 @pytest.mark.parametrize(
     "network",
-    [pointwise(8, stride=2), pointwise(4), pointwise(4, stride=2, kernel=3), resnet20(8), CellPlan(3, 10).network()],
+    [pointwise(16, stride=2), pointwise(4), pointwise(4, stride=2, kernel=3), resnet20(16), CellPlan(3, 10).network()],
 )
 def test_networks_run_channels_last(network: nn.Module) -> None:
     assert layout(network) is torch.channels_last
@@ -28,8 +31,10 @@ def test_networks_run_channels_last(network: nn.Module) -> None:
     "network",
     [
         pointwise(4, stride=2),
-        pointwise(8, stride=2, groups=2),
+        pointwise(15, stride=2),
+        pointwise(16, stride=2, groups=2),
         resnet20(2),
+        resnet20(8),
         CellPlan(3, 10, channels=2, operations=("identity", "max_pool_3x3")).network(),
     ],
 )
@@ -62,3 +67,20 @@ def test_such_networks_can_be_trained_whatever_order_their_images_come_in() -> N
     for _ in range(5):
         network(images, weights).sum().backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+@pytest.mark.slow
+def test_they_can_be_on_several_threads_too() -> None:
+    """In a process of its own: it died of this with AVX-512."""
+    code = """
+import torch
+from torch import nn
+from archdial.networks.layout import laid_out, lay_out
+torch.set_num_threads(2)
+for channels in (8, 15):
+    network = nn.Sequential(nn.Conv2d(3, channels, 3, padding=1), nn.Conv2d(channels, 16, 1, stride=2))
+    order = lay_out(network)
+    for _ in range(20):
+        network(laid_out(torch.randn(3, 3, 16, 16), order)).square().sum().backward()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-BLOCK = 8
-"""Channels that a convolution of oneDNN works on at once, by AVX2."""
+BLOCK = 16
+"""Channels that a convolution of oneDNN works on at once: 8 by AVX2, 16 by AVX-512."""
 
 
 def layout(network: nn.Module) -> torch.memory_format:
     """Return the order that `network` may be trained in: channels last, twice as fast on a CPU, or channels first.
 
     oneDNN 3.12, which comes with torch 2.13, corrupts memory in the backward pass of a pointwise convolution with a
-    stride and fewer than 8 input channels, where images are channels last and the processor has AVX2 but no AVX-512
-    (uxlfoundation/oneDNN, issue 6035). No such network is trained in that order on any machine, so that results do not
-    depend on it.
+    stride and fewer input channels than it works on at once, where images are channels last: with AVX2 always
+    (uxlfoundation/oneDNN, issue 6035), with AVX-512 where several threads share a batch unevenly. No such network is
+    trained in that order on any machine, so that results do not depend on it.
     """
     unsafe = any(isinstance(module, nn.Conv2d) and _corrupts(module) for module in network.modules())
     return torch.contiguous_format if unsafe else torch.channels_last

@@ -22,6 +22,7 @@ from archdial.space import Architecture
 from tests.networks.graph.examples import (
     NETWORKS,
     OWN,
+    Block,
     Switch,
     architectures,
     as_it_was,
@@ -256,9 +257,9 @@ def test_identities_are_gone() -> None:
 
 
 def test_images_run_channels_last() -> None:
-    network = gates(make("residual"), images())
+    network = gates(Block(16, 32, 2), images(channels=16))
     seen: list[bool] = []
-    network.body.stem.register_forward_pre_hook(
+    network.body.conv1.register_forward_pre_hook(
         lambda _, given: seen.append(given[0].is_contiguous(memory_format=torch.channels_last))
     )
     given = inputs(network)
@@ -408,7 +409,7 @@ def test_an_equal_network_is_made_from_json(name: str) -> None:
         weights = soft(made)
         close(other(inputs(made), weights), made(inputs(made), weights))
     with pytest.raises(UsageError, match="pass it as model="):
-        open_network(network.to_json(), network.state_dict(), None, False)
+        open_network(network.to_json(), network.state_dict(), None, False, None)
 
 
 def test_architectures_of_another_space_are_refused() -> None:
