@@ -26,7 +26,8 @@ import torch
 from archdial.common.digests import digest_of
 from archdial.common.errors import UsageError
 from archdial.common.versions import versions
-from archdial.families.storage import WEIGHTS, load_family
+from archdial.families.storage import load_family
+from archdial.families.weights_file import WEIGHTS
 from archdial.runs.beginning import new_run, resumed_run
 from archdial.runs.folder import CONFIG, TABLE
 from archdial.runs.recipe import load_recipe

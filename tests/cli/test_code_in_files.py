@@ -53,10 +53,18 @@ CODE = """
 import torch
 from torch import nn
 
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 1)
+
+    def forward(self, inputs):
+        return inputs + self.last(self.first(inputs))
+
 def make():
     torch.manual_seed(0)
     layers = [nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU()]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
+    return nn.Sequential(*layers, Block(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
 """
 
 ATTEMPTS = [
@@ -245,6 +253,43 @@ def test_figures_need_no_code(watch: Watch, family: Path, copied: Path) -> None:
     save_family(load_family(run), run)
     assert (run / "weights.safetensors").read_bytes() == before["weights.safetensors"]
     assert json.loads((run / "family.json").read_bytes()) == json.loads(before["family.json"])
+
+
+def test_figures_without_code_are_those_that_were_measured(family: Path) -> None:
+    """What is kept in vain is dropped there too, by which what was evaluated is found again."""
+    opened, closed = load_family(family, made()), load_family(family)
+    space, generator = opened.space, torch.Generator().manual_seed(0)
+    drawn_ones = [space.random(generator) for _ in range(200)]
+    assert [closed.network.canonical(one) for one in drawn_ones] == list(map(opened.network.canonical, drawn_ones))
+    assert any(opened.network.canonical(one) != one for one in drawn_ones)
+
+
+@pytest.mark.parametrize(
+    ("runs", "match"),
+    [
+        ([[99]], "that are not there"),
+        ([[0]], "its choices are not those of its network"),
+        ([[-1]], "runs"),
+        ("0", "runs"),
+    ],
+)
+def test_when_choices_run_is_checked(copied: Path, runs: object, match: str) -> None:
+    value = json.loads((copied / "family.json").read_text())
+    del value["sha256"]
+    value["choices"][1]["runs"] = runs
+    (copied / "family.json").write_text(json.dumps(sealed(value)))
+    with pytest.raises(UsageError, match=match):
+        load_family(copied, made())
+
+
+def test_families_from_before_that_was_written_are_read(copied: Path) -> None:
+    value = json.loads((copied / "family.json").read_text())
+    for key in ("sha256", *value["choices"]):
+        value.pop(key) if isinstance(key, str) else key.pop("runs")
+    (copied / "family.json").write_text(json.dumps(sealed(value)))
+    one = load_family(copied).space.random(torch.Generator().manual_seed(0))
+    assert load_family(copied).network.canonical(one) == one
+    assert load_family(copied, made()).at(1.0) == load_family(copied).at(1.0)
 
 
 def test_a_family_without_its_choices_is_refused_and_not_called(watch: Watch, copied: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from archdial.common.documents import sealed
 from tests.cli.conftest import Searched, call
 
 
@@ -52,6 +54,20 @@ def test_a_run_is_evaluated_for_a_device(run: Path) -> None:
     answer = call("evaluate", run, "--count", 3, "--on", "board", "--json")
     assert answer.status == 0 and answer.json["on"] == "board"
     assert {member["device"] for member in answer.json["members"]} == {"board"}
+
+
+@pytest.mark.parametrize("wrong", [{"published_areas": {"a": "x"}}, {"published_areas": []}, {"published": [3]}])
+def test_nothing_is_added_to_a_family_that_cannot_be_shown(
+    copied: Path, tables: dict[str, Path], wrong: dict[str, Any]
+) -> None:
+    value = json.loads((copied / "family.json").read_text())
+    del value["sha256"]
+    value["info"]["config"].update(wrong)
+    (copied / "family.json").write_text(json.dumps(sealed(value)))
+    before = {path.name: path.read_bytes() for path in copied.iterdir() if path.is_file()}
+    answer = call("add-device", copied, "board", tables["board"])
+    assert answer.status == 2 and next(iter(wrong)) in answer.sentence
+    assert {path.name: path.read_bytes() for path in copied.iterdir() if path.is_file()} == before
 
 
 @pytest.mark.slow

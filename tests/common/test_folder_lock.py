@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from archdial.common import folder_lock, lock_file, process
 from archdial.common.errors import RunError, UsageError
+from archdial.common.files import replacing_all, write_text
 from archdial.common.folder_lock import locked
 from archdial.common.lock_file import NAME, SILENCE, Holder, create
 from archdial.common.process import Process
+from archdial.common.progress import NoBar
+from archdial.training.checkpoint import write_checkpoint
+from archdial.training.log import RunLog
+from archdial.training.step import Place
+from tests.hostile.measuring import limited
 
 SLEEPER = """
 import sys, time
@@ -155,12 +163,54 @@ def test_the_holder_gives_signs_of_life_and_makes_the_lock_anew(
 @pytest.mark.slow
 def test_who_stood_still_and_lost_the_folder_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_lock, "BEAT", 0.01)
-    another = Holder.here("a search")
     with pytest.raises(RunError, match="was taken over by another process"), locked(tmp_path, "a search"):
-        (tmp_path / "theirs").write_text(json.dumps({**vars(another), "process": vars(another.process)}))
-        (tmp_path / "theirs").replace(tmp_path / NAME)
+        token = take_over(tmp_path)
         until(lambda: False)
-    assert another.token in (tmp_path / NAME).read_text()
+    assert token in (tmp_path / NAME).read_text()
+
+
+def take_over(folder: Path) -> str:
+    """Put another's lock in the place of that in `folder`; return its token."""
+    another = Holder.here("a search")
+    with TemporaryDirectory() as elsewhere:
+        theirs = Path(elsewhere) / NAME
+        theirs.write_text(json.dumps({**vars(another), "process": vars(another.process)}))
+        shutil.copy(theirs, folder / "theirs")
+    (folder / "theirs").replace(folder / NAME)
+    return another.token
+
+
+def several(folder: Path) -> None:
+    with replacing_all([folder / "config.json", folder / "result"]) as temporary:
+        for name in ("config.json", "result"):
+            (temporary / name).write_text("ours")
+
+
+WRITES: dict[str, Callable[[Path], object]] = {
+    "one file": lambda folder: write_text(folder / "result", "ours"),
+    "several files": several,
+    "below": lambda folder: write_text(folder / "member" / "result", "ours"),
+    "a checkpoint": lambda folder: write_checkpoint(folder / "result", {"fingerprint": "", "place": [0, 0, 0]}),
+    "a line of the log": lambda folder: RunLog(folder, Place(), NoBar()).epoch("weights", Place(), 1, {"loss": 1}, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_who_lost_the_folder_writes_over_nothing_there(tmp_path: Path, name: str, elsewhere: bool) -> None:
+    with pytest.raises(RunError, match="was taken over by another process"), locked(tmp_path, "a search"):
+        WRITES[name](tmp_path)
+        shutil.rmtree(tmp_path)
+        tmp_path.mkdir()
+        for left in ("result", "config.json", "metrics.jsonl"):
+            (tmp_path / left).write_text("theirs")
+        # Right after it woke up, before it could look by itself.
+        take_over(tmp_path)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(WRITES[name], tmp_path).result() if elsewhere else WRITES[name](tmp_path)
+    assert {path.read_text() for path in tmp_path.iterdir() if path.is_file() and path.name != NAME} <= {"theirs"}
+    assert not (tmp_path / "member" / "result").exists()
+    write_text(tmp_path / "result", "of whoever comes later")
 
 
 def until(done: object) -> None:
@@ -219,11 +269,28 @@ def test_a_takeover_that_was_killed_on_its_way_stops_nobody(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_claim_whose_process_was_killed_is_cleared_by_the_next(tmp_path: Path) -> None:
+    # The lock it was about is gone already.
+    left(tmp_path).rename(tmp_path / f"{NAME}.{'0' * 32}")
+    with locked(tmp_path, "a search"):
+        assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a pipe")
+def test_a_pipe_is_no_lock_to_wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_lock, "_PAUSE", 0.0)
+    os.mkfifo(tmp_path / NAME)
+    with limited(), pytest.raises(UsageError, match="cannot be read: if no archdial works there, remove"):
+        locked(tmp_path, "a search").__enter__()
+
+
 def test_where_the_system_tells_little_a_process_is_still_known_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         here = Process.here()
     monkeypatch.setattr(process, "_seen", lambda pid: (True, 0))
-    assert here.gone is False
+    # It runs, but may be another one by now: who holds a folder gives signs of life.
+    assert here.gone is None
     assert replace(here, pid=ended.pid).gone is True
     assert replace(here, place="another").gone is None
     assert replace(here, pid=0).gone is None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +14,9 @@ import torch
 from torch import nn
 
 from archdial.common import files
+from archdial.common.documents import sealed
 from archdial.common.errors import UsageError
-from archdial.families import storage
+from archdial.families import weights_file
 from archdial.families.storage import load_family, load_member, save_family, save_member
 from archdial.hypernet import make_hypernet
 from archdial.networks.cells.operations import OPERATIONS, register_operation
@@ -157,7 +160,7 @@ def test_a_failed_save_leaves_the_older_files(
         raise Full("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(storage, broken, fail)
+        patch.setattr(weights_file, broken, fail)
         with pytest.raises(Full):
             save(0.01)
     assert contents(target) == before
@@ -165,6 +168,59 @@ def test_a_failed_save_leaves_the_older_files(
     save(0.01)
     assert contents(target).keys() == before.keys()
     assert contents(target)["weights.safetensors"] != before["weights.safetensors"]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+@pytest.mark.parametrize("links", [True, False])
+def test_a_save_that_ends_between_its_two_files_loses_neither_family(
+    toy: Toy, folder: Path, monkeypatch: pytest.MonkeyPatch, broken: bool, links: bool
+) -> None:
+    """Killed there, or stopped by a disk that fails; on file systems with and without links."""
+    before, other = load_family(folder), replace(toy.family, calibration=toy.family.calibration[:8] + 1)
+
+    def unable(path: Path, target: Path) -> None:
+        raise OSError("no links here")
+
+    def save(rename: Callable[[Path, Path], Path]) -> None:
+        def stop(path: Path, target: Path) -> Path:
+            if target.name == "family.json" and broken:
+                raise OSError("disk failed")
+            if target.name == "family.json":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return rename(path, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", stop)
+            if not links:
+                patch.setattr(Path, "hardlink_to", unable)
+            save_family(other, folder)
+
+    if broken:
+        files_before = contents(folder)
+        with pytest.raises(OSError, match="disk failed"):
+            save(Path.replace)
+        assert contents(folder) == files_before
+    else:
+        if not (child := os.fork()):
+            try:
+                save(Path.replace)
+            finally:
+                os.kill(os.getpid(), signal.SIGKILL)
+        os.waitpid(child, 0)
+        assert (folder / "weights.safetensors").read_bytes() != (folder / weights_file.BEFORE).read_bytes()
+    assert load_family(folder).calibration.equal(before.calibration)
+    save_family(other, folder)
+    assert load_family(folder).calibration.equal(other.calibration)
+    assert sorted(contents(folder)) == ["family.json", "weights.safetensors"]
+
+
+def test_weights_that_were_being_replaced_are_those_of_the_file_that_is_there(toy: Toy, folder: Path) -> None:
+    """A process killed after both renames left an older copy: it is not what the next one has to keep."""
+    (folder / weights_file.BEFORE).write_bytes(b"older")
+    with pytest.raises(Full), weights_file._kept(folder / "family.json"):
+        assert (folder / weights_file.BEFORE).read_bytes() == (folder / "weights.safetensors").read_bytes()
+        raise Full
+    load_family(folder)
 
 
 def test_nothing_is_left_where_a_first_save_fails(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,3 +295,13 @@ def test_an_own_operation_must_be_registered_to_load(own: None, toy: Toy, tmp_pa
     del OPERATIONS["own_op"]
     with pytest.raises(UsageError, match="unknown operation 'own_op'"):
         load_family(tmp_path)
+
+
+def test_a_fault_names_its_file_in_the_working_folder_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edited(folder, "family.json", '"column": "latency_ms"', '"column": "x. y"')
+    value = json.loads((folder / "family.json").read_text())
+    del value["sha256"]
+    (folder / "family.json").write_text(json.dumps(sealed(value)))
+    monkeypatch.chdir(folder)
+    with pytest.raises(UsageError, match=r"^family\.json: unknown column"):
+        load_family(".")

@@ -78,7 +78,7 @@ def attempt(kind: Kind, count: int, seed: int, first: int = 0) -> Figures:
 def _read(kind: Kind, file: Any, figures: Figures) -> None:
     before, start = _peak(reset=True), time.perf_counter()
     try:
-        with _limited():
+        with limited():
             read = kind.read(file)
     except (UsageError, RunError) as error:
         figures.refused += 1
@@ -118,7 +118,9 @@ def _where(error: BaseException) -> str:
 
 
 @contextmanager
-def _limited() -> Iterator[None]:
+def limited() -> Iterator[None]:
+    """Raise TooLong after LONGEST_SECONDS."""
+
     def stop(number: int, frame: FrameType | None) -> None:
         raise TooLong
 

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from archdial.common.documents import DEEPEST, parse_json, sealed
 from archdial.common.errors import UsageError
+from archdial.common.progress import NoBar
 from archdial.cost.table.table import CostTable
 from archdial.families.storage import load_built, load_family, save_member
 from archdial.runs.recipe import read_recipe
 from archdial.runs.recipe_file import read_yaml
+from archdial.training.checkpoint import read_checkpoint, write_checkpoint
+from archdial.training.log import METRICS, RunLog
+from archdial.training.step import Place
 from tests.hostile import examples
-from tests.hostile.measuring import LONGEST_MESSAGE, LONGEST_SECONDS, MOST_MIB, _check_message, _peak
+from tests.hostile.measuring import LONGEST_MESSAGE, LONGEST_SECONDS, MOST_MIB, _check_message, _peak, limited
 from tests.hostile.mutations import nested
+from tests.networks.examples import tiny
 
 DATA = "data: digits\nchannels: 1\n"
 BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 25))
@@ -205,6 +214,112 @@ def test_members_of_networks_that_are_too_large(tmp_path: Path, folder: Path, pl
     save_member(load_family(folder).at(0.1), tmp_path / "member")
     renewed(tmp_path / "member", "architecture.json", lambda value: value["network"].update(plan))
     refused(lambda: load_built(tmp_path / "member"), match)
+
+
+@pytest.mark.parametrize(
+    ("plan", "name"),
+    [
+        ({"width": 256}, "resnet56"),
+        ({"width": 2_000}, "resnet18"),
+        ({"input_shape": [1, 4_000, 4_000]}, "resnet20"),
+    ],
+)
+def test_members_on_backbones_that_are_too_large(tmp_path: Path, plan: dict[str, Any], name: str) -> None:
+    """Whatever the member leaves out of it is never made."""
+    save_member(load_family(examples.folders("gates", tmp_path)[0]).at(0.1), tmp_path / "member")
+
+    def swollen(value: dict[str, Any]) -> None:
+        value["network"]["source"].update(plan, name=name)
+        value["network"].update({key: plan[key] for key in plan if key == "input_shape"})
+
+    renewed(tmp_path / "member", "architecture.json", swollen)
+    with small():
+        try:
+            load_built(tmp_path / "member")
+        except UsageError as error:
+            _check_message(str(error))
+
+
+def test_a_member_that_takes_nothing_of_a_large_network(tmp_path: Path) -> None:
+    """By its weights it could be one of it: what it does not use is never made."""
+    network = tiny(in_channels=1, classes=2, cells=1, nodes=1, channels=1_500, operations=("none", "sep_conv_3x3"))
+    one = replace(examples.family(network), archive=())
+    nothing = one.member(network.space.uniform("none"))
+    del network
+    save_member(nothing, tmp_path)
+    expected = nothing.build()(torch.ones(1, 1, 8, 8))
+    del nothing, one
+    with small():
+        module = load_built(tmp_path).module
+    assert module(torch.ones(1, 1, 8, 8)).equal(expected)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        [{"name": f"c{n}", "options": ["keep", "drop"], "kinds": [f"a{n}", f"b{n}"]} for n in range(3_000)],
+        [{"name": "a", "options": [str(n) for n in range(3_000)], "kinds": ["x"] * 3_000}]
+        + [{"name": f"c{n}", "options": ["keep"], "kinds": ["x"]} for n in range(3_000)],
+    ],
+    ids=["kinds", "options"],
+)
+def test_choices_that_swell(tmp_path: Path, choices: list[dict[str, Any]]) -> None:
+    closed = examples.folders("closed", tmp_path)[0]
+    renewed(closed, "family.json", lambda value: value.update(choices=choices))
+    refused(lambda: load_family(closed), "its choices have")
+
+
+def nested_by_reference() -> list[Any]:
+    found: list[Any] = []
+    for _ in range(40):
+        found = [found, found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("value", "match"),
+    [
+        (nested_by_reference(), "more than its bytes"),
+        ([[0] * 10_000] * 10_000, "more than its bytes"),
+        (["x" * 10_000_000] * 1_000, "more than its bytes"),
+        ([torch.zeros(2**20)] * 5_000, "more than its bytes"),
+        (torch.zeros(1).expand(300_000_000), "more than its bytes"),
+        (torch.zeros(10_000).expand(100_000, 10_000), "more than its bytes"),
+        (torch.zeros(3).to_sparse(), "is damaged"),
+        (torch.zeros(3, device="meta"), "is damaged"),
+    ],
+    ids=["lists", "numbers", "texts", "tensors", "expanded", "expanded rows", "sparse", "meta"],
+)
+@pytest.mark.parametrize("claims", [True, False])
+def test_checkpoints_that_swell(tmp_path: Path, value: object, match: str, claims: bool) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"fingerprint": "", "place": [0, 0, 0], "value": value} | ({"sha256": "0"} if claims else {}), path)
+    refused(lambda: read_checkpoint(path, sealed=lambda _: claims), match)
+
+
+def test_checkpoints_that_inflate(tmp_path: Path) -> None:
+    plain, packed = tmp_path / "plain.pt", tmp_path / "checkpoint.pt"
+    torch.save({"fingerprint": "", "place": [0, 0, 0], "value": torch.zeros(2**20)}, plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, bytes(2**29) if name.endswith("data/0") else source.read(name))
+    assert packed.stat().st_size < 2**20
+    refused(lambda: read_checkpoint(packed), "it is too large")
+
+
+def test_weights_that_are_tied_are_none_that_swell(tmp_path: Path) -> None:
+    weight = torch.rand(2**20)
+    value = {"fingerprint": "", "place": [0, 0, 0], "state": {f"{n}.weight": weight for n in range(12)}}
+    assert read_checkpoint(write_checkpoint(tmp_path / "checkpoint.pt", value))["state"]["3.weight"].equal(weight)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a pipe")
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    for name in ("checkpoint.pt", METRICS):
+        os.mkfifo(tmp_path / name)
+    with limited():
+        refused(lambda: read_checkpoint(tmp_path / "checkpoint.pt"), "it is no file")
+        refused(lambda: RunLog(tmp_path, Place(), NoBar()), "metrics.jsonl is no file that a log can be written to")
 
 
 def test_the_longest_message_is_cut() -> None:

@@ -11,6 +11,7 @@ import traceback
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from torch.fx import graph_module
 
 from archdial.data import Normalize
 from archdial.families.family import Family
+from archdial.families.storage import load_family
 from archdial.networks.cells.nas_bench_201 import NasBench201, Plan
 from archdial.networks.cells.network import CellNetwork
 from archdial.networks.cells.operations import OPERATIONS, register_operation
@@ -28,6 +30,7 @@ from archdial.networks.statistics import recalibrate
 from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
 from tests.conftest import Toy
+from tests.hostile import examples
 from tests.networks.examples import drawn, inputs, tiny
 from tests.networks.graph.examples import dropping, gated, is_coarse
 
@@ -293,3 +296,26 @@ def test_own_parameters_and_shared_modules_are_recorded() -> None:
         assert not any("shift" in name for name in module.state_dict())
     finally:
         del OPERATIONS["scaled"]
+
+
+@pytest.mark.parametrize("kind", ["cells", "gates"])
+def test_opening_a_family_sees_nothing_of_what_other_threads_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    folder = examples.folders(kind, tmp_path)[0]
+    layers: list[nn.Module] = []
+    make_own = nn.Module.__init__
+    main = threading.current_thread()
+
+    def others(module: nn.Module, *args: Any, **kwargs: Any) -> None:
+        make_own(module, *args, **kwargs)
+        if threading.current_thread() is main:
+            assert not any(value for name, value in vars(nn.modules.module).items() if name.startswith("_global_"))
+            with ThreadPoolExecutor(1) as pool:
+                layers.append(pool.submit(nn.Linear, 2, 2).result())
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nn.Module, "__init__", others)
+        load_family(folder)
+    assert len(layers) > 20
+    assert all(layer.weight.device.type == "cpu" and bool(layer.weight.any()) for layer in layers)  # type: ignore

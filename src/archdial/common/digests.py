@@ -3,50 +3,76 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
+_OF_A_VALUE = 16
+"""Bytes that a number, a text or a list counts as at least, in what is hashed."""
 
-def digest_of(value: object) -> str:
+
+def digest_of(value: object, most: float = math.inf) -> str:
     """Return the SHA-256 of `value`: texts, numbers, tensors, and lists, tuples and mappings of such.
 
     Tensors count with type, shape and order in memory, as all of these decide what is computed from them.
 
+    Args:
+        most: bytes that may be hashed. In a file that somebody made, lists may hold each other, and tensors repeat what
+            they hold, so that a few bytes never come to an end.
+
     Raises:
         TypeError: there is something else in `value`.
+        ValueError: there is more of it than `most`.
     """
-    found = hashlib.sha256()
-    _add(found, value)
+    found = _Hash(most)
+    found.add(value)
     return found.hexdigest()
 
 
-def _add(found: Any, value: object) -> None:
-    if isinstance(value, Tensor):
-        _add_tensor(found, value)
-    elif isinstance(value, Mapping):
-        found.update(b"m%d:" % len(value))
-        for key, item in value.items():
-            _add(found, key)
-            _add(found, item)
-    elif isinstance(value, list | tuple):
-        found.update(b"l%d:" % len(value))
-        for item in value:
-            _add(found, item)
-    elif isinstance(value, float):
-        found.update(b"f" + struct.pack("<d", value))
-    elif value is None or isinstance(value, bool | int | str):
-        text = f"{type(value).__name__}:{value}".encode("utf-8", "surrogatepass")
-        found.update(b"t%d:" % len(text) + text)
-    else:
-        raise TypeError(f"a {type(value).__name__} has no digest")
+class _Hash:
+    """A digest on its way."""
 
+    def __init__(self, most: float) -> None:
+        self._left = most
+        self._hash = hashlib.sha256()
 
-def _add_tensor(found: Any, value: Tensor) -> None:
-    plain = value.detach().cpu()
-    _add(found, [str(plain.dtype), list(plain.shape), list(plain.stride())])
-    # As bytes: some types of numbers are unknown to numpy.
-    found.update(plain.contiguous().flatten().view(torch.uint8).numpy())
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+    def add(self, value: object) -> None:
+        if isinstance(value, Tensor):
+            self._add_tensor(value)
+        elif isinstance(value, Mapping):
+            self._update(b"m%d:" % len(value))
+            for key, item in value.items():
+                self.add(key)
+                self.add(item)
+        elif isinstance(value, list | tuple):
+            self._update(b"l%d:" % len(value))
+            for item in value:
+                self.add(item)
+        elif isinstance(value, float):
+            self._update(b"f" + struct.pack("<d", value))
+        elif value is None or isinstance(value, bool | int | str):
+            text = f"{type(value).__name__}:{value}".encode("utf-8", "surrogatepass")
+            self._update(b"t%d:" % len(text) + text)
+        else:
+            raise TypeError(f"a {type(value).__name__} has no digest")
+
+    def _add_tensor(self, value: Tensor) -> None:
+        self.add([str(value.dtype), list(value.shape), list(value.stride())])
+        self._take(value.numel() * value.element_size())
+        # As bytes: some types of numbers are unknown to numpy.
+        self._hash.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+
+    def _update(self, data: bytes) -> None:
+        self._take(max(len(data), _OF_A_VALUE))
+        self._hash.update(data)
+
+    def _take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise ValueError("it holds more than its bytes: lists or tensors that repeat themselves")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from archdial.common.held import check_held
 from archdial.common.leftovers import clear_leftovers, temporary_for
 
 _OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
@@ -23,6 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Two of these nested replace both files or neither, but for a crash between the two renames.
 
     Raises:
+        RunError: another process has taken over the folder.
         OSError: with the name of `path`, also where a library that wrote has made another error of it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,6 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
             with _unhidden(lambda: [temporary]):
                 yield temporary
             _settle(temporary, mode)
+            check_held(path)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -50,13 +53,14 @@ def replacing_all(paths: Sequence[Path]) -> Iterator[Path]:
 
     Raises:
         FileNotFoundError: one of them was not written.
-        OSError: as from `replacing`.
+        RunError, OSError: as from `replacing`.
     """
     with beside(paths[0], paths[0].parent) as temporary:
         mode = _usual_mode(temporary)
         yield temporary
         for path in paths:
             _settle(temporary / path.name, mode)
+        check_held(paths[0])
         for path in reversed(paths):
             (temporary / path.name).replace(path)
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from archdial.common.errors import RunError
-from archdial.common.lock_file import BEAT, NAME, Holder, create, give_back, read, remove, taken
+from archdial.common.held import checks
+from archdial.common.lock_file import BEAT, NAME, Holder, clear_claims, create, give_back, read, remove, taken
 from archdial.common.process import Process
 
 # Not filelock: with it a lock of another host gives way only to who has watched it for as long as makes it stale, and a
@@ -32,8 +33,10 @@ class _Lock:
     depth: int = 1
     lost: bool = False
     over: threading.Event = field(default_factory=threading.Event)
+    signing: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self) -> None:
+        checks[self.folder] = self.check
         self.beating = threading.Thread(target=self._beat, name="archdial-lock", daemon=True)
         self.beating.start()
 
@@ -41,24 +44,38 @@ class _Lock:
         while not self.lost and not self.over.wait(BEAT):
             # A server that does not answer now may do so the next time.
             with suppress(OSError):
-                self._sign()
+                if self._sign() and self.thread == threading.main_thread().ident:
+                    interrupt_main()
 
-    def _sign(self) -> None:
+    def _sign(self) -> bool:
+        """Give a sign of life; return whether it is learnt here that another took this process for gone meanwhile."""
         path = self.folder / NAME
-        seen = read(path)
-        if seen is None:
-            create(path, self.holder)
-        elif seen.token == self.holder.token:
-            os.utime(path)
-        else:
-            # This process stood still for so long that another took it for gone.
+        with self.signing:
+            seen = read(path)
+            if seen is None and not create(path, self.holder):
+                seen = read(path)
+            if seen is None or self.lost:
+                return False
+            if seen.token == self.holder.token:
+                os.utime(path)
+                return False
             self.lost = True
-            if self.thread == threading.main_thread().ident:
-                interrupt_main()
+            return True
+
+    def check(self) -> None:
+        """Raise RunError if the folder is another's by now; a fork of this process holds nothing and is let be."""
+        if self.holder.process != Process.here():
+            return
+        # A server that does not answer will not take what is written either.
+        with suppress(OSError):
+            self._sign()
+        if self.lost:
+            raise _lost(self.folder)
 
     def end(self) -> None:
         self.over.set()
         self.beating.join()
+        checks.pop(self.folder, None)
         with suppress(OSError):
             give_back(self.folder / NAME, self.holder.token)
         _unmake(self.made)
@@ -122,6 +139,7 @@ def _acquire(folder: Path, holder: Holder) -> None:
         # Whoever held it last may remove the folder in between, if it stayed empty.
         with suppress(FileNotFoundError):
             if create(path, holder):
+                clear_claims(path)
                 return
             seen = read(path)
             if seen is not None and (seen.stale or _forgotten(seen.holder)):

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import socket
+import stat
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -102,15 +104,30 @@ def create(path: Path, holder: Holder) -> bool:
 def read(path: Path) -> Seen | None:
     """Return what is at `path`; None if there is nothing."""
     try:
-        with path.open("rb") as stream:
-            content, state = stream.read(_MOST), os.fstat(stream.fileno())
+        state = path.stat()
+        # Opening a pipe would wait for whoever fills it.
+        content = _beginning(path) if stat.S_ISREG(state.st_mode) else b""
     except FileNotFoundError:
         return None
     except PermissionError:
-        content, state = b"", path.stat()
+        content = b""
     holder = Holder.read(content)
     own = hashlib.sha256(content + str(state.st_ino).encode()).hexdigest()[:32]
     return Seen(path, holder, own if holder is None else holder.token, state.st_mtime)
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(_MOST)
+
+
+def clear_claims(path: Path) -> None:
+    """Remove claims on the lock at `path` whose processes were killed before they could; never fail."""
+    with suppress(OSError):
+        for claim in path.parent.glob(f"{path.name}.*"):
+            seen = read(claim)
+            if seen is not None and seen.stale:
+                remove(claim, seen.token)
 
 
 def remove(path: Path, token: str) -> None:

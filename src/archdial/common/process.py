@@ -46,7 +46,10 @@ class Process:
         except PermissionError:
             pass
         running, start = _seen(self.pid)
-        return not running or (0 < self.start != start > 0)
+        if running and (self.start == 0 or start == 0):
+            # Another process may have got the number since.
+            return None
+        return not running or self.start != start
 
 
 def _seen(pid: int) -> tuple[bool, int]:

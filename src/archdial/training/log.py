@@ -12,6 +12,7 @@ from typing import Self
 from archdial.common.documents import parse_json
 from archdial.common.errors import UsageError
 from archdial.common.files import naming, write_text
+from archdial.common.held import check_held
 from archdial.common.progress import Bar, NoBar
 from archdial.training.board import Board
 from archdial.training.step import Figures, Place
@@ -22,14 +23,19 @@ _TENSORBOARD = find_spec("tensorboard") is not None
 
 
 class RunLog:
-    """Writes to the folder of a run, if there is one, and to the bar."""
+    """Writes to the folder of a run, if there is one, and to the bar.
+
+    Raises:
+        UsageError: something in the folder has the name of the log, and is no file.
+    """
 
     def __init__(self, folder: Path | None, place: Place, bar: Bar | NoBar) -> None:
         self.folder, self.bar = folder, bar
         self._board: Board | None = None
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            _forget_after(folder / METRICS, place)
+            if (path := folder / METRICS).exists():
+                _forget_after(path, place)
 
     def __enter__(self) -> Self:
         return self
@@ -39,7 +45,11 @@ class RunLog:
             self._board.close()
 
     def epoch(self, phase: str, place: Place, step: int, figures: Figures, seconds: float) -> None:
-        """Note the means of an epoch that is over."""
+        """Note the means of an epoch that is over.
+
+        Raises:
+            RunError: another process has taken over the folder.
+        """
         if self.folder is None:
             return
         line = {
@@ -49,6 +59,7 @@ class RunLog:
             "seconds": round(seconds, 3),
         }
         path = self.folder / METRICS
+        check_held(path)
         with naming(path), path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({**line, **figures}) + "\n")
         # Made when first used: importing what it needs takes a moment.
@@ -59,8 +70,8 @@ class RunLog:
 
 def _forget_after(path: Path, place: Place) -> None:
     """Drop the lines of epochs that a resumed run will repeat, and those that are none: a log decides nothing."""
-    if not path.exists():
-        return
+    if not path.is_file():
+        raise UsageError(f"{path} is no file that a log can be written to: remove it")
     kept = [
         line for line in path.read_bytes().splitlines() if (_place(line) or (math.inf,)) < (place.phase, place.epoch)
     ]

@@ -1,0 +1,22 @@
+"""Folders that this process holds: asked before each write, as another one may have taken such a folder over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+checks: dict[Path, Callable[[], None]] = {}
+"""By resolved folder what raises RunError once the folder is another's."""
+
+
+def check_held(path: Path) -> None:
+    """Raise RunError if `path` is in a folder that this process has held and lost.
+
+    To be called right before what changes the folder: whoever stood still in between learns of it here first.
+    """
+    if not checks:
+        return
+    place = path.resolve()
+    for folder in (place, *place.parents):
+        if check := checks.get(folder):
+            check()
