@@ -10,7 +10,7 @@ import typer
 from archdial.cli.app import app
 from archdial.cli.options import Json, Model, RunArgument, Seed, Trust
 from archdial.cli.results import check_results
-from archdial.cli.search import show_family
+from archdial.cli.search import published_rows, show_family
 
 
 @app.command(epilog="Example: archdial add-device runs/digits pi4 pi4.json")
@@ -43,6 +43,8 @@ def add_device(
         family = open_family(run, model, trust=trust, figures=True)
         costs = CostTable.load(table, family.space)
         added = redialling.add_device(family, name, costs, retrain=retrain, renew=renew, seed=seed or 0)
+        # What cannot be shown afterwards is told before anything is written.
+        published_rows(added)
         # Who asks for no device goes on to be answered for the one of before.
         save_family(added.on(family.device or redialling.FIRST), run)
     devices = ", ".join(added.device_names)

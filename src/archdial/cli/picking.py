@@ -106,7 +106,8 @@ def new_folder(folder: Path | None, what: str, *, resume: bool = False) -> Itera
 def _check_new(folder: Path, resume: bool) -> None:
     from archdial.common.leftovers import clear_leftovers
     from archdial.common.lock_file import empty
-    from archdial.families.storage import ARCHITECTURE, WEIGHTS
+    from archdial.families.storage import ARCHITECTURE
+    from archdial.families.weights_file import WEIGHTS
     from archdial.runs.folder import check_writable
 
     check_writable(folder)

@@ -121,7 +121,7 @@ def show_family(family: Family, folder: Path, title: str, following: str, as_jso
         "members": members,
     }
     people: list[Any] = [members_table(members, title)]
-    if rows := _published(family):
+    if rows := published_rows(family):
         value["published"] = rows
         people.append(published_table(rows))
     if areas := family.info.get("config", {}).get("published_areas"):
@@ -131,7 +131,12 @@ def show_family(family: Family, folder: Path, title: str, following: str, as_jso
     show(value, *people, following, as_json=as_json)
 
 
-def _published(family: Family) -> list[dict[str, Any]]:
+def published_rows(family: Family) -> list[dict[str, Any]]:
+    """Return what the recipe of `family` says that a paper had, each row beside what the family has there.
+
+    Raises:
+        UsageError: it says something that cannot be.
+    """
     from archdial.common.validation import conforming
     from archdial.comparing.published import Published, beside
 

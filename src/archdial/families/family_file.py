@@ -76,11 +76,16 @@ class DevicesFile:
 
 @dataclass(frozen=True)
 class ChoiceFile:
-    """One choice of the space."""
+    """One choice of the space.
+
+    Attributes:
+        runs: of a gate, sets of gates by number: where all of one set are kept, something of this gate runs.
+    """
 
     name: Name
     options: Names
     kinds: Names
+    runs: Annotated[tuple[Options, ...], Field(fail_fast=True)] | None = None
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -92,10 +97,17 @@ class HypernetFile(TypedDict):
 
 
 @with_config(ConfigDict(extra="allow"))
+class ConfigFile(TypedDict, total=False):
+    """The recipe of a family; what shows it reads more of it."""
+
+    published_areas: dict[Name, Share]
+
+
+@with_config(ConfigDict(extra="allow"))
 class InfoFile(TypedDict, total=False):
     """How a family came about; other keys are left alone."""
 
-    config: dict[str, Any]
+    config: ConfigFile
     seed: Seed | None
     data: Text
     images: dict[str, Any]

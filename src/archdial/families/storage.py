@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from archdial.common.documents import check_seal, digest, is_version, read_bytes, read_json, sealed
-from archdial.common.errors import UsageError, cut, short
-from archdial.common.files import json_text, replacing
+from archdial.common.documents import check_seal, digest, is_version, read_json
+from archdial.common.errors import UsageError, short
 from archdial.common.validation import validated
 from archdial.cost.table.table import CostTable
 from archdial.data import Normalize
@@ -22,29 +19,33 @@ from archdial.families.family import Family
 from archdial.families.family_file import FORMAT, MEMBER_FORMAT, VERSION, FamilyFile, MemberFile
 from archdial.families.hardware import Answering, Devices
 from archdial.families.member import Member
+from archdial.families.stored_choices import check_choices, choices_json
 from archdial.families.stored_network import (
     check_calibration,
     check_channels,
     check_names,
+    check_plan,
     check_together,
     load_state,
+    open_member,
     open_network,
     recall,
-    space_of,
 )
+from archdial.families.weights_file import WEIGHTS, read_tensors, write_pair
 from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import AccuracyPredictor
-from archdial.space import Architecture
+from archdial.space import Architecture, Space
 
-FAMILY, ARCHITECTURE, WEIGHTS = "family.json", "architecture.json", "weights.safetensors"
+M = TypeVar("M", bound=nn.Module)
+FAMILY, ARCHITECTURE = "family.json", "architecture.json"
 
 
 def save_family(family: Family, folder: Path) -> Path:
     """Write `family` to `folder`; return the path of family.json, which is put there last and makes it whole."""
-    return _write(folder / FAMILY, family_json(family), _tensors(family))
+    return write_pair(folder / FAMILY, family_json(family), _tensors(family))
 
 
 def family_json(family: Family) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def family_json(family: Family) -> dict[str, Any]:
         "version": VERSION,
         "network": family.network.to_json(),
         "space": family.space.fingerprint,
-        "choices": family.space.to_json(),
+        "choices": choices_json(family.network),
         "hypernet": {"features": family.shared_hypernet.features, **family.shared_hypernet.to_json()},
         "dial": family.dial.to_json(),
         "column": family.column,
@@ -87,7 +88,7 @@ def load_family(folder: str | Path, model: nn.Module | None = None, *, trust: bo
     value = _checked(read_json(path, "family"), path, FORMAT, "restore a copy, or search again")
     try:
         file = validated(FamilyFile, value)
-        tensors = _read_tensors(folder / WEIGHTS, file.weights_sha256)
+        tensors = read_tensors(folder / WEIGHTS, file.weights_sha256)
         return _family(file, tensors, model, trust)
     except UsageError as error:
         raise _of(path, error) from None
@@ -96,14 +97,17 @@ def load_family(folder: str | Path, model: nn.Module | None = None, *, trust: bo
 def _family(file: FamilyFile, tensors: dict[str, Tensor], model: nn.Module | None, trust: bool) -> Family:
     check_names(tensors)
     check_calibration(tensors.get("calibration"), file)
-    network = open_network(file.network, _under("network", tensors), model, trust, choices=file.choices)
+    network = open_network(file.network, _under("network", tensors), model, trust, file.choices)
     if network.space.fingerprint != file.space:
         raise UsageError(f"the network has other choices than the family (space {file.space}): name its own model")
-    if file.choices is not None and space_of(file.choices) != network.space:
-        raise UsageError("its choices are not those of its network: restore a copy of the whole folder")
+    if file.choices is not None:
+        check_choices(network, file.choices)
     settings = {name: setting for name, setting in file.hypernet.items() if name not in ("kind", "features")}
-    hypernet = make_hypernet(file.hypernet["kind"], network.space, file.hypernet["features"], **settings)
-    predictor = AccuracyPredictor(network.space)
+    kind, features = file.hypernet["kind"], file.hypernet["features"]
+    hypernet = _checked_first(
+        lambda space: make_hypernet(kind, space, features, **settings), network.space, _under("hypernet", tensors)
+    )
+    predictor = _checked_first(AccuracyPredictor, network.space, _under("predictor", tensors))
     for name, module in (("network", network), ("hypernet", hypernet), ("predictor", predictor)):
         load_state(module, _under(name, tensors), name)
     if any(value != hypernet.settings().get(name) for name, value in settings.items() if value is not None):
@@ -130,6 +134,13 @@ def _family(file: FamilyFile, tensors: dict[str, Tensor], model: nn.Module | Non
     return family
 
 
+def _checked_first(make: Callable[[Space], M], space: Space, tensors: Mapping[str, Tensor]) -> M:
+    """Return what `make` makes over `space`, if `tensors` are of it; where they are not, no memory was taken."""
+    # For a space of its own: one keeps the tensors that it was asked for, and there they have no values.
+    check_plan(lambda: make(Space(space.choices)), tensors)
+    return make(space)
+
+
 def _answering(file: FamilyFile, hypernet: Hypernetwork) -> Answering:
     """Return table, dial and hypernetwork of the hardware that the family answers for, and all of it if several."""
     if file.devices is not None:
@@ -144,16 +155,6 @@ def _answering(file: FamilyFile, hypernet: Hypernetwork) -> Answering:
         raise UsageError(f"it answers for {file.device!r}, and has no devices: restore a copy")
     table = CostTable.from_json(file.table, "its cost table")
     return Answering(table, make_dial(file.dial), hypernet)
-
-
-def _write(path: Path, value: dict[str, Any], tensors: dict[str, Tensor]) -> Path:
-    """Write `value` to `path` and `tensors` beside it; where either fails, both files stay what they were."""
-    data = save(tensors)
-    whole = sealed({**value, "weights_sha256": hashlib.sha256(data).hexdigest()})
-    with replacing(path) as text, replacing(path.parent / WEIGHTS) as weights:
-        weights.write_bytes(data)
-        text.write_text(json_text(whole), encoding="utf-8")
-    return path
 
 
 def _tensors(family: Family) -> dict[str, Tensor]:
@@ -190,21 +191,9 @@ def _checked(value: dict[str, Any], path: Path, expected: str, fix: str) -> dict
 
 
 def _of(path: Path, error: UsageError) -> UsageError:
-    """Return `error` with the file that it is about, if it names no file itself."""
-    return error if str(path.parent) in str(error) else UsageError(f"{path}: {error}")
-
-
-def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise UsageError(f"no weights at {path}: copy the whole folder of the run")
-    data = read_bytes(path, "weights", largest=2**40)
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise UsageError(f"{path} is not the file that was written with its family: restore a copy of the whole folder")
-    try:
-        tensors: dict[str, Tensor] = load(data)
-    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
-        raise UsageError(f"{path} is damaged ({cut(str(error), 200)}): restore a copy") from None
-    return tensors
+    """Return `error` with the file that it is about, if it names no file of the folder itself."""
+    named = any(str(path.parent / name) in str(error) for name in (path.name, WEIGHTS))
+    return error if named else UsageError(f"{path}: {error}")
 
 
 def save_member(member: Member, folder: Path, module: nn.Module | None = None) -> Path:
@@ -223,7 +212,7 @@ def save_member(member: Member, folder: Path, module: nn.Module | None = None) -
         "classes": list(built.classes),
         "member": built.figures,
     }
-    return _write(folder / ARCHITECTURE, value, state)
+    return write_pair(folder / ARCHITECTURE, value, state)
 
 
 def load_built(folder: str | Path, model: nn.Module | None = None, *, trust: bool = False) -> BuiltMember:
@@ -236,18 +225,15 @@ def load_built(folder: str | Path, model: nn.Module | None = None, *, trust: boo
     value = _checked(read_json(path, "member"), path, MEMBER_FORMAT, "restore a copy, or pick again")
     try:
         file = validated(MemberFile, value)
-        tensors = _read_tensors(Path(folder) / WEIGHTS, file.weights_sha256)
-        taken = file.member["architecture"]
-        network = open_network(file.network, tensors, model, trust, taken=taken)
-        module = network.build(network.space.parse(taken))
-        load_state(module, tensors, "member")
+        tensors = read_tensors(Path(folder) / WEIGHTS, file.weights_sha256)
+        module, shape = open_member(file.network, tensors, model, trust, file.member["architecture"])
         normalize = Normalize(file.normalize.mean, file.normalize.std)
-        check_channels(network.input_shape, normalize, file.classes, module)
+        check_channels(shape, normalize, file.classes, module)
     except UsageError as error:
         raise _of(path, error) from None
     return BuiltMember(
         module=module.eval(),
-        input_shape=network.input_shape,
+        input_shape=shape,
         normalize=normalize,
         classes=tuple(file.classes),
         figures=value["member"],

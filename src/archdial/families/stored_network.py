@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.overrides import TorchFunctionMode
 
 from archdial.common.errors import UsageError, cut, first_line, unknown
 from archdial.common.validation import conforming, validated
 from archdial.data import Normalize
 from archdial.families.family import Family
-from archdial.families.family_file import ChoiceFile, FamilyFile, GatesFile
+from archdial.families.family_file import ChoiceFile, FamilyFile, GatesFile, SourceFile
+from archdial.families.stored_choices import runs_of, space_of
 from archdial.networks.cells.edges import EdgeNetwork
 from archdial.networks.cells.nas_bench_201 import NasBench201
 from archdial.networks.cells.network import CellNetwork
@@ -26,7 +24,6 @@ from archdial.networks.graph.closed import ClosedNetwork
 from archdial.networks.graph.source import is_code, make_model
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import Supernet
-from archdial.space import Choice, Space
 
 FROM_SCRATCH: dict[str, type[EdgeNetwork]] = {kind.kind: kind for kind in (CellNetwork, NasBench201)}
 _BODY = "body."
@@ -38,62 +35,101 @@ def open_network(
     tensors: Mapping[str, Tensor],
     model: nn.Module | None,
     trust: bool,
-    *,
-    choices: Sequence[ChoiceFile] | None = None,
-    taken: Mapping[str, str] | None = None,
+    choices: Sequence[ChoiceFile] | None,
 ) -> Supernet:
-    """Return the network that a file describes by `value`, with new weights.
+    """Return the network of a family, which its file describes by `value`, with new weights.
 
     Args:
         tensors: the weights that will be put into it, by which a plan that is too large is told before it is made.
         model: that the gates are put on, if the caller has it.
         trust: call the code that the file names.
-        choices: of a family; they make a network that stays closed, where its code is not called.
-        taken: of a member the option at each choice; `tensors` are then what it uses, under the names of the model.
+        choices: of the family; they make a network that stays closed, where its code is not called.
 
     Raises:
         UsageError: the kind is unknown, the plan cannot be or does not fit `tensors`, or it is closed without choices.
     """
-    kind = str(value.get("kind"))
-    if kind in FROM_SCRATCH:
-        if model is not None:
-            raise UsageError("this is a family of cells, which needs no model: leave out the model")
-        made = FROM_SCRATCH[kind]
-        if taken is not None:
-            _check_member(made, value, tensors, taken)
-        _check_plan(lambda: made.from_json(value), tensors, "", taken is not None)
-        return made.from_json(value)
-    if kind != GatedNetwork.kind:
-        raise unknown("network", kind, [*FROM_SCRATCH, GatedNetwork.kind])
-    return _open_gates(validated(GatesFile, value, "network"), value, tensors, model, trust, choices, taken is not None)
+    if plan := _from_scratch(value, model):
+        check_plan(lambda: plan.from_json(value), tensors)
+        return plan.from_json(value)
+    file = validated(GatesFile, value, "network")
+    if model is None and (why := _missing(file.source, trust)):
+        if choices is None:
+            raise UsageError(why)
+        return ClosedNetwork(value, space_of(choices), why, runs_of(choices))
+    if model is None and file.source is not None and not is_code(file.source.name):
+        name, width, shape, classes = file.source.name, file.source.width, file.source.input_shape, file.source.classes
+        check_plan(lambda: make_model(name, width, shape, classes), tensors, _BODY)
+    return _gated(file, value, model, trust)
 
 
-def _open_gates(
-    file: GatesFile,
+def open_member(
     value: Mapping[str, Any],
     tensors: Mapping[str, Tensor],
     model: nn.Module | None,
     trust: bool,
-    choices: Sequence[ChoiceFile] | None,
-    built: bool,
-) -> Supernet:
-    source = file.source
-    if model is None and (source is None or (is_code(source.name) and not trust)):
-        why = _unnamed() if source is None else _untrusted(source.name)
-        if choices is None:
-            raise UsageError(why)
-        return ClosedNetwork(value, space_of(choices), why)
-    if model is None and source is not None and not is_code(source.name):
-        name, width, shape, classes = source.name, source.width, source.input_shape, source.classes
-        _check_plan(lambda: make_model(name, width, shape, classes), tensors, "" if built else _BODY, built)
+    taken: Mapping[str, str],
+) -> tuple[nn.Module, tuple[int, ...]]:
+    """Return a member with the weights `tensors`, and the shape of its inputs.
+
+    Of a network that archdial can make, only what the member uses is ever made; all of it could be of any size.
+
+    Args:
+        value: by which a file describes the network; `model` and `trust` are as for `open_network`.
+        taken: the option at each choice.
+
+    Raises:
+        UsageError: the kind is unknown, the plan cannot be or does not fit `tensors`, or its code is not to be called.
+    """
+    if plan := _from_scratch(value, model):
+        _check_cells(plan, value, tensors, taken)
+        return _made_alone(lambda: plan.from_json(value), tensors, taken)
+    file = validated(GatesFile, value, "network")
+    if model is None and (why := _missing(file.source, trust)):
+        raise UsageError(why)
+    if model is None and file.source is not None and not is_code(file.source.name):
+        return _made_alone(lambda: _gated(file, value, None, trust), tensors, taken)
+    network = _gated(file, value, model, trust)
+    module = network.build(network.space.parse(taken))
+    load_state(module, tensors, "member")
+    return module, network.input_shape
+
+
+def _made_alone(
+    make: Callable[[], Supernet], tensors: Mapping[str, Tensor], taken: Mapping[str, str]
+) -> tuple[nn.Module, tuple[int, ...]]:
+    """Return the member, cut from a network without memory."""
+    with torch.device("meta"), _Unfilled():
+        network = make()
+    module = network.build(network.space.parse(taken))
+    _check_fit(module.state_dict(), tensors)
+    module = module.to_empty(device="cpu")
+    load_state(module, tensors, "member")
+    return module, network.input_shape
+
+
+def _from_scratch(value: Mapping[str, Any], model: nn.Module | None) -> type[EdgeNetwork] | None:
+    """Return the kind of cells that a file names; None where it names gates."""
+    kind = str(value.get("kind"))
+    if kind == GatedNetwork.kind:
+        return None
+    if kind not in FROM_SCRATCH:
+        raise unknown("network", kind, [*FROM_SCRATCH, GatedNetwork.kind])
+    if model is not None:
+        raise UsageError("this is a family of cells, which needs no model: leave out the model")
+    return FROM_SCRATCH[kind]
+
+
+def _missing(source: SourceFile | None, trust: bool) -> str | None:
+    """Return why gates cannot be put on anything where no model was handed over; None if they can."""
+    if source is None:
+        return _unnamed()
+    return _untrusted(source.name) if is_code(source.name) and not trust else None
+
+
+def _gated(file: GatesFile, value: Mapping[str, Any], model: nn.Module | None, trust: bool) -> GatedNetwork:
     # Of the source what the validator knows: other keys would be arguments of `make_model`.
-    known = None if source is None else {**asdict(source), "input_shape": list(source.input_shape)}
+    known = None if file.source is None else {**asdict(file.source), "input_shape": list(file.source.input_shape)}
     return GatedNetwork.from_json({**value, "source": known}, model, trust=trust)
-
-
-def space_of(choices: Sequence[ChoiceFile]) -> Space:
-    """Return the space that a file spells out."""
-    return Space(tuple(Choice(one.name, one.options, one.kinds) for one in choices))
 
 
 def _unnamed() -> str:
@@ -110,23 +146,26 @@ def _untrusted(name: str) -> str:
     )
 
 
-def _check_plan(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], prefix: str, built: bool) -> None:
+def check_plan(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], prefix: str = "") -> None:
     """Refuse a plan whose tensors are not those of the file, before memory is taken for them, or much time."""
-    with torch.device("meta"), _Unfilled(), _at_most(None if built else len(tensors)):
-        planned = {prefix + name: tensor.shape for name, tensor in make().state_dict().items()}
+    with torch.device("meta"), _Unfilled(len(tensors)):
+        _check_fit({prefix + name: tensor for name, tensor in make().state_dict().items()}, tensors)
+
+
+def _check_fit(planned: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         if name not in planned:
             raise UsageError(
                 f"the weights have {cut(name)}, and the network has not: restore a copy of the whole folder"
             )
-        if tensor.shape != planned[name]:
-            shapes = f"{tuple(tensor.shape)}, and the network asks for {tuple(planned[name])}"
+        if tensor.shape != planned[name].shape:
+            shapes = f"{tuple(tensor.shape)}, and the network asks for {tuple(planned[name].shape)}"
             raise UsageError(f"the weights have {cut(name)} of shape {shapes}: restore a copy of the whole folder")
-    if not built and (missing := next((name for name in planned if name not in tensors), None)):
+    if missing := next((name for name in planned if name not in tensors), None):
         raise UsageError(f"the weights lack {missing}: restore a copy of the whole folder")
 
 
-def _check_member(
+def _check_cells(
     made: type[EdgeNetwork], value: Mapping[str, Any], tensors: Mapping[str, Tensor], taken: Mapping[str, str]
 ) -> None:
     """Refuse the plan of a member that has other choices, or fewer weights than cells, before it is made."""
@@ -137,36 +176,32 @@ def _check_member(
 
 
 class _Unfilled(TorchFunctionMode):
-    """Leaves new parameters as they are: filling takes most of the time even where there is no memory to fill."""
+    """Leaves new parameters as they are: filling takes most of the time even where there is no memory to fill.
+
+    Args:
+        weights: in the file. A network that makes far more tensors, for whatever, is stopped on its way. It is counted
+            here, in this thread alone, as a hook of torch would see what others make too.
+    """
+
+    def __init__(self, weights: int | None = None) -> None:
+        super().__init__()
+        self._weights = weights
+        self._made = 0
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         if getattr(function, "__module__", "") == "torch.nn.init":
             return (kwargs or {}).get("tensor", args[0] if args else None)
+        self._made += function in _MAKING
+        if self._weights is not None and self._made > 2 * self._weights + _PASSING:
+            raise UsageError(f"the weights are {self._weights:,}, and the network asks for more: restore a copy")
         return function(*args, **(kwargs or {}))
 
 
-@contextmanager
-def _at_most(count: int | None) -> Iterator[None]:
-    """Stop making a network as soon as it has more than `count` parameters, if that is given."""
-    if count is None:
-        yield
-        return
-    left, here = count, threading.get_ident()
-
-    def taken(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
-        nonlocal left
-        if threading.get_ident() == here and parameter is not None:
-            left -= 1
-            if left < 0:
-                raise UsageError(f"the weights are {count:,}, and the network asks for more: restore a copy")
-
-    handle = register_module_parameter_registration_hook(taken)
-    try:
-        yield
-    finally:
-        handle.remove()
+_MAKING = frozenset((torch.empty, torch.zeros, torch.ones, torch.full, torch.tensor, torch.rand, torch.randn))
+_PASSING = 100
+"""Tensors that making a network may take and not keep; and once more as many as it keeps."""
 
 
 def load_state(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:

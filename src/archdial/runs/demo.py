@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from archdial.common.leftovers import clear_leftovers
-from archdial.families.storage import ARCHITECTURE, WEIGHTS
+from archdial.families.storage import ARCHITECTURE
+from archdial.families.weights_file import WEIGHTS
 from archdial.runs.folder import CONFIG, MEMBER, NAMES, read_run
 
 

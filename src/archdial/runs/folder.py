@@ -13,7 +13,8 @@ from archdial.common.errors import UsageError
 from archdial.common.limits import Count, Seed, Text
 from archdial.common.validation import validated
 from archdial.common.versions import versions
-from archdial.families.storage import FAMILY, WEIGHTS
+from archdial.families.storage import FAMILY
+from archdial.families.weights_file import WEIGHTS
 from archdial.runs.recipe import Recipe, recipe_from_json
 from archdial.searching.checkpoint import NAME as CHECKPOINT
 from archdial.training.log import METRICS

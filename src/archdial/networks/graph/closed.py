@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 from torch import Tensor, nn
 
 from archdial.common.errors import UsageError
-from archdial.networks.graph.choices.gates import KEEP
+from archdial.networks.graph.choices.gates import KEEP, OPTIONS
+from archdial.networks.graph.need import Condition, running
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import TermPlan
 from archdial.space import Architecture, Space
@@ -21,17 +22,30 @@ class ClosedNetwork(Pretrained):
 
     Attributes:
         why: the sentence that says what is missing, and how to name it.
+        conditions: when any operation of each choice runs; None where an older archdial did not write it down.
+
+    Raises:
+        UsageError: the choices are not those of gates.
     """
 
-    def __init__(self, plan: Mapping[str, Any], space: Space, why: str) -> None:
+    def __init__(
+        self, plan: Mapping[str, Any], space: Space, why: str, conditions: tuple[Condition, ...] | None
+    ) -> None:
         super().__init__()
-        self.space, self.why, self._plan = space, why, dict(plan)
+        if any(choice.options != OPTIONS for choice in space.choices):
+            raise UsageError("its choices are not those of its network: restore a copy of the whole folder")
+        self.space, self.why, self.conditions, self._plan = space, why, conditions, dict(plan)
         self._tensors: dict[str, Tensor] = {}
         self._original: dict[str, Tensor] = {}
 
     def refuse(self) -> NoReturn:
         """Raise UsageError: the network is asked to run."""
         raise UsageError(self.why)
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """Return `architecture` with all that is kept in vain dropped, as far as that is known."""
+        self.space.check(architecture)
+        return architecture if self.conditions is None else running(self.conditions, architecture)
 
     @property
     def whole(self) -> Architecture:

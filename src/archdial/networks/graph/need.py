@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from torch import fx
 
 from archdial.networks.graph.choices.droppable import Operation
+from archdial.networks.graph.choices.gates import DROP, KEEP, OPTIONS
 from archdial.networks.graph.grain import GRAIN, asked_by
+from archdial.space import Architecture
 
 Condition = frozenset[frozenset[int]]
 """Any of some conjunctions of kept choices, by number. Without any it never holds, with an empty one it always does."""
@@ -35,6 +37,16 @@ def holds(condition: Condition, kept: Iterable[int]) -> bool:
     """Tell whether `condition` holds where the choices `kept` are kept and all others dropped."""
     there = set(kept)
     return any(term <= there for term in condition)
+
+
+def running(conditions: Sequence[Condition], architecture: Architecture) -> Architecture:
+    """Return `architecture` with all that is kept in vain dropped: what stands in a dropped branch.
+
+    Args:
+        conditions: of each choice, when any of its operations runs.
+    """
+    kept = [row for row, option in enumerate(architecture.options) if OPTIONS[option] == KEEP]
+    return Architecture(tuple(OPTIONS.index(KEEP if holds(one, kept) else DROP) for one in conditions))
 
 
 def needs(graph: fx.Graph, choice_of: Mapping[fx.Node, tuple[Operation, int]]) -> dict[fx.Node, Needs]:

@@ -19,7 +19,7 @@ from archdial.networks.graph.choices.gates import DROP, KEEP, OPTIONS, Gate, cho
 from archdial.networks.graph.choices.listing import listed
 from archdial.networks.graph.choices.mixing import gate
 from archdial.networks.graph.grain import mark
-from archdial.networks.graph.need import holds, leave_whole, needs, runs
+from archdial.networks.graph.need import Condition, either, holds, leave_whole, needs, running, runs
 from archdial.networks.graph.source import make_model
 from archdial.networks.graph.steps import Step, Uses, behind
 from archdial.networks.graph.surgery import plain, without
@@ -155,9 +155,15 @@ class GatedNetwork(Pretrained):
     def canonical(self, architecture: Architecture) -> Architecture:
         """Return `architecture` with all that is kept in vain dropped: what stands in a dropped branch."""
         self.space.check(architecture)
-        kept = [row for row, option in enumerate(architecture.options) if OPTIONS[option] == KEEP]
-        runs = {row for node, (_, row) in self._choice_of.items() if holds(self._conditions[node], kept)}
-        return Architecture(tuple(OPTIONS.index(KEEP if row in runs else DROP) for row in range(len(self.gates))))
+        return running(self.conditions, architecture)
+
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """When any operation of each choice runs."""
+        own: list[list[Condition]] = [[] for _ in self.gates]
+        for node, (_, row) in self._choice_of.items():
+            own[row].append(self._conditions[node])
+        return tuple(map(either, own))
 
     @property
     def whole(self) -> Architecture:

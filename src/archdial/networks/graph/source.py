@@ -86,15 +86,23 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
             "name the weights of this model"
         )
     for name, tensor in own.items():
-        if tensor.shape != state[name].shape:
-            shapes = f"{tuple(state[name].shape)}, expected {tuple(tensor.shape)}"
-            raise UsageError(f"weights {path}: {name} has shape {shapes}: name the weights of this model")
-        if tensor.is_floating_point() and not state[name].isfinite().all():
-            raise UsageError(
-                f"weights {path}: {name} holds NaN or infinity: train the network again, or restore a copy"
-            )
+        if fault := _fault(state[name], tensor):
+            raise UsageError(f"weights {path}: {name} {fault}")
     model.load_state_dict(state)
     return model
+
+
+def _fault(found: Tensor, own: Tensor) -> str:
+    """Return what is wrong with `found` as a value of `own`, and what to do; nothing where it fits."""
+    if found.layout is not torch.strided or found.is_quantized or found.is_meta:
+        return "is sparse, quantised or without values: save model.state_dict() of the network as it is trained"
+    if found.is_complex() != own.is_complex() or found.is_floating_point() < own.is_floating_point():
+        return f"is of {found.dtype}, expected {own.dtype}: name the weights of this model"
+    if found.shape != own.shape:
+        return f"has shape {tuple(found.shape)}, expected {tuple(own.shape)}: name the weights of this model"
+    if own.is_floating_point() and not found.isfinite().all():
+        return "holds NaN or infinity: train the network again, or restore a copy"
+    return ""
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
@@ -111,7 +119,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise UsageError(f"no weights at {path}: name an existing file")
     try:
-        value = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
+        value = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except SafetensorError as error:
         raise UsageError(f"weights {path} are damaged ({cut(first_line(error), 200)}): restore a copy") from None
     except Exception as error:
@@ -121,6 +129,6 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         ) from None
     if isinstance(value, dict) and isinstance(value.get("state_dict"), dict):
         value = value["state_dict"]
-    if not isinstance(value, dict) or not all(isinstance(tensor, Tensor) for tensor in value.values()):
+    if not isinstance(value, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items()):
         raise UsageError(f"weights {path} hold no state dict: save model.state_dict(), best as .safetensors")
     return value
