@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -24,7 +23,6 @@ from archdial.families.stored_network import (
     check_calibration,
     check_channels,
     check_names,
-    check_plan,
     check_together,
     load_state,
     open_member,
@@ -37,9 +35,8 @@ from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import AccuracyPredictor
-from archdial.space import Architecture, Space
+from archdial.space import Architecture
 
-M = TypeVar("M", bound=nn.Module)
 FAMILY, ARCHITECTURE = "family.json", "architecture.json"
 
 
@@ -103,11 +100,8 @@ def _family(file: FamilyFile, tensors: dict[str, Tensor], model: nn.Module | Non
     if file.choices is not None:
         check_choices(network, file.choices)
     settings = {name: setting for name, setting in file.hypernet.items() if name not in ("kind", "features")}
-    kind, features = file.hypernet["kind"], file.hypernet["features"]
-    hypernet = _checked_first(
-        lambda space: make_hypernet(kind, space, features, **settings), network.space, _under("hypernet", tensors)
-    )
-    predictor = _checked_first(AccuracyPredictor, network.space, _under("predictor", tensors))
+    hypernet = make_hypernet(file.hypernet["kind"], network.space, file.hypernet["features"], **settings)
+    predictor = AccuracyPredictor(network.space)
     for name, module in (("network", network), ("hypernet", hypernet), ("predictor", predictor)):
         load_state(module, _under(name, tensors), name)
     if any(value != hypernet.settings().get(name) for name, value in settings.items() if value is not None):
@@ -132,13 +126,6 @@ def _family(file: FamilyFile, tensors: dict[str, Tensor], model: nn.Module | Non
     )
     check_together(family)
     return family
-
-
-def _checked_first(make: Callable[[Space], M], space: Space, tensors: Mapping[str, Tensor]) -> M:
-    """Return what `make` makes over `space`, if `tensors` are of it; where they are not, no memory was taken."""
-    # For a space of its own: one keeps the tensors that it was asked for, and there they have no values.
-    check_plan(lambda: make(Space(space.choices)), tensors)
-    return make(space)
 
 
 def _answering(file: FamilyFile, hypernet: Hypernetwork) -> Answering:

@@ -13,7 +13,8 @@ from archdial.networks.graph.need import Condition
 from archdial.networks.supernet import Supernet
 from archdial.space import Choice, Space
 
-_MOST_OPTIONS = 2**20
+_MOST_OPTIONS, _MOST_BY_KIND = 2**15, 2**22
+"""Choices times options of one, and that times kinds: hypernetworks, predictors and dials are as large."""
 
 
 def space_of(choices: Sequence[ChoiceFile]) -> Space:
@@ -24,10 +25,10 @@ def space_of(choices: Sequence[ChoiceFile]) -> Space:
     """
     options = len(choices) * max((len(one.options) for one in choices), default=0)
     kinds = len({kind for one in choices for kind in one.kinds})
-    if options > _MOST_OPTIONS or options * kinds > _MOST_OPTIONS:
+    if options > _MOST_OPTIONS or options * kinds > _MOST_BY_KIND:
         raise UsageError(
-            f"its choices have {options:,} options of {kinds:,} kinds, expected at most {_MOST_OPTIONS:,}: restore a "
-            "copy of the whole folder"
+            f"its choices have {options:,} options of {kinds:,} kinds, expected at most {_MOST_OPTIONS:,} options: "
+            "restore a copy of the whole folder"
         )
     return Space(tuple(Choice(one.name, one.options, one.kinds) for one in choices))
 

@@ -49,7 +49,7 @@ def open_network(
         UsageError: the kind is unknown, the plan cannot be or does not fit `tensors`, or it is closed without choices.
     """
     if plan := _from_scratch(value, model):
-        check_plan(lambda: plan.from_json(value), tensors)
+        _check_plan(lambda: plan.from_json(value), tensors)
         return plan.from_json(value)
     file = validated(GatesFile, value, "network")
     if model is None and (why := _missing(file.source, trust)):
@@ -58,7 +58,7 @@ def open_network(
         return ClosedNetwork(value, space_of(choices), why, runs_of(choices))
     if model is None and file.source is not None and not is_code(file.source.name):
         name, width, shape, classes = file.source.name, file.source.width, file.source.input_shape, file.source.classes
-        check_plan(lambda: make_model(name, width, shape, classes), tensors, _BODY)
+        _check_plan(lambda: make_model(name, width, shape, classes), tensors, _BODY)
     return _gated(file, value, model, trust)
 
 
@@ -146,7 +146,7 @@ def _untrusted(name: str) -> str:
     )
 
 
-def check_plan(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], prefix: str = "") -> None:
+def _check_plan(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], prefix: str = "") -> None:
     """Refuse a plan whose tensors are not those of the file, before memory is taken for them, or much time."""
     with torch.device("meta"), _Unfilled(len(tensors)):
         _check_fit({prefix + name: tensor for name, tensor in make().state_dict().items()}, tensors)
