@@ -21,7 +21,7 @@ import torch
 import torch_pruning
 from torch import nn
 
-from archdial.comparing.measured import accuracy
+from archdial.comparing.measured import score
 from archdial.cost.making.profiling import measure_many
 from archdial.data import Images
 from archdial.families.family import Family
@@ -87,11 +87,11 @@ def main() -> None:
             if mine:
                 best = max(mine, key=lambda i: members[i].accuracy)
                 module = tuned(members[best].build(), family, seen.weights, options.epochs, options.seed)
-                row["archdial"] = round(accuracy(module, data.test, family.normalize), 4)
+                row["archdial"] = round(score(module, data.test, family.task), 4)
                 row["archdial_latency"] = round(times[best] / full, 3)
             if others:
                 module = tuned(theirs[others[0]], family, seen.weights, options.epochs, options.seed)
-                row["torch_pruning"] = round(accuracy(module, data.test, family.normalize), 4)
+                row["torch_pruning"] = round(score(module, data.test, family.task), 4)
                 row["torch_pruning_latency"] = round(times[len(ours) + others[0]] / full, 3)
                 row["torch_pruning_ratio"] = RATIOS[others[0]]
                 # Training changed it: the next batch size begins with the pruned weights again.

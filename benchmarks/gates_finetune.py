@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from archdial.comparing.measured import accuracy
+from archdial.comparing.measured import score
 from archdial.cost.making.profiling import measure_many
 from archdial.families.family import Family
 from archdial.families.member import Member
@@ -46,7 +46,7 @@ def main() -> None:
     teacher = family.network.untouched()
     assert teacher is not None and family.network.whole is not None, "the run has no whole network"
     full = family.member(family.network.whole)
-    reference = accuracy(full.build(), data.test, family.normalize)
+    reference = score(full.build(), data.test, family.task)
     tuned: dict[Member, float] = {}
     for batch in map(int, options.batches.split(",")):
         times = timed(family, [full, *family.front()], batch)
@@ -59,13 +59,13 @@ def main() -> None:
             if member not in tuned:
                 settings = TrainSettings.finetuning(options.epochs)
                 module = member.finetune(seen.weights, settings, options.seed, teacher)
-                tuned[member] = accuracy(module, data.test, family.normalize)
+                tuned[member] = score(module, data.test, family.task)
             row = {
                 "batch": batch,
                 "fraction": fraction,
                 "measured": round(times[member] / times[full], 3),
                 "whole_test": round(reference, 4),
-                "before": round(accuracy(member.build(), data.test, family.normalize), 4),
+                "before": round(score(member.build(), data.test, family.task), 4),
                 "after": round(tuned[member], 4),
                 "points_lost": round(100 * (reference - tuned[member]), 2),
                 "parameters": member.parameters,

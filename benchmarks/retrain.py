@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from archdial.common.progress import Bar
-from archdial.comparing.measured import accuracy
+from archdial.comparing.measured import score
 from archdial.runs.folder import read_run
 from archdial.runs.images import load_data
 from archdial.runs.opening import open_family
@@ -48,7 +48,7 @@ def main() -> None:
             "cell_parameters": member.cell_parameters,
             "counts": family.space.counts(member.architecture),
             "inherited_validation": round(member.accuracy, 4),
-            "test": round(accuracy(module, data.test, family.normalize), 4),
+            "test": round(score(module, data.test, family.task), 4),
             "published": PUBLISHED.get(budget),
             "seconds": round(time.perf_counter() - start),
         }

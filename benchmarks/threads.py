@@ -30,7 +30,7 @@ from archdial.hypernet import make_hypernet
 from archdial.networks.backbones import resnet20
 from archdial.networks.cells.network import cells
 from archdial.networks.supernet import Supernet
-from archdial.searching.predictor import AccuracyPredictor
+from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture
 
 BUILDERS, CALLERS, MEMBERS, IMAGES = 8, 2, 12, 32
@@ -45,7 +45,7 @@ def family_of(network: Supernet) -> Family:
         network=network.eval(),
         hypernet=make_hypernet("linear", network.space, 1),
         dial=Scalar(0.01, 10.0),
-        predictor=AccuracyPredictor(network.space),
+        predictor=ErrorPredictor(network.space),
         table=profile(network, repeats=1, networks=0),
         normalize=Normalize((0.5,) * channels, (0.25,) * channels),
         calibration=torch.randint(0, 256, (IMAGES, channels, height, width), dtype=torch.uint8, generator=generator),

@@ -15,8 +15,9 @@ from archdial.families.family import Family
 from archdial.hypernet import make_hypernet
 from archdial.searching import dialling
 from archdial.searching.evaluation import Evaluated
-from archdial.searching.predictor import AccuracyPredictor
+from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture
+from archdial.tasks.measure import ACCURACY
 from tests.networks.examples import MIXED, counted_table, drawn, textures, tiny
 
 IMPORTANCE = (0.35, 0.25, 0.20, 0.12, 0.08)
@@ -50,9 +51,9 @@ def make_toy(evaluated: int | None = 120, steps: int = 150) -> Toy:
     network = tiny(in_channels=1, classes=4, cells=1)
     every = [Architecture(o) for o in itertools.product(range(4), repeat=5)]
     seen = every if evaluated is None else list(dict.fromkeys(drawn(network.space, evaluated, seed=5)))
-    archive = tuple(Evaluated(a, Toy.accuracy(a), 2 * (1 - Toy.accuracy(a))) for a in seen)
+    archive = tuple(Evaluated(a, Toy.accuracy(a), 2 * (1 - Toy.accuracy(a)), ACCURACY) for a in seen)
     torch.manual_seed(0)
-    predictor = AccuracyPredictor(network.space)
+    predictor = ErrorPredictor(network.space)
     predictor.fit(archive, torch.Generator().manual_seed(0), steps)
     hypernet = make_hypernet("linear", network.space, 1)
     with torch.no_grad():
@@ -93,7 +94,7 @@ def short_lessons() -> Iterator[None]:
     For tests that ask whether searches go through, not how well they learn.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(AccuracyPredictor.fit, "__defaults__", (60,))
+        patch.setattr(ErrorPredictor.fit, "__defaults__", (60,))
         patch.setattr(dialling, "LESSON", 32)
         patch.setattr(dialling, "LIKELY", 1)
         yield

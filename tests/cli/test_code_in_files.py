@@ -24,7 +24,8 @@ from archdial.networks.graph import gates, source
 from archdial.runs.beginning import new_run
 from archdial.runs.recipe import load_recipe
 from archdial.searching.evaluation import Evaluated
-from archdial.searching.predictor import AccuracyPredictor
+from archdial.searching.predictor import ErrorPredictor
+from archdial.tasks.measure import ACCURACY
 from tests.cli.conftest import call, write_recipe
 from tests.networks.examples import counted_table, drawn, textures
 
@@ -154,11 +155,11 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
         network=network,
         hypernet=make_hypernet("linear", network.space, 1),
         dial=ad.Scalar(0.01, 10.0),
-        predictor=AccuracyPredictor(network.space),
+        predictor=ErrorPredictor(network.space),
         table=counted_table(network),
         normalize=Normalize((0.3,), (0.25,)),
         calibration=textures(16).pixels,
-        archive=tuple(Evaluated(one, 0.5, 1.0) for one in dict.fromkeys(drawn(network.space, 4))),
+        archive=tuple(Evaluated(one, 0.5, 1.0, ACCURACY) for one in dict.fromkeys(drawn(network.space, 4))),
         classes=tuple("0123456789"),
         info={"seed": 0},
     )

@@ -12,6 +12,7 @@ from archdial.comparing.curves import FAMILY, Found, compared, search_baselines
 from archdial.families.family import Family
 from archdial.networks.statistics import statistics_of
 from archdial.searching.evaluation import Evaluated
+from archdial.tasks.measure import ACCURACY
 from tests.comparing.baselines.test_baselines import QUICK
 from tests.conftest import Toy
 from tests.networks.examples import textures
@@ -21,7 +22,7 @@ from tests.networks.examples import textures
 def found(family: Family, budget: int = 12) -> list[Found]:
     return search_baselines(
         family,
-        lambda a: Evaluated(a, Toy.accuracy(a), 0.0),  # type: ignore[arg-type]
+        lambda a: Evaluated(a, Toy.accuracy(a), 0.0, ACCURACY),  # type: ignore[arg-type]
         QUICK,
         budget=budget,
     )

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archdial.comparing.measured import accuracy, measured
+from archdial.comparing.measured import measured, score
 from archdial.data import Images, Normalize
+from archdial.tasks.classification import Classification
 from tests.conftest import Toy
 from tests.networks.examples import textures
 
@@ -28,7 +29,7 @@ def test_accuracy_is_the_share_that_is_right(right: int, batch_size: int) -> Non
     pixels = torch.zeros(20, 1, 2, 2, dtype=torch.uint8)
     pixels[:, 0, 0, 0] = (labels + (torch.arange(20) >= right)) % 4
     images = Images(pixels, labels)
-    assert accuracy(ByFirstPixel(), images, Normalize((0.0,), (1.0,)), batch_size) == right / 20
+    assert score(ByFirstPixel(), images, Classification(Normalize((0.0,), (1.0,))), batch_size) == right / 20
 
 
 def test_accuracy_is_taken_in_eval_mode() -> None:
@@ -39,7 +40,7 @@ def test_accuracy_is_taken_in_eval_mode() -> None:
             return super().forward(inputs)
 
     images = Images(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64))
-    assert accuracy(Mode().train(), images, Normalize((0.0,), (1.0,))) == 1.0
+    assert score(Mode().train(), images, Classification(Normalize((0.0,), (1.0,)))) == 1.0
 
 
 @pytest.mark.slow
@@ -52,7 +53,7 @@ def test_measured_members_say_so(toy: Toy) -> None:
     for before, member in zip(members, found, strict=True):
         assert (before.latency_from, member.latency_from) == ("predicted", "measured")
         assert (member.accuracy_from, member.accuracy_split) == ("measured", "test")
-        assert member.accuracy == accuracy(member.build(), images, family.normalize)
+        assert member.accuracy == score(member.build(), images, family.task)
         assert member.latency_ms > 0
         assert (member.parameters, member.flops) == (before.parameters, before.flops)
         provenance = member.to_json()["provenance"]

@@ -165,7 +165,7 @@ def test_dial_position_of_a_member_is_where_it_is_likely(toy: Toy) -> None:
     for option, near in (("sep_conv_3x3", 0.01), ("identity", 10.0)):
         architecture = family.space.uniform(option)
         limit = family.costs["latency_ms"].of(architecture)
-        rigged = replace(family, archive=(replace(family.archive[0], architecture=architecture, accuracy=0.99),))
+        rigged = replace(family, archive=(replace(family.archive[0], architecture=architecture, score=0.99),))
         member = rigged.within(latency_ms=limit)
         assert member.architecture == architecture
         assert member.dial == pytest.approx(near)

@@ -20,7 +20,7 @@ from archdial.families import weights_file
 from archdial.families.storage import load_family, load_member, save_family, save_member
 from archdial.hypernet import make_hypernet
 from archdial.networks.cells.operations import OPERATIONS, register_operation
-from archdial.searching.predictor import AccuracyPredictor
+from archdial.searching.predictor import ErrorPredictor
 from tests.conftest import Toy
 from tests.networks.examples import counted_table, inputs, tiny
 
@@ -286,7 +286,7 @@ def test_an_own_operation_must_be_registered_to_load(own: None, toy: Toy, tmp_pa
         toy.family,
         network=network,
         hypernet=make_hypernet("constant", network.space, 1),
-        predictor=AccuracyPredictor(network.space),
+        predictor=ErrorPredictor(network.space),
         table=counted_table(network),
         archive=(),
     )

@@ -29,9 +29,10 @@ from archdial.networks.graph import gates
 from archdial.networks.graph.source import make_model
 from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
-from archdial.searching.predictor import AccuracyPredictor
+from archdial.searching.predictor import ErrorPredictor
 from archdial.searching.state import SearchState, begin
 from archdial.space import Choice, Space
+from archdial.tasks.measure import ACCURACY
 from tests.networks.examples import counted_table, drawn, textures, tiny
 from tests.searching.job import small_data, small_settings
 
@@ -139,11 +140,11 @@ def family(network: Supernet, dial: Dial | None = None, hypernet: str = "linear"
         network=network,
         hypernet=make_hypernet(hypernet, network.space, dial.features, **settings),
         dial=dial,
-        predictor=AccuracyPredictor(network.space),
+        predictor=ErrorPredictor(network.space),
         table=counted_table(network),
         normalize=Normalize((0.3,), (0.25,)),
         calibration=textures(2).pixels,
-        archive=tuple(Evaluated(one, 0.5 + 0.01 * i, 1.0) for i, one in enumerate(seen)),
+        archive=tuple(Evaluated(one, 0.5 + 0.01 * i, 1.0, ACCURACY) for i, one in enumerate(seen)),
         classes=("a", "b"),
         info={"seed": 0, "data": "textures", "config": {"search": {"epochs": 1}}, "versions": {"torch": "2"}},
     )
@@ -198,7 +199,7 @@ def on_its_way() -> SearchState:
     """Return a search after one step of each optimizer."""
     state = begun()
     step(state)
-    state.archive = [Evaluated(one, 0.5, 1.0) for one in drawn(state.network.space, 3)]
+    state.archive = [Evaluated(one, 0.5, 1.0, ACCURACY) for one in drawn(state.network.space, 3)]
     state.pending = drawn(state.network.space, 2, seed=1)
     state.dial = Scalar(0.02, 5.0)
     return state

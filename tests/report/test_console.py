@@ -11,11 +11,12 @@ from rich.console import Console
 from archdial.common.errors import UsageError
 from archdial.report.console import members_table
 from archdial.report.wording import dial_name, dial_text, short_count
+from archdial.tasks.measure import ACCURACY
 
 
 def shown(members: list[dict[str, Any]], title: str = "members") -> str:
     console = Console(file=StringIO(), width=160)
-    console.print(members_table(members, title))
+    console.print(members_table(members, title, ACCURACY))
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -51,7 +52,7 @@ def test_malformed_members_are_named(scalar_file: dict[str, Any]) -> None:
     rows = scalar_file["members"]
     del rows[1]["flops"]
     with pytest.raises(UsageError, match=r"members\[1\].flops"):
-        members_table(rows, "members")
+        members_table(rows, "members", ACCURACY)
 
 
 @pytest.mark.parametrize(

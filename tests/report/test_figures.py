@@ -18,7 +18,7 @@ def test_front_has_units_cloud_staircase_and_members(scalar_file: dict[str, Any]
     cloud, stairs, members = figure.data
     assert len(cloud.x) == 150
     assert stairs.line.shape == "hv" and len(stairs.x) == len(numbers.front)
-    assert list(members.y) == pytest.approx([100 * m.accuracy for m in numbers.members])
+    assert list(members.y) == pytest.approx([100 * m.score for m in numbers.members])
     assert figure.layout.xaxis.title.text == "latency (ms, predicted)"
     assert figure.layout.yaxis.title.text == "accuracy (%, measured on test)"
 

@@ -52,7 +52,7 @@ def test_a_front_in_the_file_is_kept_and_sorted_by_latency() -> None:
 
 def test_a_member_and_where_its_figures_come_from() -> None:
     member = read_member(MEMBER, "here")
-    assert (member.accuracy, member.latency_ms, member.parameters, member.flops) == (0.91, 1.25, 1234, 123456)
+    assert (member.score, member.latency_ms, member.parameters, member.flops) == (0.91, 1.25, 1234, 123456)
     assert member.predicted("latency_ms") and not member.predicted("accuracy") and not member.predicted("flops")
     assert common_provenance([member, member], "accuracy") == "measured on test"
     other = read_member(MEMBER | {"provenance": {}}, "here")
@@ -133,7 +133,7 @@ def test_malformed_members_are_refused(change: dict[str, Any], words: str) -> No
 def test_whole_numbers_may_be_written_as_floats() -> None:
     change = {"parameters": 1234.0, "flops": 1e6, "counts": {"conv": 2.0}, "accuracy": 1}
     member = read_member(MEMBER | change, "here")
-    assert (member.parameters, member.flops, member.counts, member.accuracy) == (1234, 1_000_000, {"conv": 2}, 1.0)
+    assert (member.parameters, member.flops, member.counts, member.score) == (1234, 1_000_000, {"conv": 2}, 1.0)
     assert report_numbers(small_file() | {"front": [1.0, 0.0], "seed": 3.0}).seed == "3"
 
 

@@ -12,6 +12,7 @@ from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.searching.candidates import at_positions, front, likely, mutated, one_apart, unseen
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture, Choice, Space
+from archdial.tasks.measure import ACCURACY
 from tests.networks.examples import counted_table, drawn, tiny
 
 SIZES = (3, 1, 4, 2)
@@ -85,7 +86,9 @@ def test_front_by_brute_force() -> None:
     network = tiny(cells=1)
     cost = ExpectedCost(network.space, counted_table(network))
     accuracies = torch.rand(40, generator=seeded()).tolist()
-    items = [Evaluated(a, accuracy, 0.0) for a, accuracy in zip(drawn(network.space, 40), accuracies, strict=True)]
+    items = [
+        Evaluated(a, accuracy, 0.0, ACCURACY) for a, accuracy in zip(drawn(network.space, 40), accuracies, strict=True)
+    ]
 
     def beats(one: Evaluated, other: Evaluated) -> bool:
         cheaper = cost.of(one.architecture) - cost.of(other.architecture)

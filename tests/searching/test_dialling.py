@@ -17,8 +17,9 @@ from archdial.searching.candidates import at_positions
 from archdial.searching.dialling import DialTrainer, Known, Lesson, best_within, spread, thompson
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.objective import objective
-from archdial.searching.predictor import AccuracyPredictor
+from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture
+from archdial.tasks.measure import ACCURACY
 from tests.networks.examples import counted_table, tiny
 
 NETWORK = tiny(cells=1, operations=("identity", "max_pool_3x3", "sep_conv_3x3"))
@@ -28,7 +29,7 @@ EVERY = [Architecture(o) for o in itertools.product(range(3), repeat=5)]
 GAIN = torch.tensor([0.35, 0.25, 0.2, 0.12, 0.08])[:, None] * torch.tensor([0.0, 0.4, 1.0])
 
 
-class Law(AccuracyPredictor):
+class Law(ErrorPredictor):
     """Knows the error of every architecture; its ensemble is of one mind."""
 
     def each(self, weights: Tensor) -> Tensor:
@@ -157,7 +158,7 @@ def test_imitation_reproduces_the_best_that_is_known() -> None:
     torch.manual_seed(0)
     hypernet = make_hypernet("constant", SPACE, 1)
     target = EVERY[100]
-    known = Known.of(NETWORK, [Evaluated(a, 0.9 if a == target else 0.3, 1.0) for a in EVERY[::10]])
+    known = Known.of(NETWORK, [Evaluated(a, 0.9 if a == target else 0.3, 1.0, ACCURACY) for a in EVERY[::10]])
     relaxation = make_relaxation("straight_through", SPACE)
     trainer = DialTrainer(dial, hypernet, Blind(SPACE), COST, relaxation, Temperature(), imitation=True, steps=60)
     trainer.fit(known, seeded(), rate=0.05)
@@ -178,7 +179,7 @@ def test_training_repeats_to_the_bit() -> None:
 
 
 def test_what_is_known_and_its_best() -> None:
-    items = [Evaluated(a, 1 - float(e), 0.0) for a, e in zip(EVERY, ERRORS, strict=True)]
+    items = [Evaluated(a, 1 - float(e), 0.0, ACCURACY) for a, e in zip(EVERY, ERRORS, strict=True)]
     known = Known.of(NETWORK, items)
     torch.testing.assert_close(known.errors, ERRORS)
     dial = Scalar().fitted(SPACE.kinds, TRADE)

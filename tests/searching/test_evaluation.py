@@ -10,6 +10,7 @@ from archdial.data import Normalize
 from archdial.searching.evaluation import PREFERENCE, Evaluated, Evaluator, errors, losses, recalibrate
 from archdial.space import Architecture
 from archdial.tasks.classification import Classification
+from archdial.tasks.measure import ACCURACY
 from tests.networks.examples import drawn, textures, tiny
 
 NORMALIZE = Normalize((0.3,), (0.25,))
@@ -90,7 +91,11 @@ def test_evaluator_is_the_built_module_on_the_images(batch_size: int) -> None:
 
 def test_nothing_beats_the_whole_network_it_was_cut_from() -> None:
     whole, better, worse = Architecture((0, 0)), Architecture((0, 1)), Architecture((1, 1))
-    seen = [Evaluated(better, 0.9, 0.2), Evaluated(whole, 0.8, 0.4), Evaluated(worse, 0.5, 0.9)]
+    seen = [
+        Evaluated(better, 0.9, 0.2, ACCURACY),
+        Evaluated(whole, 0.8, 0.4, ACCURACY),
+        Evaluated(worse, 0.5, 0.9, ACCURACY),
+    ]
     assert errors(seen).tolist() == pytest.approx([0.1, 0.2, 0.5])
     assert errors(seen, whole).tolist() == pytest.approx([0.2 + PREFERENCE, 0.2, 0.5])
     assert losses(seen, whole).tolist() == pytest.approx([0.4 + PREFERENCE, 0.4, 0.9])

@@ -13,6 +13,7 @@ from archdial.searching.evaluation import Evaluated
 from archdial.searching.state import SearchState, begin
 from archdial.searching.steps.evaluate import Renew
 from archdial.searching.steps.tune import TuneWeights
+from archdial.tasks.measure import ACCURACY
 from tests.networks.examples import drawn
 from tests.searching.job import small_data, small_network, small_settings, table_in
 
@@ -24,7 +25,8 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> SearchState:
     architectures = sorted({*drawn(state.network.space, 20), *state.cost.extremes()}, key=state.cost.of)
     # Dearer is better, but for every third, which is none of the front.
     state.archive = [
-        Evaluated(a, 0.1 if number % 3 == 1 else 0.2 + 0.01 * number, 1.0) for number, a in enumerate(architectures)
+        Evaluated(a, 0.1 if number % 3 == 1 else 0.2 + 0.01 * number, 1.0, ACCURACY)
+        for number, a in enumerate(architectures)
     ]
     return state
 

@@ -47,7 +47,8 @@ def test_the_score_is_the_same_however_images_are_batched(sizes: tuple[int, ...]
     for outputs, asked in zip(logits.split(list(sizes)), labels.split(list(sizes)), strict=True):
         score.add(outputs, (outputs, asked))
     assert score.value() == 5 / 7
-    assert TASK.score_name == "accuracy" and TASK.higher_is_better
+    assert TASK.measure.name == "accuracy" and TASK.measure.higher_is_better and TASK.chance is None
+    assert Classification(TASK.normalize, 4).chance == 0.25
 
 
 def test_a_share_rounded_to_float32_is_the_mean_that_archives_have() -> None:

@@ -106,7 +106,7 @@ def write_comparison(
     comparison = compared(family, found, images, split, count=count, bar=bar)
     value = {
         **header("archdial.comparison", run, family),
-        "accuracy_split": split,
+        f"{family.task.measure.name}_split": split,
         **_comparison_json(comparison, isinstance(family.network, Pretrained)),
     }
     if areas := run.recipe.published_areas:
@@ -132,7 +132,7 @@ def _comparison_json(comparison: Comparison, pretrained: bool) -> dict[str, Any]
     name = "the untouched network" if pretrained else "the dearest network"
     return {
         "full": {"name": name, **full.to_json()},
-        "reference": {"latency_ms": full.latency_ms, "accuracy": 0.0},
+        "reference": {"latency_ms": full.latency_ms, full.measure.name: 0.0},
         "methods": [curve.to_json() for curve in comparison.curves],
     }
 
@@ -157,21 +157,25 @@ def table_of(value: dict[str, Any]) -> Table:
     """Return the areas of a comparison as a table."""
     from rich.table import Table
 
-    full, methods = value["full"], value["methods"]
-    title = f"{full['name']}: {100 * full['accuracy']:.2f} % at {full['latency_ms']:.3g} ms, {value['accuracy_split']}"
+    from archdial.report.wording import score_text
+    from archdial.tasks.measure import Measure
+
+    full, methods, measure = value["full"], value["methods"], Measure.of(value["score"])
+    reached, split = score_text(full[measure.name], measure), value[f"{measure.name}_split"]
+    title = f"{full['name']}: {reached} at {full['latency_ms']:.3g} ms, {split}"
     table = Table(title=title)
     table.add_column("method")
-    shares = [point["share"] for point in methods[0]["accuracy_within"]]
-    budgets = [f"% within {share:g}" for share in shares]
+    shares = [point["share"] for point in methods[0][f"{measure.name}_within"]]
+    budgets = [f"{measure.unit} within {share:g}".lstrip() for share in shares]
     published = value.get("published_areas", {})
     areas = ("area under the curve", "published") if published else ("area under the curve",)
-    for heading in ("evaluations", "seconds", *areas, "hypervolume", *budgets, "best accuracy %"):
+    for heading in ("evaluations", "seconds", *areas, "hypervolume", *budgets, f"best {measure.heading}"):
         table.add_column(heading, justify="right")
     for method in methods:
-        best = max(method["members"], key=lambda member: member["validation_accuracy"])
+        best = max(method["members"], key=lambda member: measure.merit(member[f"validation_{measure.name}"]))
         seconds = "–" if method["seconds"] is None else f"{method['seconds']:.0f}"
         theirs = (f"{published[method['name']]:.3f}" if method["name"] in published else "–",) if published else ()
         row = (str(method["evaluations"]), seconds, f"{method['area']:.3f}", *theirs, f"{method['hypervolume']:.3f}")
-        within = (f"{100 * point['accuracy']:.2f}" for point in method["accuracy_within"])
-        table.add_row(method["name"], *row, *within, f"{100 * best['accuracy']:.2f}")
+        within = (measure.text(point[measure.name]) for point in method[f"{measure.name}_within"])
+        table.add_row(method["name"], *row, *within, measure.text(best[measure.name]))
     return table

@@ -60,14 +60,14 @@ def measure_members(
     """
     from archdial.common.documents import sealed
     from archdial.common.files import write_json
-    from archdial.comparing.measured import with_accuracy, with_latency
+    from archdial.comparing.measured import with_latency, with_score
     from archdial.runs.folder import MEMBERS, read_run
     from archdial.runs.images import load_data
 
     family, run = family.on(on), read_run(folder)
     whole, seen = load_data(run, source, family, test_only=split == "test")
     images = whole.test if split == "test" else seen.validation
-    members = with_accuracy(family.along(count), images, split, bar=bar)
+    members = with_score(family.along(count), images, split, bar=bar)
     archive = [family.member(item.architecture) for item in family.archive]
     both = [*members, *archive]
     timed = [member.to_json() for member in with_latency(both, repeats=REPEATS, bar=bar)]
@@ -75,7 +75,8 @@ def measure_members(
         **header("archdial.members", run, family),
         "members": timed[: len(members)],
         "archive": [
-            {name: row[name] for name in ("accuracy", "latency_ms", "provenance")} for row in timed[len(members) :]
+            {name: row[name] for name in (family.task.measure.name, "latency_ms", "provenance")}
+            for row in timed[len(members) :]
         ],
     }
     write_json(folder / MEMBERS, sealed(value))
@@ -102,15 +103,17 @@ def header(kind: str, run: Run, family: Family) -> dict[str, Any]:
         "dial": family.dial.to_json(),
         "kinds": list(family.space.kinds),
         "range": ranges(family.costs),
+        "score": family.task.measure.to_json(),
     }
 
 
 def table_of(members_json: dict[str, Any]) -> Table:
     """Return the distinct members of a members file as a table."""
     from archdial.report.console import members_table
+    from archdial.tasks.measure import Measure
 
-    members = members_json["members"]
+    members, measure = members_json["members"], Measure.of(members_json.get("score"))
     different = distinct(members)
-    split = members[0]["provenance"]["accuracy_split"]
-    title = f"{len(members)} positions of the dial, {len(different)} different members, accuracy on {split}"
-    return members_table(different, title)
+    split = members[0]["provenance"][f"{measure.name}_split"]
+    title = f"{len(members)} positions of the dial, {len(different)} different members, {measure.name} on {split}"
+    return members_table(different, title, measure)

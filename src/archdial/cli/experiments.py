@@ -74,10 +74,10 @@ def _write_experiments(
     by_itself = alone(family, seen, settings, values, epochs=epochs, seed=seed, bar=bar)
     by_one = together(family, seen, settings, values, epochs=4 * epochs, seed=seed)
     both = pairs(family, seen, settings.evaluation_images, count=count, bar=bar)
-    classes = len(family.classes)
+    chance = family.task.chance or 0.0
     value = {
         **header("archdial.experiments", run, family),
-        "alone": {"points": _json(by_itself), "fall": fall(by_itself, classes), "chance": 1 / classes},
+        "alone": {"points": _json(by_itself), "fall": fall(by_itself, chance), "chance": chance},
         "hypernetwork": {"points": _json(by_one)},
         "relaxed": {"points": [pair.to_json() for pair in both], "mean_difference": mean_difference(both)},
     }
@@ -92,22 +92,26 @@ def _json(points: list[Point]) -> list[dict[str, float]]:
 def _table_of(value: dict[str, Any]) -> Table:
     from rich.table import Table
 
-    table = Table(title="accuracy % on validation and latency ms by the table, along λ")
+    from archdial.tasks.measure import Measure
+
+    measure = Measure.of(value["score"])
+    table = Table(title=f"{measure.heading} on validation and latency ms by the table, along λ")
     table.add_column("λ", justify="right")
     for heading in ("each λ alone", "ms", "one hypernetwork", "ms"):
         table.add_column(heading, justify="right")
     for one, other in zip(value["alone"]["points"], value["hypernetwork"]["points"], strict=True):
         cells = [f"{one['lambda']:.3g}"]
         for point in (one, other):
-            cells += [f"{100 * point['accuracy']:.2f}", f"{point['latency_ms']:.3g}"]
+            cells += [measure.text(point[measure.name]), f"{point['latency_ms']:.3g}"]
         table.add_row(*cells)
     return table
 
 
 def _sentences(value: dict[str, Any]) -> list[str]:
-    found = value["alone"]["fall"]
-    where = (
-        "accuracy does not fall in this range" if found is None else f"Λ, where nothing is left to lose: {found:.3g}"
-    )
-    apart = 100 * value["relaxed"]["mean_difference"]
-    return [where, f"relaxed and discrete accuracy along the dial differ by {apart:.2f} points in the mean"]
+    from archdial.tasks.measure import Measure
+
+    found, measure = value["alone"]["fall"], Measure.of(value["score"])
+    fallen = f"{measure.name} does not fall in this range"
+    where = fallen if found is None else f"Λ, where nothing is left to lose: {found:.3g}"
+    apart = f"{measure.factor * value['relaxed']['mean_difference']:.2f}{' points' if measure.share else ''}"
+    return [where, f"relaxed and discrete {measure.name} along the dial differ by {apart} in the mean"]

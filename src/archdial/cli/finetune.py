@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from archdial.data import Images
     from archdial.families.family import Family
     from archdial.families.member import Member, Weights
+    from archdial.tasks.measure import Measure
 
 
 @app.command(epilog="Example: archdial finetune runs/digits --at 0.1 --epochs 3 --out member")
@@ -89,7 +90,7 @@ def finetune(
         settings = settings if epochs is None else replace(settings, epochs=epochs)
         module = member.build()
         parts = {"validation": seen.validation, "test": whole.test}
-        before = _accuracies(module, parts, family)
+        before = _scores(module, parts, family)
         start = restart(module, seed or 0) if scratch else module
         with Bar() as bar:
             trained = train(
@@ -104,7 +105,7 @@ def finetune(
                 resume=resume,
                 bar=bar,
             )
-        after = _accuracies(trained, parts, family)
+        after = _scores(trained, parts, family)
         result = _judged(member, after["test"], scratch)
         if out is not None:
             save_member(result, out, trained)
@@ -113,15 +114,17 @@ def finetune(
     _show(result, told, out, json)
 
 
-def _judged(member: Member, accuracy: float, scratch: bool) -> Member:
+def _judged(member: Member, score: float, scratch: bool) -> Member:
     how: Weights = "retrained" if scratch else "finetuned"
-    return replace(member, accuracy=accuracy, accuracy_from="measured", accuracy_split="test", weights_from=how)
+    return replace(member, score=score, score_from="measured", score_split="test", weights_from=how)
 
 
 def _show(member: Member, told: dict[str, Any], out: Path | None, as_json: bool) -> None:
     value = {**member.to_json(), **told, "folder": None if out is None else str(out)}
     lines = [] if out is None else [f"member in {out}"]
-    table = _comparison(told["before"], told["after"], f"{member.weights_from}, {told['epochs']} epochs")
+    table = _comparison(
+        told["before"], told["after"], member.measure, f"{member.weights_from}, {told['epochs']} epochs"
+    )
     show(value, table, *lines, as_json=as_json)
 
 
@@ -136,20 +139,20 @@ def _teacher(family: Family, distil: bool | None) -> nn.Module | None:
     return None
 
 
-def _accuracies(module: nn.Module, parts: dict[str, Images], family: Family) -> dict[str, float]:
-    from archdial.comparing.measured import accuracy
+def _scores(module: nn.Module, parts: dict[str, Images], family: Family) -> dict[str, float]:
+    from archdial.comparing.measured import score
 
-    return {split: accuracy(module, images, family.normalize) for split, images in parts.items()}
+    return {split: score(module, images, family.task) for split, images in parts.items()}
 
 
-def _comparison(before: dict[str, float], after: dict[str, float], how: str) -> Table:
+def _comparison(before: dict[str, float], after: dict[str, float], measure: Measure, how: str) -> Table:
     from rich.table import Table
 
-    table = Table(title="accuracy % with the weights of the search, and after training")
+    table = Table(title=f"{measure.heading} with the weights of the search, and after training")
     table.add_column("weights")
     rows: list[Any] = [("inherited", before), (how, after)]
     for split in before:
         table.add_column(split, justify="right")
     for name, figures in rows:
-        table.add_row(name, *(f"{100 * value:.2f}" for value in figures.values()))
+        table.add_row(name, *map(measure.text, figures.values()))
     return table

@@ -52,5 +52,5 @@ def pick(
     value = member.to_json()
     lines = [] if out is None else [f"member in {out}"]
     cells = [f"  {choice}: {option}" for choice, option in value["architecture"].items()]
-    table = members_table([value], f"a member of {run}")
+    table = members_table([value], f"a member of {run}", member.measure)
     show({**value, "folder": None if out is None else str(out)}, table, *cells, *lines, as_json=json)

@@ -80,7 +80,7 @@ def search(
     }
     with Bar() as bar:
         family = guarded(run, _again(recipe, given, trust), bar, tables)
-    title = f"the best of {len(family.archive)} evaluated, accuracy on validation"
+    title = f"the best of {len(family.archive)} evaluated, {family.task.measure.name} on validation"
     show_family(family, folder, title, f"family in {folder}; next: archdial evaluate {folder}", json)
 
 
@@ -120,7 +120,7 @@ def show_family(family: Family, folder: Path, title: str, following: str, as_jso
         "range": ranges(family.costs),
         "members": members,
     }
-    people: list[Any] = [members_table(members, title)]
+    people: list[Any] = [members_table(members, title, family.task.measure)]
     if rows := published_rows(family):
         value["published"] = rows
         people.append(published_table(rows))

@@ -36,11 +36,13 @@ def train(
     """
     from archdial.common.files import write_atomically
     from archdial.common.progress import Bar
-    from archdial.comparing.measured import accuracy
+    from archdial.comparing.measured import score
     from archdial.cost.table.machine import device as known
     from archdial.data import Normalize, load, split
     from archdial.networks.graph.source import save_weights
+    from archdial.report.wording import score_text
     from archdial.runs.recipe import load_recipe
+    from archdial.tasks.classification import Classification
     from archdial.training import plain_network as training
 
     checkpoint = out.with_name(f"{out.name}.checkpoint.pt")
@@ -54,6 +56,7 @@ def train(
     made = network.model_for(whole, trust=trust or model is not None)
     trained = training.restart(made, seed or 0)
     normalize = Normalize(seen.mean, seen.std)
+    task = Classification(normalize, len(seen.classes))
     with Bar() as bar:
         training.train(
             trained,
@@ -69,11 +72,11 @@ def train(
     write_atomically(out, lambda temporary: save_weights(trained, temporary))
     checkpoint.unlink(missing_ok=True)
     figures = {
-        split: accuracy(trained, images, normalize)
+        split: score(trained, images, task)
         for split, images in {"validation": seen.validation, "test": whole.test}.items()
     }
-    told = ", ".join(f"{100 * value:.2f} % on {name}" for name, value in figures.items())
-    value = {"weights": str(out), "accuracy": figures, "epochs": settings.epochs, "seed": seed or 0}
+    told = ", ".join(f"{score_text(value, task.measure)} on {name}" for name, value in figures.items())
+    value = {"weights": str(out), task.measure.name: figures, "epochs": settings.epochs, "seed": seed or 0}
     show(value, f"{told}; weights in {out}; next: archdial search {recipe} --weights {out}", as_json=json)
 
 

@@ -73,7 +73,7 @@ def area_under_curve(costs: Values, accuracies: Values, *, full_cost: float, cho
     return float(np.diff(edges) @ accuracy[front])
 
 
-def accuracy_within(costs: Values, accuracies: Values, limit: float, *, chosen_by: Values | None = None) -> float:
+def best_within(costs: Values, accuracies: Values, limit: float, *, chosen_by: Values | None = None) -> float:
     """Return the accuracy of the point chosen among those that cost at most `limit`; 0 where there is none.
 
     Args:

@@ -1,4 +1,4 @@
-"""A family against baselines on its own supernet: accuracy over measured latency, and the area under each curve."""
+"""A family against baselines on its own supernet: score over measured latency, and the area under each curve."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from archdial.common.metrics import accuracy_within, area_under_curve, hypervolume
+from archdial.common.metrics import area_under_curve, best_within, hypervolume
 from archdial.common.progress import Bar, NoBar
 from archdial.comparing.baselines import Baseline, Case, Judge, School
 from archdial.comparing.baselines.baseline import front_of, full_architecture
@@ -19,12 +19,13 @@ from archdial.families.family import Family
 from archdial.families.member import Member
 from archdial.networks.statistics import restore, statistics_of
 from archdial.searching.evaluation import Evaluator
+from archdial.tasks.measure import Measure
 
 FAMILY = "hypernetwork"
 """What the family itself is called in a comparison."""
 
 SHARES = (0.25, 0.5, 0.75)
-"""Of the full network's latency: the budgets at which the accuracy of each method is told."""
+"""Of the full network's latency: the budgets at which the score of each method is told."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Found:
 
     Attributes:
         evaluations: how many architectures it had evaluated for that.
-        chosen: by accuracy on validation images; else `front` is all that it saw, cheapest first.
+        chosen: by the score on validation images; else `front` is all that it saw, cheapest first.
         seconds: that it took; None where that was not seen, as of the search of the family itself.
     """
 
@@ -46,14 +47,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Curve:
-    """A method's members, their accuracy on the split of the comparison and their latency measured.
+    """A method's members, their score on the split of the comparison and their latency measured.
 
     Attributes:
-        validation: accuracies (n,) by which the best within a budget is chosen.
-        area: mean of the chosen accuracy over budgets from 0 to the latency of the full network.
-        hypervolume: of (latency, accuracy), reference point the latency of the full network and accuracy 0, as a share
+        validation: scores (n,) by which the best within a budget is chosen.
+        area: mean of the chosen score over budgets from 0 to the latency of the full network.
+        hypervolume: of (latency, score), reference point the latency of the full network and a score of 0, as a share
             of that box.
-        within: the chosen accuracy by budget, as a share of the latency of the full network.
+        within: the chosen score by budget, as a share of the latency of the full network.
     """
 
     found: Found
@@ -62,20 +63,22 @@ class Curve:
     area: float
     hypervolume: float
     within: Mapping[float, float]
+    measure: Measure
 
     def to_json(self) -> dict[str, Any]:
         """Return the curve as an object of comparison.json."""
+        name = self.measure.name
         return {
             "name": self.found.name,
             "evaluations": self.found.evaluations,
-            "chosen_by": "validation_accuracy" if self.found.chosen else "latency_ms",
+            "chosen_by": f"validation_{name}" if self.found.chosen else "latency_ms",
             "area": self.area,
             "hypervolume": self.hypervolume,
-            "accuracy_within": [{"share": share, "accuracy": value} for share, value in self.within.items()],
+            f"{name}_within": [{"share": share, name: value} for share, value in self.within.items()],
             "seconds": self.found.seconds,
             "members": [
-                {**member.to_json(), "validation_accuracy": accuracy}
-                for member, accuracy in zip(self.members, self.validation, strict=True)
+                {**member.to_json(), f"validation_{name}": score}
+                for member, score in zip(self.members, self.validation, strict=True)
             ],
         }
 
@@ -139,17 +142,20 @@ def compared(
     curves = []
     for found, front in zip(results, fronts, strict=True):
         mine = tuple(next(timed) for _ in front)
-        curves.append(_curve(found, mine, tuple(item.accuracy for item in front), full.latency_ms))
+        curves.append(_curve(found, mine, tuple(item.score for item in front), full.latency_ms, full.measure))
     return Comparison(full, tuple(curves))
 
 
-def _curve(found: Found, members: tuple[Member, ...], validation: tuple[float, ...], full_ms: float) -> Curve:
-    costs, accuracies = [m.latency_ms for m in members], [m.accuracy for m in members]
-    chosen_by = validation if found.chosen else costs
-    area = area_under_curve(costs, accuracies, full_cost=full_ms, chosen_by=chosen_by)
-    volume = hypervolume(costs, accuracies, reference_cost=full_ms) / full_ms
-    within = {s: accuracy_within(costs, accuracies, s * full_ms, chosen_by=chosen_by) for s in SHARES}
-    return Curve(found, members, validation, area, volume, within)
+def _curve(
+    found: Found, members: tuple[Member, ...], validation: tuple[float, ...], full_ms: float, measure: Measure
+) -> Curve:
+    costs, merits = [m.latency_ms for m in members], [m.merit for m in members]
+    chosen_by = [measure.merit(score) for score in validation] if found.chosen else costs
+    area = area_under_curve(costs, merits, full_cost=full_ms, chosen_by=chosen_by)
+    volume = hypervolume(costs, merits, reference_cost=full_ms) / full_ms
+    best = {s: best_within(costs, merits, s * full_ms, chosen_by=chosen_by) for s in SHARES}
+    within = {share: measure.merit(merit) for share, merit in best.items()}
+    return Curve(found, members, validation, area, volume, within, measure)
 
 
 def _thinned(front: Sequence[Member], count: int) -> list[Member]:

@@ -1,4 +1,4 @@
-"""Accuracy and latency of built members, measured."""
+"""Score and latency of built members, measured."""
 
 from __future__ import annotations
 
@@ -13,20 +13,14 @@ from archdial.common.errors import OtherConditions
 from archdial.common.progress import Bar, NoBar
 from archdial.cost.making.profiling import measure_many, warn_noisy
 from archdial.cost.table.machine import cores
-from archdial.data import Images, Normalize, SearchData, batches
+from archdial.data import Images, SearchData, batches
 from archdial.families.family import Family
 from archdial.families.member import Member
 from archdial.searching.evaluation import Evaluator
-from archdial.tasks.classification import Classification
 from archdial.tasks.task import Task
 
 
 @torch.inference_mode()
-def accuracy(module: nn.Module, images: Images, normalize: Normalize, batch_size: int = 500) -> float:
-    """Return the share in [0, 1] of `images` that `module` classifies rightly."""
-    return score(module, images, Classification(normalize), batch_size)
-
-
 def score(module: nn.Module, images: Images, task: Task, batch_size: int = 500) -> float:
     """Return how good `module` is at `task` on `images`."""
     module.eval()
@@ -58,23 +52,23 @@ def evaluator_of(family: Family, data: SearchData, images: int) -> Evaluator:
 def measured(
     members: Sequence[Member], images: Images, split: str, *, repeats: int = 20, bar: Bar | NoBar | None = None
 ) -> list[Member]:
-    """Return `members` with accuracy on `images` and the latency of their built modules, each distinct one once."""
-    return with_latency(with_accuracy(members, images, split, bar=bar), repeats=repeats, bar=bar)
+    """Return `members` with their score on `images` and the latency of their built modules, each distinct one once."""
+    return with_latency(with_score(members, images, split, bar=bar), repeats=repeats, bar=bar)
 
 
-def with_accuracy(
+def with_score(
     members: Sequence[Member], images: Images, split: str, *, bar: Bar | NoBar | None = None
 ) -> list[Member]:
-    """Return `members` with the accuracy of their built modules on `images`, which are of `split`."""
+    """Return `members` with the score of their built modules on `images`, which are of `split`."""
     distinct = {member.identity: member for member in members}
-    part = (bar or NoBar()).part("accuracy", len(distinct))
+    name = members[0].measure.name if members else "score"
+    part = (bar or NoBar()).part(name, len(distinct))
     found = {}
     for identity, member in distinct.items():
         found[identity] = score(member.build(), images, member.family.task)
         part.advance()
     return [
-        replace(member, accuracy=found[member.identity], accuracy_from="measured", accuracy_split=split)
-        for member in members
+        replace(member, score=found[member.identity], score_from="measured", score_split=split) for member in members
     ]
 
 

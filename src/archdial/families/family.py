@@ -25,7 +25,7 @@ from archdial.hypernet import Hypernetwork
 from archdial.networks.supernet import Supernet
 from archdial.searching.candidates import at_positions, front, likely, mutated, unseen
 from archdial.searching.evaluation import Evaluated
-from archdial.searching.predictor import AccuracyPredictor
+from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture, Space
 from archdial.tasks.classification import Classification
 
@@ -40,7 +40,7 @@ class Family:
     """Space, trained supernet, hypernetwork and dial, with all that was evaluated on the way.
 
     Attributes:
-        column: the column of the table that the dial trades against accuracy.
+        column: the column of the table that the dial trades against the score.
         calibration: training images uint8 (n, c, h, w) for BatchNorm statistics.
         archive: the architectures evaluated with the final weights.
         info: config, seed, versions, device and data of the search, as JSON.
@@ -51,7 +51,7 @@ class Family:
     network: Supernet
     hypernet: Hypernetwork
     dial: Dial
-    predictor: AccuracyPredictor
+    predictor: ErrorPredictor
     table: CostTable
     normalize: Normalize
     calibration: Tensor
@@ -70,7 +70,7 @@ class Family:
     @property
     def task(self) -> Classification:
         """What its members are for."""
-        return Classification(self.normalize)
+        return Classification(self.normalize, len(self.classes))
 
     @cached_property
     def costs(self) -> dict[str, ExpectedCost]:
@@ -202,12 +202,12 @@ class Family:
         return self.member(best, self._position_of(best))
 
     def front(self) -> list[Member]:
-        """Return the evaluated members that no other beats in both accuracy and cost, cheapest first."""
+        """Return the evaluated members that no other beats in both score and cost, cheapest first."""
         found = front(self.archive, self.costs[self.column])
         return [self.member(item.architecture, self._position_of(item.architecture)) for item in found]
 
     def member(self, architecture: Architecture, dial: float | list[float] | None = None) -> Member:
-        """Return `architecture` as a member: accuracy as measured in the search, else as predicted."""
+        """Return `architecture` as a member: its score as measured in the search, else as predicted."""
         self.space.check(architecture)
         architecture = self.network.canonical(architecture)
         known = self._known.get(architecture)
@@ -216,8 +216,8 @@ class Family:
             family=self,
             architecture=architecture,
             dial=dial,
-            accuracy=self._predict([architecture])[0] if known is None else known.accuracy,
-            accuracy_from="predicted" if known is None else "measured",
+            score=self._predict([architecture])[0] if known is None else known.score,
+            score_from="predicted" if known is None else "measured",
             latency_ms=costs["latency_ms"],
             parameters=round(costs["parameters"]),
             cell_parameters=round(costs["parameters"] - float(self.costs["parameters"].constant)),
@@ -261,14 +261,15 @@ class Family:
         return [architecture for architecture, good in zip(pool, meets.tolist(), strict=True) if good]
 
     def _promise(self, pool: Sequence[Architecture]) -> dict[Architecture, float]:
-        """Return accuracies as measured, or one standard deviation below the prediction."""
-        pessimistic = 1 - self.predictor.feared(self.space.one_hots(pool))
-        measured = {a: item.accuracy for a, item in self._known.items()}
+        """Return merits as measured, or one standard deviation below the prediction."""
+        measure = self.task.measure
+        pessimistic = measure.merit(measure.score(self.predictor.feared(self.space.one_hots(pool))))
+        measured = {a: item.merit for a, item in self._known.items()}
         return {a: measured.get(a, value) for a, value in zip(pool, pessimistic.tolist(), strict=True)}
 
     def _predict(self, pool: Sequence[Architecture]) -> list[float]:
         with torch.no_grad():
-            return [float(1 - error) for error in self.predictor(self.space.one_hots(pool))]
+            return [float(self.task.measure.score(error)) for error in self.predictor(self.space.one_hots(pool))]
 
     def _position_of(self, architecture: Architecture) -> float | list[float]:
         """Return the dial position of a grid at which the hypernetwork considers `architecture` most likely."""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from archdial.exporting import Exported
     from archdial.exporting.built import BuiltMember
     from archdial.networks.supernet import Supernet
-    from archdial.tasks.classification import Classification
+    from archdial.tasks.measure import Measure
+    from archdial.tasks.task import Task
     from archdial.training.plain_network import TrainSettings
 
 Origin = Literal["measured", "predicted"]
@@ -36,7 +37,7 @@ class Parent(Protocol):
     table: CostTable
 
     @property
-    def task(self) -> Classification:
+    def task(self) -> Task:
         """What its members are for."""
 
     @property
@@ -55,9 +56,9 @@ class Member:
         family: where its weights come from.
         architecture: one option for each choice.
         dial: the dial position it was taken at or is most likely at, as JSON.
-        accuracy: in [0, 1], with the weights of `weights_from`.
-        accuracy_from: measured on images, or predicted.
-        accuracy_split: the images: validation, of the search, or test.
+        score: by the measure of the family's task, with the weights of `weights_from`.
+        score_from: measured on data, or predicted.
+        score_split: the data: validation, of the search, or test.
         latency_ms: of one batch on the device of the cost table.
         latency_from: predicted by the table, or measured on the built module.
         parameters: of the whole built module; `cell_parameters` of them are in the choices.
@@ -70,17 +71,42 @@ class Member:
     family: Parent = field(repr=False, compare=False)
     architecture: Architecture
     dial: float | list[float] | None
-    accuracy: float
-    accuracy_from: Origin
+    score: float
+    score_from: Origin
     latency_ms: float
     parameters: int
     cell_parameters: int
     flops: int
-    accuracy_split: str = "validation"
+    score_split: str = "validation"
     latency_from: Origin = "predicted"
     weights_from: Weights = "inherited"
     size_bytes: int | None = None
     peak_bytes: int | None = None
+
+    @property
+    def measure(self) -> Measure:
+        """How its score is called and compared."""
+        return self.family.task.measure
+
+    @property
+    def merit(self) -> float:
+        """Its score such that higher is better."""
+        return self.measure.merit(self.score)
+
+    @property
+    def accuracy(self) -> float:
+        """The score, as classification calls it."""
+        return self.score
+
+    @property
+    def accuracy_from(self) -> Origin:
+        """Whether the score was measured on data, or predicted."""
+        return self.score_from
+
+    @property
+    def accuracy_split(self) -> str:
+        """The data of the score."""
+        return self.score_split
 
     def build(self) -> nn.Module:
         """Return a plain module in eval mode: inherited weights, BatchNorm statistics of this architecture.
@@ -157,12 +183,12 @@ class Member:
 
     def to_json(self) -> dict[str, Any]:
         """Return the member as the JSON object of the interface."""
-        space = self.family.space
+        space, name = self.family.space, self.measure.name
         return {
             "dial": self.dial,
             "device": self.family.device,
             "architecture": space.describe(self.architecture),
-            "accuracy": self.accuracy,
+            name: self.score,
             "latency_ms": self.latency_ms,
             "parameters": self.parameters,
             "cell_parameters": self.cell_parameters,
@@ -171,8 +197,8 @@ class Member:
             "peak_bytes": self.peak_bytes,
             "counts": space.counts(self.architecture),
             "provenance": {
-                "accuracy": self.accuracy_from,
-                "accuracy_split": self.accuracy_split,
+                name: self.score_from,
+                f"{name}_split": self.score_split,
                 "weights": self.weights_from,
                 "latency_ms": self.latency_from,
                 "parameters": "counted",

@@ -34,8 +34,9 @@ from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
-from archdial.searching.predictor import AccuracyPredictor
+from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture
+from archdial.tasks.classification import Classification
 
 FAMILY, ARCHITECTURE = "family.json", "architecture.json"
 
@@ -59,7 +60,7 @@ def family_json(family: Family) -> dict[str, Any]:
         "table": family.table.to_json(),
         "normalize": {"mean": family.normalize.mean, "std": family.normalize.std},
         "classes": list(family.classes),
-        "archive": [[list(item.architecture.options), item.accuracy, item.loss] for item in family.archive],
+        "archive": [item.row() for item in family.archive],
         "info": family.info,
         "device": family.device,
         "devices": None if family.devices is None else family.devices.to_json(),
@@ -101,7 +102,7 @@ def _family(file: FamilyFile, tensors: dict[str, Tensor], model: nn.Module | Non
         check_choices(network, file.choices)
     settings = {name: setting for name, setting in file.hypernet.items() if name not in ("kind", "features")}
     hypernet = make_hypernet(file.hypernet["kind"], network.space, file.hypernet["features"], **settings)
-    predictor = AccuracyPredictor(network.space)
+    predictor = ErrorPredictor(network.space)
     for name, module in (("network", network), ("hypernet", hypernet), ("predictor", predictor)):
         load_state(module, _under(name, tensors), name)
     if any(value != hypernet.settings().get(name) for name, value in settings.items() if value is not None):
@@ -159,10 +160,10 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
-def _evaluated(network: Supernet, options: tuple[int, ...], accuracy: float, loss: float) -> Evaluated:
+def _evaluated(network: Supernet, options: tuple[int, ...], score: float, loss: float) -> Evaluated:
     architecture = Architecture(options)
     network.space.check(architecture)
-    return Evaluated(architecture, accuracy, loss)
+    return Evaluated(architecture, score, loss, Classification.measure)
 
 
 def _checked(value: dict[str, Any], path: Path, expected: str, fix: str) -> dict[str, Any]:

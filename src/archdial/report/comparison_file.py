@@ -10,6 +10,7 @@ from pydantic import Field
 from archdial.common.errors import UsageError
 from archdial.common.limits import Name, Share, Tally, Text
 from archdial.report.points import MOST_KINDS, MOST_ROWS, Point, Rows
+from archdial.tasks.measure import ACCURACY, Measure
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Compared(Point):
     """One member of a method, measured.
 
     Attributes:
-        validation: the accuracy that it is chosen by.
+        validation: the score that it is chosen by.
         parameters: how many.
     """
 
@@ -48,10 +49,11 @@ class MethodFile:
 class ComparisonFile:
     """A comparison file, its values within bounds."""
 
-    accuracy_split: Text
+    split: Annotated[Text, Field(validation_alias="accuracy_split")]
     full: FullFile
     methods: Annotated[tuple[MethodFile, ...], Field(min_length=1, max_length=MOST_KINDS)]
     device: Text | None = None
+    score: Measure = ACCURACY
 
     def __post_init__(self) -> None:
         if (members := sum(len(method.members) for method in self.methods)) > MOST_ROWS:

@@ -10,32 +10,27 @@ from rich.text import Text
 
 from archdial.common.errors import readable
 from archdial.report.numbers import read_member
-from archdial.report.wording import counts_text, dial_text, figure_text
-
-_FIGURES = {
-    "accuracy": "accuracy %",
-    "latency_ms": "latency ms",
-    "parameters": "parameters",
-    "flops": "FLOPs",
-}
+from archdial.report.wording import counts_text, dial_text, figure_headings, figure_text
+from archdial.tasks.measure import Measure
 
 
-def members_table(members: Sequence[Mapping[str, Any]], title: str) -> Table:
+def members_table(members: Sequence[Mapping[str, Any]], title: str, measure: Measure) -> Table:
     """Return a table of members as in a members file; predicted figures have a "~" in front.
 
     Raises:
         UsageError: a member lacks a figure.
     """
     rows = [read_member(member, f"members[{i}]") for i, member in enumerate(members)]
+    headings = figure_headings(measure)
     kinds = list(dict.fromkeys(kind for row in rows for kind in row.counts))
-    predicted = any(row.predicted(figure) for row in rows for figure in _FIGURES)
+    predicted = any(row.predicted(figure) for row in rows for figure in headings)
     table = Table(title=Text(readable(title)), caption="~ predicted, not measured" if predicted else None)
     table.add_column("dial", no_wrap=True)
-    for heading in _FIGURES.values():
+    for heading in headings.values():
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("operations")
     for row in rows:
-        figures = [Text(figure_text(row, figure)) for figure in _FIGURES]
+        figures = [Text(figure_text(row, figure, measure)) for figure in headings]
         # Text, as rich would read brackets in a name as markup; readable, as a terminal would obey escapes in it.
         table.add_row(Text(dial_text(row.dial)), *figures, Text(readable(counts_text(row, kinds))))
     return table

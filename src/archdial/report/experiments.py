@@ -1,4 +1,4 @@
-"""What was tried on a run: experiments.json checked, and drawn: accuracy along λ, relaxed against discrete."""
+"""What was tried on a run: experiments.json checked, and drawn: scores along λ, relaxed against discrete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from archdial.report.experiments_file import AtLambda, ExperimentsFile, Relaxed
 from archdial.report.palette import INK, NEUTRAL, palette
 from archdial.report.result_file import check_format, within
 from archdial.report.style import plain, template
-from archdial.report.wording import accuracy_text, dial_text, pair_text
+from archdial.report.wording import dial_text, pair_text, score_text, score_title
+from archdial.tasks.measure import Measure
 
 FORMAT, VERSION = "archdial.experiments", 1
 _COMMAND = "archdial experiments"
@@ -26,11 +27,12 @@ class Experiments:
 
     Attributes:
         alone: gates optimised for each λ by itself.
-        fall: Λ, the λ at which their accuracy has fallen to its least, if it has.
-        chance: the accuracy of guessing.
+        fall: Λ, the λ at which their score has fallen to its least, if it has.
+        chance: the score of guessing.
         hypernetwork: one hypernetwork over the range of λ.
-        relaxed: relaxed against discrete accuracy.
-        mean_difference: of relaxed and discrete accuracy.
+        relaxed: relaxed against discrete scores.
+        mean_difference: of relaxed and discrete scores.
+        measure: of the scores.
     """
 
     alone: tuple[AtLambda, ...]
@@ -39,6 +41,7 @@ class Experiments:
     hypernetwork: tuple[AtLambda, ...]
     relaxed: tuple[Relaxed, ...]
     mean_difference: float
+    measure: Measure
 
 
 def read_experiments(experiments_json: Mapping[str, Any]) -> Experiments:
@@ -57,15 +60,17 @@ def read_experiments(experiments_json: Mapping[str, Any]) -> Experiments:
         hypernetwork=_along_lambda(file.hypernetwork.points),
         relaxed=file.relaxed.points,
         mean_difference=file.relaxed.mean_difference,
+        measure=file.score,
     )
 
 
 def lambda_figure(experiments: Experiments) -> go.Figure:
-    """Draw accuracy (%) against λ, for gates alone and for the hypernetwork, with chance and Λ."""
+    """Draw the score against λ, for gates alone and for the hypernetwork, with chance and Λ."""
+    measure = experiments.measure
     figure = go.Figure(
         [
-            _curve(experiments.alone, "gates for each λ alone", _ALONE, "circle"),
-            _curve(experiments.hypernetwork, "one hypernetwork", _HYPERNETWORK, "square"),
+            _curve(experiments.alone, "gates for each λ alone", _ALONE, "circle", measure),
+            _curve(experiments.hypernetwork, "one hypernetwork", _HYPERNETWORK, "square", measure),
             *_bounds(experiments),
         ]
     )
@@ -73,27 +78,27 @@ def lambda_figure(experiments: Experiments) -> go.Figure:
         template=template(),
         height=460,
         xaxis={"title": "λ", "type": "log", "exponentformat": "power"},
-        yaxis={"title": "accuracy (%, on validation)", "rangemode": "tozero"},
+        yaxis={"title": score_title(measure, "on validation"), "rangemode": "tozero"},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )
     return figure
 
 
 def relaxed_figure(experiments: Experiments) -> go.Figure:
-    """Draw discrete against relaxed accuracy (%), on axes of one scale, with the line on which they are equal."""
-    points = experiments.relaxed
-    values = [100 * value for point in points for value in (point.relaxed, point.discrete)]
-    # At least a point of room, as all may be the same.
-    room = max(0.05 * (max(values) - min(values)), 1.0)
+    """Draw discrete against relaxed scores, on axes of one scale, with the line on which they are equal."""
+    points, measure = experiments.relaxed, experiments.measure
+    values = [measure.factor * value for point in points for value in (point.relaxed, point.discrete)]
+    # At least a hundredth of room, as all may be the same.
+    room = max(0.05 * (max(values) - min(values)), measure.factor / 100)
     ends = [min(values) - room, max(values) + room]
     equal = _line(ends, ends, "equal", "dot")
     dots = go.Scatter(
-        x=[100 * point.relaxed for point in points],
-        y=[100 * point.discrete for point in points],
+        x=[measure.factor * point.relaxed for point in points],
+        y=[measure.factor * point.discrete for point in points],
         mode="markers",
         name=f"dial positions ({len(points)})",
         marker={"color": _ALONE, "size": 9, "line": {"color": "white", "width": 1}},
-        hovertext=[plain(_relaxed_text(point)) for point in points],
+        hovertext=[plain(_relaxed_text(point, measure)) for point in points],
         hovertemplate="%{hovertext}<extra></extra>",
     )
     axis = {"range": ends, "constrain": "domain"}
@@ -101,8 +106,8 @@ def relaxed_figure(experiments: Experiments) -> go.Figure:
     figure.update_layout(
         template=template(),
         height=460,
-        xaxis={"title": "relaxed accuracy (%, on validation)", **axis},
-        yaxis={"title": "discrete accuracy (%, on validation)", "scaleanchor": "x", "scaleratio": 1, **axis},
+        xaxis={"title": score_title(measure, "on validation", "relaxed"), **axis},
+        yaxis={"title": score_title(measure, "on validation", "discrete"), "scaleanchor": "x", "scaleratio": 1, **axis},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )
     return figure
@@ -112,28 +117,28 @@ def _along_lambda(points: tuple[AtLambda, ...]) -> tuple[AtLambda, ...]:
     return tuple(sorted(points, key=lambda point: point.at))
 
 
-def _curve(points: tuple[AtLambda, ...], name: str, colour: str, shape: str) -> go.Scatter:
+def _curve(points: tuple[AtLambda, ...], name: str, colour: str, shape: str, measure: Measure) -> go.Scatter:
     return go.Scatter(
         x=[point.at for point in points],
-        y=[100 * point.accuracy for point in points],
+        y=[measure.factor * point.score for point in points],
         mode="lines+markers",
         name=name,
         line={"color": colour, "width": 2},
         marker={"color": colour, "size": 8, "symbol": shape},
-        hovertext=[f"{name}, λ {dial_text(point.at)}: {pair_text(point)}" for point in points],
+        hovertext=[f"{name}, λ {dial_text(point.at)}: {pair_text(point, measure)}" for point in points],
         hovertemplate="%{hovertext}<extra></extra>",
     )
 
 
 def _bounds(experiments: Experiments) -> list[go.Scatter]:
-    """Draw chance as far as λ goes, and Λ as high as accuracies go."""
+    """Draw chance as far as λ goes, and Λ as high as scores go."""
     points, fall = [*experiments.alone, *experiments.hypernetwork], experiments.fall
     along = [*(point.at for point in points), *([fall] if fall else [])]
-    chance = 100 * experiments.chance
-    name = f"chance: {accuracy_text(experiments.chance)} %"
+    chance = experiments.measure.factor * experiments.chance
+    name = f"chance: {score_text(experiments.chance, experiments.measure)}"
     lines = [_line([min(along), max(along)], [chance, chance], name, "dot")]
     if fall:
-        top = max(chance, *(100 * point.accuracy for point in points))
+        top = max(chance, *(experiments.measure.factor * point.score for point in points))
         lines.append(_line([fall, fall], [0, top], f"Λ = {dial_text(fall)}", "dash"))
     return lines
 
@@ -144,6 +149,6 @@ def _line(x: list[float], y: list[float], name: str, dash: str) -> go.Scatter:
     return go.Scatter(x=x, y=y, mode="lines", name=name, line=line, hoverinfo="skip")
 
 
-def _relaxed_text(point: Relaxed) -> str:
-    relaxed, discrete = accuracy_text(point.relaxed), accuracy_text(point.discrete)
-    return f"dial {dial_text(point.dial)}: relaxed {relaxed} %, discrete {discrete} %"
+def _relaxed_text(point: Relaxed, measure: Measure) -> str:
+    relaxed, discrete = score_text(point.relaxed, measure), score_text(point.discrete, measure)
+    return f"dial {dial_text(point.dial)}: relaxed {relaxed}, discrete {discrete}"

@@ -9,18 +9,19 @@ from pydantic import Field
 
 from archdial.common.limits import Number, Positive, Share
 from archdial.report.points import DialPosition, Point, Rows
+from archdial.tasks.measure import ACCURACY, Measure
 
 
 @dataclass(frozen=True)
 class AtLambda(Point):
-    """Accuracy on validation images and latency at one λ, which is above 0 as the axis is logarithmic."""
+    """The score on validation images and latency at one λ, which is above 0 as the axis is logarithmic."""
 
     at: Annotated[Positive, Field(validation_alias="lambda")]
 
 
 @dataclass(frozen=True)
 class Relaxed:
-    """Accuracies on validation images of the weighted mixture at a dial position, and of the member there."""
+    """Scores on validation images of the weighted mixture at a dial position, and of the member there."""
 
     relaxed: Share
     discrete: Share
@@ -48,7 +49,7 @@ class HypernetworkFile:
 
 @dataclass(frozen=True)
 class RelaxedFile:
-    """Relaxed against discrete accuracy along the dial."""
+    """Relaxed against discrete scores along the dial."""
 
     points: Annotated[tuple[Relaxed, ...], Field(min_length=1), Rows]
     mean_difference: Annotated[Number, Field(ge=-1, le=1)]
@@ -61,3 +62,4 @@ class ExperimentsFile:
     alone: AloneFile
     hypernetwork: HypernetworkFile
     relaxed: RelaxedFile
+    score: Measure = ACCURACY

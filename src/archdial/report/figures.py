@@ -10,6 +10,7 @@ from archdial.report.points import MemberNumbers
 from archdial.report.style import plain, template
 from archdial.report.ternary import ternary_counts
 from archdial.report.wording import axis_titles, dial_name, dial_text, figure_text
+from archdial.tasks.measure import Measure
 
 _LABELS = 12
 """Most labels on an axis along the dial; more would overlap."""
@@ -19,8 +20,8 @@ _TRIANGLES = 60
 
 
 def front_figure(numbers: ReportNumbers) -> go.Figure:
-    """Draw accuracy (%) against latency (ms): archive cloud, members coloured by dial, Pareto staircase."""
-    latency, accuracy = map(plain, axis_titles(numbers))
+    """Draw the score against latency (ms): archive cloud, members coloured by dial, Pareto staircase."""
+    latency, score = map(plain, axis_titles(numbers))
     figure = go.Figure()
     if numbers.archive:
         figure.add_trace(_cloud(numbers))
@@ -31,7 +32,7 @@ def front_figure(numbers: ReportNumbers) -> go.Figure:
         template=template(),
         height=500,
         xaxis_title=latency,
-        yaxis_title=accuracy,
+        yaxis_title=score,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )
     return figure
@@ -76,7 +77,7 @@ def counts_bars(numbers: ReportNumbers) -> go.Figure:
 def _cloud(numbers: ReportNumbers) -> go.Scatter:
     return go.Scatter(
         x=[round(point.latency_ms, 6) for point in numbers.archive],
-        y=[round(100 * point.accuracy, 4) for point in numbers.archive],
+        y=[round(numbers.measure.factor * point.score, 4) for point in numbers.archive],
         mode="markers",
         name=f"all evaluated, on validation ({len(numbers.archive)})",
         marker={"color": CLOUD, "size": 5, "opacity": 0.7},
@@ -88,7 +89,7 @@ def _staircase(numbers: ReportNumbers) -> go.Scatter:
     front = [numbers.members[i] for i in numbers.front]
     return go.Scatter(
         x=[member.latency_ms for member in front],
-        y=[100 * member.accuracy for member in front],
+        y=[numbers.measure.factor * member.score for member in front],
         mode="lines",
         name=f"Pareto front ({len(front)})",
         line={"color": FRONT, "width": 1.5, "shape": "hv"},
@@ -99,7 +100,7 @@ def _staircase(numbers: ReportNumbers) -> go.Scatter:
 def _members(numbers: ReportNumbers) -> go.Scatter:
     return go.Scatter(
         x=[member.latency_ms for member in numbers.members],
-        y=[100 * member.accuracy for member in numbers.members],
+        y=[numbers.measure.factor * member.score for member in numbers.members],
         mode="markers",
         name=f"members ({len(numbers.members)})",
         marker={
@@ -154,18 +155,19 @@ def _dial_axis(numbers: ReportNumbers, members: list[MemberNumbers]) -> dict[str
     scalar = all(isinstance(member.dial, float) for member in members)
     step = -(-len(members) // _LABELS)
     shown = list(range(0, len(members), step))
-    texts = [_tick(members[i]) for i in shown]
+    texts = [_tick(members[i], numbers.measure) for i in shown]
     title = f"members by dial position {dial_name(numbers.dial_kind)}" if scalar else "members by latency (ms)"
     return {"title": title, "tickvals": shown, "ticktext": texts, "showgrid": False}
 
 
-def _tick(member: MemberNumbers) -> str:
-    return f"{member.dial:.3g}" if isinstance(member.dial, float) else figure_text(member, "latency_ms")
+def _tick(member: MemberNumbers, measure: Measure) -> str:
+    return f"{member.dial:.3g}" if isinstance(member.dial, float) else figure_text(member, "latency_ms", measure)
 
 
 def _hover(member: MemberNumbers, numbers: ReportNumbers) -> str:
+    measure = numbers.measure
     return (
         f"{dial_name(numbers.dial_kind)} {dial_text(member.dial)}: "
-        f"{figure_text(member, 'accuracy')} %, {figure_text(member, 'latency_ms')} ms, "
-        f"{figure_text(member, 'parameters')} parameters"
+        f"{figure_text(member, measure.name, measure)} {measure.unit}".rstrip()
+        + f", {figure_text(member, 'latency_ms', measure)} ms, {figure_text(member, 'parameters', measure)} parameters"
     )

@@ -11,6 +11,7 @@ from pydantic import Field
 from archdial.common.errors import UsageError
 from archdial.common.limits import Milliseconds, Name, Tally, Text, Whole
 from archdial.report.points import MOST_KINDS, MemberNumbers, Point, Rows
+from archdial.tasks.measure import ACCURACY, Measure
 
 MOST_COUNTS = 1_000_000
 """Counts of all members: each is a cell of the table and a piece of a bar."""
@@ -53,6 +54,7 @@ class MembersFile:
     seed: Whole | Text | None = None
     versions: Annotated[Mapping[Name, Text], Field(max_length=MOST_KINDS)] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
+    score: Measure = ACCURACY
 
     def __post_init__(self) -> None:
         if len(self.members) * len(self.kinds) > MOST_COUNTS:

@@ -13,6 +13,7 @@ from archdial.common.validation import validated
 from archdial.report.members_file import DialFile, MembersFile
 from archdial.report.points import MemberNumbers, Point
 from archdial.report.result_file import check_format, within
+from archdial.tasks.measure import Measure
 
 FORMAT, VERSION = "archdial.members", 1
 _COMMAND = "archdial evaluate"
@@ -38,6 +39,7 @@ class ReportNumbers:
         seed: of the search.
         versions: package to version.
         config: of the search, as in the file.
+        measure: of the scores.
     """
 
     data: str
@@ -52,6 +54,7 @@ class ReportNumbers:
     seed: str
     versions: Mapping[str, str]
     config: Mapping[str, Any]
+    measure: Measure
 
     def along_dial(self) -> list[int]:
         """Return the indices of the members by increasing scalar dial, for any other by latency."""
@@ -119,13 +122,14 @@ def _numbers(file: MembersFile) -> ReportNumbers:
         corners=_corners(file.dial, file.kinds, file.members),
         kinds=file.kinds,
         members=file.members,
-        front=_front(file.front, file.members),
+        front=_front(file),
         archive=file.archive,
         latency_range=_latency_range(file),
         device=file.device or "",
         seed="" if file.seed is None else str(file.seed),
         versions=file.versions,
         config=file.config,
+        measure=file.score,
     )
 
 
@@ -148,9 +152,10 @@ def _corners(dial: DialFile, kinds: tuple[str, ...], members: Sequence[MemberNum
     return names if len(names) == size else tuple(f"S{i + 1}" for i in range(size))
 
 
-def _front(indices: Sequence[int] | None, members: Sequence[MemberNumbers]) -> tuple[int, ...]:
+def _front(file: MembersFile) -> tuple[int, ...]:
+    indices, members = file.front, file.members
     if indices is None:
-        return tuple(pareto_front([m.latency_ms for m in members], [m.accuracy for m in members]))
+        return tuple(pareto_front([m.latency_ms for m in members], [file.score.merit(m.score) for m in members]))
     if any(index >= len(members) for index in indices):
         raise UsageError(f"front names member {max(indices)}: there are members 0 to {len(members) - 1}")
     return tuple(sorted(set(indices), key=lambda index: members[index].latency_ms))

@@ -23,6 +23,7 @@ from archdial.report.page_table import table_html
 from archdial.report.page_trials import trial_charts, trial_sections
 from archdial.report.points import MemberNumbers
 from archdial.report.wording import dial_name, dial_text, figure_text
+from archdial.tasks.measure import ACCURACY, Measure
 
 _EDGES = 10_000
 """Choices whose cells are drawn, of all members that can be picked together."""
@@ -92,8 +93,10 @@ def _island(figures: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _facts(numbers: ReportNumbers) -> str:
     fastest = min(numbers.members, key=lambda member: member.latency_ms)
-    best = max(numbers.members, key=lambda member: (member.accuracy, -member.latency_ms))
-    facts = {"most accurate": _pair(best), "fastest": _pair(fastest), "on the front": _share(numbers)}
+    best = max(numbers.members, key=lambda member: (numbers.measure.merit(member.score), -member.latency_ms))
+    measure = numbers.measure
+    most = "most accurate" if measure == ACCURACY else f"best {measure.name}"
+    facts = {most: _pair(best, measure), "fastest": _pair(fastest, measure), "on the front": _share(numbers)}
     if numbers.latency_range:
         facts["latencies of the space"] = "{:.3g} to {:.3g} ms".format(*numbers.latency_range)
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts.items())
@@ -101,8 +104,9 @@ def _facts(numbers: ReportNumbers) -> str:
     return f'{device}<dl class="facts">{items}</dl>'
 
 
-def _pair(member: MemberNumbers) -> str:
-    return f"{figure_text(member, 'accuracy')} % at {figure_text(member, 'latency_ms')} ms"
+def _pair(member: MemberNumbers, measure: Measure) -> str:
+    score = f"{figure_text(member, measure.name, measure)} {measure.unit}".rstrip()
+    return f"{score} at {figure_text(member, 'latency_ms', measure)} ms"
 
 
 def _share(numbers: ReportNumbers) -> str:
@@ -110,8 +114,9 @@ def _share(numbers: ReportNumbers) -> str:
 
 
 def _front(numbers: ReportNumbers) -> str:
-    note = "Each dot is a member, coloured by its dial position; up and to the left is better."
-    return section("Accuracy against latency", note, chart("front"))
+    better = "up" if numbers.measure.higher_is_better else "down"
+    note = f"Each dot is a member, coloured by its dial position; {better} and to the left is better."
+    return section(f"{numbers.measure.name.capitalize()} against latency", note, chart("front"))
 
 
 def _counts(numbers: ReportNumbers) -> str:
@@ -128,7 +133,7 @@ def _pickable(numbers: ReportNumbers) -> list[int]:
 
 
 def _cells(numbers: ReportNumbers, drawn: Sequence[int]) -> str:
-    best = max(drawn, key=lambda index: numbers.members[index].accuracy)
+    best = max(drawn, key=lambda index: numbers.measure.merit(numbers.members[index].score))
     choices = "".join(_choice(numbers, index, index == best) for index in drawn)
     picker = f'<label>Member <select id="member">{choices}</select></label>'
     note = "Data flow from left to right; nodes sum what enters them, grey arcs lead to the concatenated output."
@@ -137,7 +142,7 @@ def _cells(numbers: ReportNumbers, drawn: Sequence[int]) -> str:
 
 def _choice(numbers: ReportNumbers, index: int, chosen: bool) -> str:
     member = numbers.members[index]
-    text = f"{dial_name(numbers.dial_kind)} {dial_text(member.dial)}: {_pair(member)}"
+    text = f"{dial_name(numbers.dial_kind)} {dial_text(member.dial)}: {_pair(member, numbers.measure)}"
     return f'<option value="{index}"{" selected" if chosen else ""}>{escape(text)}</option>'
 
 

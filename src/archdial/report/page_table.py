@@ -6,15 +6,7 @@ from html import escape
 
 from archdial.report.numbers import ReportNumbers
 from archdial.report.palette import member_colours, palette
-from archdial.report.points import MemberNumbers
-from archdial.report.wording import dial_name, dial_text, figure_text
-
-_FIGURES = {
-    "accuracy": "accuracy %",
-    "latency_ms": "latency ms",
-    "parameters": "parameters",
-    "flops": "FLOPs",
-}
+from archdial.report.wording import dial_name, dial_text, figure_headings, figure_text
 
 
 def table_html(numbers: ReportNumbers) -> str:
@@ -44,7 +36,7 @@ def dial_order(numbers: ReportNumbers) -> list[int]:
 
 def _headings(numbers: ReportNumbers) -> str:
     dial = dial_name(numbers.dial_kind)
-    plain = "".join(_heading(escape(text)) for text in (dial, *_FIGURES.values()))
+    plain = "".join(_heading(escape(text)) for text in (dial, *figure_headings(numbers.measure).values()))
     return plain + "".join(
         _heading(f'<i class="swatch square" style="background:{colour}"></i>{escape(kind)}')
         for kind, colour in palette(numbers.kinds).items()
@@ -59,19 +51,12 @@ def _row(numbers: ReportNumbers, index: int, rank: int, colour: str, *, on_front
     member = numbers.members[index]
     swatch = f'<i class="swatch" style="background:{colour}"></i>'
     cells = [_cell(rank, swatch + escape(dial_text(member.dial)))]
-    cells += [_cell(_value(member, figure), escape(figure_text(member, figure))) for figure in _FIGURES]
+    values = (member.score, member.latency_ms, member.parameters, member.flops)
+    for figure, value in zip(figure_headings(numbers.measure), values, strict=True):
+        cells.append(_cell(value, escape(figure_text(member, figure, numbers.measure))))
     cells += [_cell(member.counts.get(kind, 0), str(member.counts.get(kind, 0))) for kind in numbers.kinds]
     tint = ' class="front"' if on_front else ""
     return f"<tr{tint}>{''.join(cells)}</tr>"
-
-
-def _value(member: MemberNumbers, figure: str) -> float:
-    return {
-        "accuracy": member.accuracy,
-        "latency_ms": member.latency_ms,
-        "parameters": member.parameters,
-        "flops": member.flops,
-    }[figure]
 
 
 def _cell(value: float, content: str) -> str:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from archdial.report.comparison import Comparison, Method, comparison_figure
 from archdial.report.experiments import Experiments, lambda_figure, relaxed_figure
 from archdial.report.page_section import chart, section
-from archdial.report.wording import accuracy_text
+from archdial.tasks.measure import ACCURACY
 
 
 def trial_charts(comparison: Comparison | None, experiments: Experiments | None) -> dict[str, go.Figure]:
@@ -31,8 +31,9 @@ def _baselines(comparison: Comparison) -> str:
     device = f" on {comparison.device}" if comparison.device else ""
     note = (
         "What each method reaches within a budget of latency: the member counts that is best on validation images, "
-        "of networks as drawn the slowest; open marks are best at no budget. The area is the mean accuracy, as a "
-        f"share, over budgets from 0 to the latency of {comparison.full_name}; the hypervolume is the share of the box "
+        "of networks as drawn the slowest; open marks are best at no budget. The area is the mean "
+        f"{comparison.measure.name}, as a share, over budgets from 0 to the latency of {comparison.full_name}; the "
+        "hypervolume is the share of the box "
         f"up to that latency that its members dominate, whoever chooses. All latencies are measured{device}."
     )
     return section("Against baselines", note, chart("comparison") + _table(comparison))
@@ -46,7 +47,7 @@ def _table(comparison: Comparison) -> str:
         "hypervolume",
         "area",
         *(["area : that of random"] if ratios else []),
-        "best accuracy %",
+        f"best {comparison.measure.heading}",
     ]
     head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
     rows = "\n".join(_row(comparison, method, ratios) for method in comparison.methods)
@@ -58,15 +59,17 @@ def _row(comparison: Comparison, method: Method, ratios: bool) -> str:
     volume = "–" if method.hypervolume is None else f"{method.hypervolume:.3f}"
     cells = [method.name, str(method.evaluations), volume, f"{method.area:.3f}"]
     cells += ["–" if ratio is None else f"{ratio:.3f}"] if ratios else []
-    cells.append(accuracy_text(method.best.accuracy) if method.best else "–")
+    cells.append(comparison.measure.text(method.best.score) if method.best else "–")
     return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
 
 
 def _experiments(experiments: Experiments) -> str:
+    measure = experiments.measure
+    apart = f"{measure.factor * experiments.mean_difference:.2f}{' points' if measure.share else ''}"
     note = (
-        "Above: accuracy as λ grows, for gates optimised at each λ alone and for one hypernetwork over the range"
+        f"Above: {measure.name} as λ grows, for gates optimised at each λ alone and for one hypernetwork over the range"
         f"{_fall(experiments)}. Below: the relaxed network, all options weighted, against the discrete one that is "
-        f"left of it; the mean difference of their accuracies is {100 * experiments.mean_difference:.2f} points."
+        f"left of it; the mean difference of their {'accuracies' if measure == ACCURACY else 'scores'} is {apart}."
     )
     return section("Along λ, and relaxed against discrete", note, chart("lambda") + chart("relaxed"))
 

@@ -21,7 +21,7 @@ _CORNERS = 12
 
 
 def write_front_picture(path: Path, members_json: Mapping[str, Any]) -> Path:
-    """Write accuracy (%) against latency (ms) to `path`, a PNG of about 1300 × 800 pixels.
+    """Write score against latency (ms) to `path`, a PNG of about 1300 × 800 pixels.
 
     Raises:
         UsageError: the members file is malformed.
@@ -39,9 +39,9 @@ def _front(numbers: ReportNumbers) -> Figure:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     _draw(axes, numbers)
-    latency, accuracy = axis_titles(numbers)
+    latency, score = axis_titles(numbers)
     axes.set_xlabel(_label(latency), parse_math=False)
-    axes.set_ylabel(_label(accuracy), parse_math=False)
+    axes.set_ylabel(_label(score), parse_math=False)
     axes.set_title(f"{_label(numbers.data)}: one search, {len(numbers.members)} members", loc="left", parse_math=False)
     axes.grid(color="#E8EAEE")
     axes.set_axisbelow(True)
@@ -52,15 +52,15 @@ def _front(numbers: ReportNumbers) -> Figure:
 
 
 def _draw(axes: Axes, numbers: ReportNumbers) -> None:
-    cloud = numbers.archive
+    cloud, factor = numbers.archive, numbers.measure.factor
     if cloud:
-        x, y = [point.latency_ms for point in cloud], [100 * point.accuracy for point in cloud]
+        x, y = [point.latency_ms for point in cloud], [factor * point.score for point in cloud]
         axes.scatter(x, y, s=10, color=CLOUD, linewidths=0, label=f"all evaluated, on validation ({len(cloud)})")
     front = [numbers.members[i] for i in numbers.front]
-    x, y = [member.latency_ms for member in front], [100 * member.accuracy for member in front]
+    x, y = [member.latency_ms for member in front], [factor * member.score for member in front]
     axes.step(x, y, where="post", color=FRONT, linewidth=1.4, label=f"Pareto front ({len(front)})")
     x = [member.latency_ms for member in numbers.members]
-    y = [100 * member.accuracy for member in numbers.members]
+    y = [factor * member.score for member in numbers.members]
     axes.scatter(x, y, s=60, c=member_colours(numbers), edgecolors="white", zorder=3)
     _dial_legend(axes, numbers)
 

@@ -1,4 +1,4 @@
-"""One evaluated architecture, as result files hold it: a point of accuracy and latency, and a member's figures."""
+"""One evaluated architecture, as result files hold it: a point of score and latency, and a member's figures."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ DialPosition = Number | Vector | None
 
 @dataclass(frozen=True)
 class Point:
-    """One evaluated architecture: `accuracy` in [0, 1], `latency_ms` in milliseconds."""
+    """One evaluated architecture: `score` by the measure of the file, `latency_ms` in milliseconds."""
 
-    accuracy: Share
+    score: Annotated[Share, Field(validation_alias="accuracy")]
     latency_ms: Milliseconds
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from archdial.report.numbers import ReportNumbers, common_provenance
 from archdial.report.points import DialPosition, MemberNumbers, Point
+from archdial.tasks.measure import Measure
 
 _DIAL_NAMES = {"scalar": "λ", "operation_simplex": "S", "budget": "budget"}
 _ENTRIES = 12
@@ -38,9 +39,9 @@ def short_count(value: float) -> str:
     return f"{value:.0f}"
 
 
-def accuracy_text(accuracy: float) -> str:
-    """Return an accuracy in [0, 1] as text in %, without the sign."""
-    return f"{100 * accuracy:.2f}"
+def score_text(score: float, measure: Measure) -> str:
+    """Return a score as text with its unit: "87.00 %"."""
+    return f"{measure.text(score)} {measure.unit}".rstrip()
 
 
 def latency_text(latency_ms: float) -> str:
@@ -48,15 +49,20 @@ def latency_text(latency_ms: float) -> str:
     return _three_digits(latency_ms)
 
 
-def pair_text(point: Point) -> str:
-    """Return accuracy and latency of one as text: "87.00 % at 3.10 ms"."""
-    return f"{accuracy_text(point.accuracy)} % at {latency_text(point.latency_ms)} ms"
+def pair_text(point: Point, measure: Measure) -> str:
+    """Return score and latency of one as text: "87.00 % at 3.10 ms"."""
+    return f"{score_text(point.score, measure)} at {latency_text(point.latency_ms)} ms"
 
 
-def figure_text(member: MemberNumbers, figure: str) -> str:
-    """Return "accuracy" (%), "latency_ms" (ms), "parameters" or "flops" of one, "~" if predicted."""
+def figure_headings(measure: Measure) -> dict[str, str]:
+    """Return what tables call the figures of a member, by the names that `figure_text` takes."""
+    return {measure.name: measure.heading, "latency_ms": "latency ms", "parameters": "parameters", "flops": "FLOPs"}
+
+
+def figure_text(member: MemberNumbers, figure: str, measure: Measure) -> str:
+    """Return the score, "latency_ms" (ms), "parameters" or "flops" of one without its unit, "~" if predicted."""
     text = {
-        "accuracy": accuracy_text(member.accuracy),
+        measure.name: measure.text(member.score),
         "latency_ms": latency_text(member.latency_ms),
         "parameters": short_count(member.parameters),
         "flops": short_count(member.flops),
@@ -65,11 +71,16 @@ def figure_text(member: MemberNumbers, figure: str) -> str:
 
 
 def axis_titles(numbers: ReportNumbers) -> tuple[str, str]:
-    """Return the titles of the latency and the accuracy axis, with units and how the figures came about."""
+    """Return the titles of the latency and the score axis, with units and how the figures came about."""
     return (
         _with_note("latency", "ms", common_provenance(numbers.members, "latency_ms")),
-        _with_note("accuracy", "%", common_provenance(numbers.members, "accuracy")),
+        score_title(numbers.measure, common_provenance(numbers.members, numbers.measure.name)),
     )
+
+
+def score_title(measure: Measure, note: str, which: str = "") -> str:
+    """Return the title of an axis of scores, as "relaxed accuracy (%, on validation)"."""
+    return _with_note(f"{which} {measure.name}".lstrip(), measure.unit, note)
 
 
 def counts_text(member: MemberNumbers, kinds: Sequence[str]) -> str:
@@ -78,7 +89,8 @@ def counts_text(member: MemberNumbers, kinds: Sequence[str]) -> str:
 
 
 def _with_note(what: str, unit: str, note: str) -> str:
-    return f"{what} ({unit}, {note})" if note else f"{what} ({unit})"
+    inside = ", ".join(part for part in (unit, note) if part)
+    return f"{what} ({inside})" if inside else what
 
 
 def _three_digits(value: float) -> str:

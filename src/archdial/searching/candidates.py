@@ -59,9 +59,9 @@ def one_apart(space: Space, architecture: Architecture) -> list[Architecture]:
 
 
 def front(evaluated: Sequence[Evaluated], cost: ExpectedCost) -> list[Evaluated]:
-    """Return those of `evaluated` that no other beats in both accuracy and cost, cheapest first."""
+    """Return those of `evaluated` that no other beats in both score and cost, cheapest first."""
     costs = [cost.of(item.architecture) for item in evaluated]
-    return [evaluated[index] for index in pareto_front(costs, [item.accuracy for item in evaluated])]
+    return [evaluated[index] for index in pareto_front(costs, [item.merit for item in evaluated])]
 
 
 def fronts(evaluated: Sequence[Evaluated], cost: Cost) -> list[Evaluated]:

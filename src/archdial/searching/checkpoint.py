@@ -48,7 +48,7 @@ def save(path: Path, state: SearchState, place: Place) -> Path:
         **{name: part.state_dict() for name, part in _parts(state).items()},
         "generator": state.generator.get_state(),
         "dial": state.dial.to_json(),
-        "archive": [[list(item.architecture.options), item.accuracy, item.loss] for item in state.archive],
+        "archive": [item.row() for item in state.archive],
         "pending": [list(item.options) for item in state.pending],
     }
     # Only half precision has any, and who reads older files finds none.
@@ -83,7 +83,8 @@ def _restore(value: dict[str, Any], state: SearchState) -> None:
     state.generator.set_state(value["generator"])
     state.dial = state.asked.restored(conforming(dict[str, Any], value["dial"], "dial"))
     rows = conforming(tuple[_Row, ...], value["archive"], "archive")
-    state.archive = [Evaluated(Architecture(options), accuracy, loss) for options, accuracy, loss in rows]
+    measure = state.task.measure
+    state.archive = [Evaluated(Architecture(options), score, loss, measure) for options, score, loss in rows]
     pending = conforming(tuple[tuple[CountOrNone, ...], ...], value["pending"], "pending")
     state.pending = [Architecture(options) for options in pending]
     for architecture in (*state.seen(), *state.pending):

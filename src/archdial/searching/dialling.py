@@ -19,7 +19,7 @@ from archdial.relaxation import Relaxation, Temperature
 from archdial.searching.candidates import at_positions, likely, unseen
 from archdial.searching.evaluation import Evaluated, errors
 from archdial.searching.objective import entropy, objective
-from archdial.searching.predictor import AccuracyPredictor
+from archdial.searching.predictor import ErrorPredictor
 from archdial.searching.projection import project
 from archdial.searching.settings import STEPS
 from archdial.space import Architecture, Space
@@ -47,7 +47,7 @@ class Known:
         weights = network.space.one_hots(item.architecture for item in evaluated)
         return cls(weights, errors(evaluated, whole_of(network)))
 
-    def joined(self, space: Space, architectures: Sequence[Architecture], predictor: AccuracyPredictor) -> Known:
+    def joined(self, space: Space, architectures: Sequence[Architecture], predictor: ErrorPredictor) -> Known:
         """Return also `architectures` that were not evaluated, their errors as the predictor fears them."""
         if not architectures:
             return self
@@ -96,7 +96,7 @@ class DialTrainer:
 
     dial: Dial
     hypernet: Hypernetwork
-    predictor: AccuracyPredictor
+    predictor: ErrorPredictor
     cost: Cost
     relaxation: Relaxation
     temperature: Temperature
@@ -176,7 +176,7 @@ def spread(objectives: Tensor) -> Tensor:
 
 
 def thompson(
-    predictor: AccuracyPredictor,
+    predictor: ErrorPredictor,
     dial: Dial,
     cost: Cost,
     pool: Sequence[Architecture],
@@ -201,7 +201,7 @@ def thompson(
 
 
 def best_within(
-    predictor: AccuracyPredictor,
+    predictor: ErrorPredictor,
     cost: ExpectedCost,
     pool: Sequence[Architecture],
     limits: Sequence[float],

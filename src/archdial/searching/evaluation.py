@@ -1,9 +1,10 @@
-"""Accuracy of architectures with inherited weights, BatchNorm recalibrated for each."""
+"""The score of architectures with inherited weights, BatchNorm recalibrated for each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,16 +13,42 @@ from archdial.networks.pretrained import Pretrained
 from archdial.networks.statistics import recalibrate
 from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
+from archdial.tasks.measure import Measure
 from archdial.tasks.task import Task
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An architecture with what was measured of it on validation images: accuracy in [0, 1], mean cross-entropy."""
+    """An architecture with what was measured of it on validation data.
+
+    Attributes:
+        score: how good it is, by `measure`.
+        loss: the mean of the task's.
+    """
 
     architecture: Architecture
-    accuracy: float
+    score: float
     loss: float
+    measure: Measure = field(repr=False, compare=False)
+
+    @property
+    def accuracy(self) -> float:
+        """The score, as classification calls it."""
+        return self.score
+
+    @property
+    def error(self) -> float:
+        """How far it is from the best score."""
+        return self.measure.error(self.score)
+
+    @property
+    def merit(self) -> float:
+        """Its score such that higher is better."""
+        return self.measure.merit(self.score)
+
+    def row(self) -> list[Any]:
+        """Return it as files hold it: options, score, loss."""
+        return [list(self.architecture.options), self.score, self.loss]
 
 
 PREFERENCE = 1e-3
@@ -29,16 +56,16 @@ PREFERENCE = 1e-3
 
 
 def errors(evaluated: Sequence[Evaluated], whole: Architecture | None = None) -> Tensor:
-    """Return 1 − accuracy (n,) as the dial sees it.
+    """Return errors (n,) as the dial sees them.
 
     What is better than `whole`, a network that was trained before, is so by the noise of the evaluation: the dial's
     accurate end would never give the user's network back.
     """
-    return _beside(torch.tensor([1.0 - item.accuracy for item in evaluated]), evaluated, whole)
+    return _beside(torch.tensor([item.error for item in evaluated]), evaluated, whole)
 
 
 def losses(evaluated: Sequence[Evaluated], whole: Architecture | None = None) -> Tensor:
-    """Return cross-entropies (n,) as the dial sees them; see `errors`."""
+    """Return losses (n,) as the dial sees them; see `errors`."""
     return _beside(torch.tensor([item.loss for item in evaluated]), evaluated, whole)
 
 
@@ -75,16 +102,16 @@ class Evaluator:
         self.batch_size = batch_size
 
     def __call__(self, architecture: Architecture) -> Evaluated:
-        """Return `architecture` with its accuracy and loss; the supernet's BatchNorm statistics may then be its."""
+        """Return `architecture` with its score and loss; the supernet's BatchNorm statistics may then be its."""
         # As it came: its statistics are of many more images, and its weights may have been tuned since for others.
         if isinstance(self.network, Pretrained) and architecture == self.network.whole:
             whole = self.network.untouched().to(self.images.device)
-            return Evaluated(architecture, *self._judged(whole.eval()))
+            return Evaluated(architecture, *self._judged(whole.eval()), self.task.measure)
         weights = self.network.space.one_hot(architecture)
-        return Evaluated(architecture, *self._under(weights))
+        return Evaluated(architecture, *self._under(weights), self.task.measure)
 
     def relaxed(self, weights: Tensor) -> float:
-        """Return the accuracy of the supernet under option weights (m, k) that need not be one-hot."""
+        """Return the score of the supernet under option weights (m, k) that need not be one-hot."""
         return self._under(weights)[0]
 
     def _under(self, weights: Tensor) -> tuple[float, float]:

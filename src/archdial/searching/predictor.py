@@ -1,4 +1,4 @@
-"""A small predictor of accuracy: an ensemble fitted to the architectures that were evaluated."""
+"""A small predictor of errors: an ensemble fitted to the architectures that were evaluated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FLOOR = 1e-3
 """Errors are predicted by their logarithm; nothing evaluated on some thousand images is known below this."""
 
 
-class AccuracyPredictor(nn.Module):
+class ErrorPredictor(nn.Module):
     """Option weights → error, by the mean of small networks that each began elsewhere.
 
     Each network reads the one-hot weights and, beside them, the share of each kind; both enter a linear path and a
@@ -69,7 +69,7 @@ class AccuracyPredictor(nn.Module):
 
     def _descend(self, evaluated: Sequence[Evaluated], generator: torch.Generator, steps: int) -> float:
         weights = self.space.one_hots(item.architecture for item in evaluated)
-        targets = torch.tensor([max(1.0 - item.accuracy, FLOOR) for item in evaluated]).log()
+        targets = torch.tensor([max(item.error, FLOOR) for item in evaluated]).log()
         self.centre.copy_(targets.mean())
         self.scale.copy_(targets.std().clamp_min(1e-3) if len(evaluated) > 1 else torch.ones(()))
         kept = (torch.rand(self.members, len(evaluated), generator=generator) > 0.25).float()

@@ -25,7 +25,7 @@ from archdial.relaxation import Relaxation, make_relaxation
 from archdial.searching.evaluation import Evaluated, Evaluator
 from archdial.searching.evaluation import errors as errors_of
 from archdial.searching.evaluation import losses as losses_of
-from archdial.searching.predictor import AccuracyPredictor
+from archdial.searching.predictor import ErrorPredictor
 from archdial.searching.settings import SearchSettings
 from archdial.space import Architecture
 from archdial.tasks.classification import Classification
@@ -65,7 +65,7 @@ class SearchState:
     dial: Dial
     cost: Cost
     hypernet: Hypernetwork
-    predictor: AccuracyPredictor
+    predictor: ErrorPredictor
     relaxation: Relaxation
     task: Classification
     forward: nn.Module
@@ -155,7 +155,7 @@ def begin(
     asked, cost = arranged(space, tables, dial, settings.cost)
     bound = asked.fitted(space.kinds)
     hypernet = hypernet_for(bound, network, settings.hypernet)
-    predictor = AccuracyPredictor(space)
+    predictor = ErrorPredictor(space)
     fabric = fabric_on(device, settings.precision)
     origin, teacher = _as_it_came(network)
     forward, weights_optimizer = fabric.setup(network, sgd(network, settings))
@@ -172,7 +172,7 @@ def begin(
         hypernet=hypernet,
         predictor=predictor,
         relaxation=make_relaxation(settings.relaxation, space),
-        task=Classification(Normalize(data.mean, data.std)),
+        task=Classification(Normalize(data.mean, data.std), len(data.classes)),
         forward=forward,
         weights_optimizer=weights_optimizer,
         hypernet_optimizer=torch.optim.Adam(hypernet.parameters(), lr=settings.hypernet_rate),

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from archdial.data import Normalize, augment
+from archdial.tasks.measure import ACCURACY, Measure
 from archdial.tasks.task import Batch, Score, Task
 
 
@@ -30,13 +31,21 @@ class Accuracy(Score):
 
 
 class Classification(Task):
-    """Images as bytes (n, c, h, w) with labels (n,); a network gives logits (n, classes)."""
+    """Images as bytes (n, c, h, w) with labels (n,); a network gives logits (n, classes).
 
-    score_name: ClassVar[str] = "accuracy"
-    higher_is_better: ClassVar[bool] = True
+    Args:
+        classes: how many there are, if that is known.
+    """
 
-    def __init__(self, normalize: Normalize) -> None:
-        self.normalize = normalize
+    measure: ClassVar[Measure] = ACCURACY
+
+    def __init__(self, normalize: Normalize, classes: int | None = None) -> None:
+        self.normalize, self.classes = normalize, classes
+
+    @property
+    def chance(self) -> float | None:
+        """One right answer of as many as there are classes."""
+        return 1 / self.classes if self.classes else None
 
     def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Tensor:
         """Return normalised images; varied they are shifted and mirrored first."""

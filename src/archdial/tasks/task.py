@@ -8,6 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from archdial.tasks.measure import Measure
+
 Batch = tuple[Tensor, Tensor]
 """What is seen and what is asked for, as data give them."""
 
@@ -28,12 +30,10 @@ class Task(ABC):
     """What a network is for.
 
     Attributes:
-        score_name: of the score, in results.
-        higher_is_better: which way the score is better.
+        measure: how its scores are called and compared.
     """
 
-    score_name: ClassVar[str]
-    higher_is_better: ClassVar[bool]
+    measure: ClassVar[Measure]
 
     @abstractmethod
     def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Tensor:
@@ -50,6 +50,11 @@ class Task(ABC):
     @abstractmethod
     def score(self) -> Score:
         """Return a score that nothing was added to."""
+
+    @property
+    def chance(self) -> float | None:
+        """The score of guessing; None where nobody can tell."""
+        return None
 
     @abstractmethod
     def apart(self, outputs: Tensor, taught: Tensor, temperature: float) -> Tensor:

@@ -9,11 +9,12 @@ from archdial.common.metrics import hypervolume
 from archdial.comparing.baselines import BASELINES, Baseline, Greedy, Judge, Knapsack, Nsga2, Random, Search, Single
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture
+from archdial.tasks.measure import ACCURACY
 from tests.conftest import Toy
 
 
 def judge(budget: int) -> Judge:
-    return Judge(lambda a: Evaluated(a, Toy.accuracy(a), 1 - Toy.accuracy(a)), budget)
+    return Judge(lambda a: Evaluated(a, Toy.accuracy(a), 1 - Toy.accuracy(a), ACCURACY), budget)
 
 
 def seen(toy: Toy, baseline: Baseline, budget: int, seed: int = 0) -> list[Evaluated]:
@@ -45,7 +46,7 @@ def test_a_judge_asks_once_and_no_more_than_it_may() -> None:
 
     def evaluate(architecture: Architecture) -> Evaluated:
         asked.append(architecture)
-        return Evaluated(architecture, 0.5, 0.0)
+        return Evaluated(architecture, 0.5, 0.0, ACCURACY)
 
     first, second = Architecture((0, 0)), Architecture((0, 1))
     limited = Judge(evaluate, 1)
@@ -105,7 +106,7 @@ def volume(toy: Toy, found: list[Evaluated]) -> float:
 def test_a_search_follows_its_seed_and_finds_a_front(toy: Toy, name: str) -> None:
     found = seen(toy, QUICK[name], 60)
     assert found == seen(toy, QUICK[name], 60)
-    every = [Evaluated(a, Toy.accuracy(a), 0.0) for a in toy.every]
+    every = [Evaluated(a, Toy.accuracy(a), 0.0, ACCURACY) for a in toy.every]
     assert volume(toy, found) > 0.9 * volume(toy, every)
 
 

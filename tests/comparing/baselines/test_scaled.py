@@ -17,13 +17,14 @@ from archdial.networks.graph import gates
 from archdial.networks.graph.source import make_model
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture
+from archdial.tasks.measure import ACCURACY
 from archdial.training.plain_network import TrainSettings
 from tests.conftest import Toy
 from tests.networks.examples import textures
 
 
 def judged(architecture: Architecture) -> Evaluated:
-    return Evaluated(architecture, Toy.accuracy(architecture), 0.0)
+    return Evaluated(architecture, Toy.accuracy(architecture), 0.0, ACCURACY)
 
 
 def school(epochs: int = 10) -> School:

@@ -13,6 +13,7 @@ from archdial.comparing.experiments.relaxed import Pair, mean_difference, pairs
 from archdial.data import SearchData
 from archdial.families.family import Family
 from archdial.searching.settings import SearchSettings
+from archdial.tasks.measure import ACCURACY
 from tests.conftest import Toy
 from tests.networks.examples import textures
 
@@ -31,17 +32,17 @@ def data(family: Family) -> SearchData:
 
 
 def points(*accuracies: float) -> list[Point]:
-    return [Point(10.0**place, accuracy, 1.0) for place, accuracy in enumerate(accuracies)]
+    return [Point(10.0**place, accuracy, 1.0, ACCURACY) for place, accuracy in enumerate(accuracies)]
 
 
 def test_the_fall_is_where_accuracy_goes_to_its_least_and_stays() -> None:
-    assert fall(points(0.9, 0.9, 0.5, 0.12, 0.1), 10) == 1e3
-    assert fall(points(0.9, 0.1, 0.5, 0.1), 10) == 1e3
-    assert fall(points(0.9, 0.9, 0.7), 10) is None
+    assert fall(points(0.9, 0.9, 0.5, 0.12, 0.1), 0.1) == 1e3
+    assert fall(points(0.9, 0.1, 0.5, 0.1), 0.1) == 1e3
+    assert fall(points(0.9, 0.9, 0.7), 0.1) is None
     # The cheapest network may know something.
-    assert fall(points(0.9, 0.6, 0.21, 0.2), 10) == 1e2
-    assert fall(points(0.5, 0.5, 0.5), 10) is None
-    assert fall(points(0.1, 0.1), 10) is None
+    assert fall(points(0.9, 0.6, 0.21, 0.2), 0.1) == 1e2
+    assert fall(points(0.5, 0.5, 0.5), 0.1) is None
+    assert fall(points(0.1, 0.1), 0.1) is None
 
 
 def test_penalties_reach_beyond_what_matters(family: Family) -> None:

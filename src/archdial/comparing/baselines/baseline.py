@@ -39,7 +39,7 @@ class Judge:
         self.seen: dict[Architecture, Evaluated] = {}
 
     def __call__(self, architecture: Architecture) -> Evaluated:
-        """Return `architecture` with its accuracy on validation images.
+        """Return `architecture` with its score on validation images.
 
         Raises:
             RuntimeError: the budget is used up.
@@ -81,7 +81,7 @@ class Baseline(ABC):
     """A way to find members that knows no dial.
 
     Attributes:
-        chooses: whether accuracy on validation images decides which of what it saw are its members; else all are, and
+        chooses: whether the score on validation images decides which of what it saw are its members; else all are, and
             at a budget it has the slowest of them within it.
         trains: whether it trains networks of its own, which takes about as long as the search.
         needs: a library that the extra `baselines` brings; empty if none.
@@ -94,7 +94,7 @@ class Baseline(ABC):
 
     @abstractmethod
     def members(self, case: Case) -> list[Member]:
-        """Return what it found, cheapest first, with accuracies on validation images."""
+        """Return what it found, cheapest first, with scores on validation images."""
 
 
 class Search(Baseline):
@@ -117,7 +117,7 @@ def full_architecture(family: Family) -> Architecture:
 
 
 def front_of(family: Family, seen: Sequence[Evaluated]) -> list[Member]:
-    """Return as members what of `seen` no other beats in both accuracy and cost, cheapest first."""
+    """Return as members what of `seen` no other beats in both score and cost, cheapest first."""
     return [_member(family, item) for item in front(seen, family.costs[family.column])]
 
 
@@ -128,4 +128,4 @@ def by_cost(family: Family, seen: Sequence[Evaluated]) -> list[Member]:
 
 
 def _member(family: Family, item: Evaluated) -> Member:
-    return replace(family.member(item.architecture), accuracy=item.accuracy, accuracy_from="measured")
+    return replace(family.member(item.architecture), score=item.score, score_from="measured")

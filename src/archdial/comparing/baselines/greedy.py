@@ -1,4 +1,4 @@
-"""Step by step the change that costs least accuracy for each millisecond that it saves."""
+"""Step by step the change that costs least of the score for each millisecond that it saves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Change = tuple[int, int]
 """Choice and option."""
 
 Scored = tuple[float, int, int]
-"""Accuracy lost for each millisecond saved, and the change."""
+"""What of the score is lost for each millisecond saved, and the change."""
 
 NOTHING = 1e-9
 """Milliseconds that a change saves at least, or it is none."""
@@ -80,7 +80,7 @@ class Greedy(Search):
 
     @staticmethod
     def _level(family: Family, judge: Judge, best: Evaluated) -> Evaluated | None:
-        """Return the most accurate step towards the cheapest architecture where no single change is cheaper.
+        """Return the best step towards the cheapest architecture where no single change is cheaper.
 
         What several choices share costs the same until the last of them lets go of it.
         """
@@ -89,15 +89,15 @@ class Greedy(Search):
         rows = [row for row, (here, there) in enumerate(pairs) if here != there]
         steps = (family.network.canonical(changed(best.architecture, row, cheapest.options[row])) for row in rows)
         seen = [judge(step) for step in itertools.islice(steps, judge.left)]
-        return max(seen, key=lambda one: one.accuracy, default=None)
+        return max(seen, key=lambda one: one.merit, default=None)
 
     @staticmethod
     def _score(family: Family, judge: Judge, best: Evaluated, change: Change) -> float:
-        """Return the accuracy that `change` loses for each millisecond that it saves; it may well be negative."""
+        """Return what of the score `change` loses for each millisecond that it saves; it may well be negative."""
         cost = family.costs[family.column]
         result = changed(best.architecture, *change)
         found = judge(family.network.canonical(result))
-        return (best.accuracy - found.accuracy) / (cost.of(best.architecture) - cost.of(result))
+        return (best.merit - found.merit) / (cost.of(best.architecture) - cost.of(result))
 
 
 def changed(architecture: Architecture, row: int, option: int) -> Architecture:

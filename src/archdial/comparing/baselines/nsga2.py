@@ -39,7 +39,7 @@ class Nsga2(Search):
             if not judge.left:
                 return
             result = judge(architecture)
-            study.tell(trial, (1 - result.accuracy, cost.of(architecture)))
+            study.tell(trial, (result.error, cost.of(architecture)))
 
 
 def _study(size: int, seed: int) -> Any:

@@ -37,7 +37,7 @@ class Random(Search):
 
 
 class Drawn(Search):
-    """A few of the same draws as they come, whatever their accuracy: the pruning paper's random (Borodin 2023).
+    """A few of the same draws as they come, whatever their score: the pruning paper's random (Borodin 2023).
 
     `Random` keeps the best of as many evaluations as the search had, and so is a search itself.
     """

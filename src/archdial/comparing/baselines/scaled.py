@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from archdial.comparing.baselines.baseline import Baseline, Case, School
-from archdial.comparing.measured import accuracy
+from archdial.comparing.measured import score
 from archdial.cost.making.counting import count
 from archdial.families.family import Family
 from archdial.families.member import Member
@@ -57,7 +57,7 @@ class ScaledMember(Member):
 class Scaled(Baseline):
     """What people do without a search: fewer channels throughout, for each budget another network and training.
 
-    The architecture is the most accurate that the family knows, or the whole of a network that was trained before. The
+    The architecture is the best that the family knows, or the whole of a network that was trained before. The
     epochs are shared out evenly, the network of all its channels among them: all start from new weights.
     """
 
@@ -73,7 +73,7 @@ class Scaled(Baseline):
         if case.school is None:
             raise ValueError("the baseline 'scaled' trains: it needs a school")
         family = case.family
-        architecture = whole_of(family.network) or max(family.archive, key=lambda item: item.accuracy).architecture
+        architecture = whole_of(family.network) or max(family.archive, key=lambda item: item.merit).architecture
         networks = _networks(family.network)
         settings = case.school.settings
         school = replace(case.school, settings=replace(settings, epochs=max(1, settings.epochs // len(networks))))
@@ -113,8 +113,8 @@ def _trained(
         family=family,
         architecture=architecture,
         dial=None,
-        accuracy=accuracy(module, school.validation, family.normalize),
-        accuracy_from="measured",
+        score=score(module, school.validation, family.task),
+        score_from="measured",
         # Not in the family's table: measured with all others, before anybody reads it.
         latency_ms=float("nan"),
         parameters=counts.parameters,

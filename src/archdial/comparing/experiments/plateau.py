@@ -1,4 +1,4 @@
-"""Accuracy along λ: an architecture optimised for each λ alone, and one hypernetwork over the whole range."""
+"""The score along λ: an architecture optimised for each λ alone, and one hypernetwork over the whole range."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from archdial.dial.range import penalty_range
 from archdial.families.family import Family
 from archdial.families.searched import search
 from archdial.searching.settings import SearchSettings
+from archdial.tasks.measure import Measure
 
 AROUND = 10.0
 """How far beyond the range of the dial, on both sides: the plateau and the fall lie there."""
@@ -32,20 +33,21 @@ STEPS = 100
 """Steps at least for each λ, whatever the epochs: small data have few batches."""
 
 NEAR = 0.05
-"""Accuracy above the bottom that counts as fallen to it."""
+"""Score above the bottom that counts as fallen to it."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """What a λ was answered with: accuracy on validation images in [0, 1], milliseconds by the table."""
+    """What a λ was answered with: score on validation images, milliseconds by the table."""
 
     penalty: float
-    accuracy: float
+    score: float
     latency_ms: float
+    measure: Measure
 
     def to_json(self) -> dict[str, float]:
         """Return the point as an object of experiments.json."""
-        return {"lambda": self.penalty, "accuracy": self.accuracy, "latency_ms": self.latency_ms}
+        return {"lambda": self.penalty, self.measure.name: self.score, "latency_ms": self.latency_ms}
 
 
 def penalties(family: Family, count: int) -> list[float]:
@@ -109,20 +111,23 @@ def together(
     return _answers(family, data, told, Scalar(values[0], values[-1]), values, seed)
 
 
-def fall(points: Sequence[Point], classes: int) -> float | None:
-    """Return Λ: the least λ from which on accuracy stays at the bottom; None where there is no fall.
+def fall(points: Sequence[Point], chance: float) -> float | None:
+    """Return Λ: the least λ from which on the score stays at the bottom; None where there is no fall.
 
     The bottom is chance, or what the cheapest network still knows where that is more. Less than half of what lies
     between the plateau and chance must be left.
+
+    Args:
+        chance: the score of guessing.
     """
     along = sorted(points, key=lambda point: point.penalty)
-    chance = 1 / classes
-    bottom = max(chance, min(point.accuracy for point in along))
-    if bottom - chance >= (along[0].accuracy - chance) / 2:
+    merits, least = [point.measure.merit(point.score) for point in along], along[0].measure.merit(chance)
+    bottom = max(least, min(merits))
+    if bottom - least >= (merits[0] - least) / 2:
         return None
     found = None
-    for point in reversed(along):
-        if point.accuracy > bottom + NEAR:
+    for point, merit in zip(reversed(along), reversed(merits), strict=True):
+        if merit > bottom + NEAR:
             break
         found = point.penalty
     return found
@@ -156,5 +161,5 @@ def _answers(
     found = search(network, data, family.table, dial, settings, seed=seed, weights_from=family)
     evaluate = evaluator_of(found, data, settings.evaluation_images)
     members = [found.at(value) for value in values]
-    accuracies = {a: evaluate(a).accuracy for a in dict.fromkeys(member.architecture for member in members)}
-    return [Point(v, accuracies[m.architecture], m.latency_ms) for v, m in zip(values, members, strict=True)]
+    scores = {a: evaluate(a).score for a in dict.fromkeys(member.architecture for member in members)}
+    return [Point(v, scores[m.architecture], m.latency_ms, m.measure) for v, m in zip(values, members, strict=True)]

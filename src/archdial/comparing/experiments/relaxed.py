@@ -1,4 +1,4 @@
-"""Accuracy of the relaxed against the discrete network along the dial: on the identity line, nothing is lost."""
+"""The score of the relaxed against the discrete network along the dial: on the identity line, nothing is lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from archdial.space import Architecture
 
 @dataclass(frozen=True)
 class Pair:
-    """Accuracies in [0, 1] on validation images at one dial position."""
+    """Scores on validation images at one dial position."""
 
     dial: float | list[float]
     relaxed: float
@@ -32,7 +32,7 @@ class Pair:
 def pairs(
     family: Family, data: SearchData, images: int, *, count: int = 24, bar: Bar | NoBar | None = None
 ) -> list[Pair]:
-    """Return both accuracies at about `count` positions of the dial.
+    """Return both scores at about `count` positions of the dial.
 
     Relaxed, each option is weighed by its probability, softmax of the logits at temperature 1; discrete, the likeliest
     is taken. BatchNorm's statistics are taken anew for both.
@@ -55,5 +55,5 @@ def pairs(
 
 
 def mean_difference(found: Sequence[Pair]) -> float:
-    """Return the mean of |relaxed − discrete|, in [0, 1]."""
+    """Return the mean of |relaxed − discrete|."""
     return sum(abs(pair.relaxed - pair.discrete) for pair in found) / len(found)

@@ -41,14 +41,15 @@ class Evaluate(SearchStep):
     def __call__(self, state: SearchState, batch: Architecture, progress: float) -> Figures:
         """Evaluate one architecture."""
         result = state.evaluate(batch)
-        return {"loss": result.loss, "accuracy": result.accuracy}
+        return {"loss": result.loss, result.measure.name: result.score}
 
     def close(self, state: SearchState, progress: float) -> Figures:
         """Fit the predictor to all that was evaluated."""
         state.pending = []
         remaining = state.predictor.fit(state.archive, state.generator)
-        best = max(item.accuracy for item in state.archive)
-        return {"evaluated": len(state.archive), "best_accuracy": best, "predictor_rms": remaining}
+        best = max(state.archive, key=lambda item: item.merit)
+        told = {"evaluated": len(state.archive), f"best_{best.measure.name}": best.score}
+        return {**told, "predictor_rms": remaining}
 
 
 class Sample(Evaluate):

@@ -1,0 +1,78 @@
+"""How the scores of a task are called, written and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from archdial.common.limits import Name, Number
+from archdial.common.validation import check_fields
+
+V = TypeVar("V", float, Tensor)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One kind of score.
+
+    Attributes:
+        name: in results and JSON, as accuracy.
+        higher_is_better: which way it is better.
+        best: the score of what makes no mistake.
+        share: it lies in [0, 1] and is written in %.
+    """
+
+    name: Name
+    higher_is_better: bool = True
+    best: Number = 1.0
+    share: bool = True
+
+    def __post_init__(self) -> None:
+        check_fields(self, "score")
+
+    def error(self, score: V) -> V:
+        """Return how far `score` is from the best, at least 0 for what can be: what predictors learn."""
+        return self.best - score if self.higher_is_better else score - self.best
+
+    def score(self, error: V) -> V:
+        """Return the score that is so far from the best."""
+        return self.best - error if self.higher_is_better else self.best + error
+
+    def merit(self, score: V) -> V:
+        """Return `score` such that higher is better, for whoever compares."""
+        return score if self.higher_is_better else -score
+
+    @property
+    def factor(self) -> float:
+        """What scores are multiplied by where they are written or drawn."""
+        return 100.0 if self.share else 1.0
+
+    @property
+    def unit(self) -> str:
+        """What stands behind a score: % or nothing."""
+        return "%" if self.share else ""
+
+    @property
+    def heading(self) -> str:
+        """The name with the unit, above a column."""
+        return f"{self.name} {self.unit}".rstrip()
+
+    def text(self, score: float) -> str:
+        """Return `score` as it is written, without the unit."""
+        return f"{100 * score:.2f}" if self.share else f"{score:.4g}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the measure as a JSON value."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any] | None) -> Measure:
+        """Return what `to_json` wrote; the accuracy where a file of an older archdial says nothing."""
+        return ACCURACY if value is None else cls(**value)
+
+
+ACCURACY = Measure("accuracy")
+"""The share of inputs that are classified rightly."""
