@@ -25,6 +25,7 @@ from archdial.comparing.measured import score
 from archdial.cost.making.profiling import measure_many
 from archdial.data import Images
 from archdial.families.family import Family
+from archdial.networks.example import shape_of
 from archdial.runs.folder import read_run
 from archdial.runs.images import load_data
 from archdial.runs.opening import open_family
@@ -72,7 +73,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     family = open_family(options.run)
     data, seen = load_data(read_run(options.run), family=family)
-    shape, whole = family.network.input_shape, family.network.untouched()
+    shape, whole = shape_of(family.network.example), family.network.untouched()
     assert whole is not None, "the run has no whole network"
     members = family.front()
     ours = [family.network.build(member.architecture) for member in members]

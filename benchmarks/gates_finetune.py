@@ -18,6 +18,7 @@ from archdial.comparing.measured import score
 from archdial.cost.making.profiling import measure_many
 from archdial.families.family import Family
 from archdial.families.member import Member
+from archdial.networks.example import shape_of
 from archdial.runs.folder import read_run
 from archdial.runs.images import load_data
 from archdial.runs.opening import open_family
@@ -26,7 +27,7 @@ from archdial.training.plain_network import TrainSettings
 
 def timed(family: Family, members: list[Member], batch: int) -> dict[Member, float]:
     """Return milliseconds of a batch in each built member, in the same rounds."""
-    subjects = [(family.network.build(member.architecture), family.network.input_shape) for member in members]
+    subjects = [(family.network.build(member.architecture), shape_of(family.network.example)) for member in members]
     found = measure_many(subjects, batch_size=batch, threads=1, repeats=20)
     return {member: timing.median_ms for member, timing in zip(members, found, strict=True)}
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from torch import nn
 
 from archdial.cost.making.profiling import measure_many
+from archdial.networks.example import shape_of
 from archdial.networks.graph import GatedNetwork
 from archdial.networks.graph.grain import GRAIN
 from archdial.runs.opening import open_family
@@ -53,7 +54,7 @@ def main() -> None:
     chosen = differing[:: max(1, len(differing) // options.count)][: options.count]
     for runtime in options.runtimes.split(","):
         built = [one.build(architecture).eval() for architecture in chosen for one in (network, full)]
-        found = measure_many([(module, network.input_shape) for module in built], runtime=runtime)
+        found = measure_many([(module, shape_of(network.example)) for module in built], runtime=runtime)
         ratios = [a.median_ms / b.median_ms for a, b in zip(found[::2], found[1::2], strict=True)]
         whole = flops.of(network.whole)
         row = {

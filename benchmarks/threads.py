@@ -29,6 +29,7 @@ from archdial.families.family import Family
 from archdial.hypernet import make_hypernet
 from archdial.networks.backbones import resnet20
 from archdial.networks.cells.network import cells
+from archdial.networks.example import shape_of
 from archdial.networks.supernet import Supernet
 from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture
@@ -39,7 +40,7 @@ OPERATIONS = ("none", "identity", "max_pool_3x3", "sep_conv_3x3")
 
 
 def family_of(network: Supernet) -> Family:
-    channels, height, width = network.input_shape
+    channels, height, width = shape_of(network.example)
     generator = torch.Generator().manual_seed(0)
     return Family(
         network=network.eval(),
@@ -113,7 +114,7 @@ class Crowd:
 @torch.no_grad()
 def crowded(family: Family, architectures: list[Architecture], wanted: dict[str, int]) -> dict[str, object]:
     generator = torch.Generator().manual_seed(2)
-    images = torch.randn(4, *family.network.input_shape, generator=generator)
+    images = torch.randn(4, *shape_of(family.network.example), generator=generator)
     alone = [family.member(architecture).build() for architecture in architectures]
     models, given = unrelated(), torch.randn(2, 4, 2, 2, generator=generator)
     outputs = [model(given) for model in models]

@@ -18,6 +18,7 @@ from pathlib import Path
 from archdial import redial
 from archdial.common.progress import Bar
 from archdial.cost.making.profiling import measure_many, profile
+from archdial.networks.example import shape_of
 from archdial.runs.opening import open_family
 
 AGAIN = 10
@@ -42,7 +43,7 @@ def main() -> None:
         again = table.networks[:AGAIN]
         built = [member.architecture for member in members]
         built += [network.space.parse(item.architecture) for item in again]
-        subjects = [(network.build(architecture), network.input_shape) for architecture in built]
+        subjects = [(network.build(architecture), shape_of(network.example)) for architecture in built]
         found = [timing.median_ms for timing in measure_many(subjects, runtime=runtime)]
         pace = statistics.median(ms / item.latency_ms for ms, item in zip(found[count:], again, strict=True))
         over = [ms / budget for ms, budget in zip(found[:count], budgets, strict=True)]

@@ -88,8 +88,8 @@ class Toy(Supernet):
         self.pool = nn.AvgPool2d(3, 1, 1)
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        return 1, 4, 4
+    def example(self) -> Tensor:
+        return torch.zeros(1, 1, 4, 4)
 
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
         features = self.stem(inputs)

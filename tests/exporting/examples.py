@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from archdial.data import Normalize
 from archdial.exporting import Format, Run
 from archdial.exporting.built import BuiltMember
+from archdial.networks.example import shape_of
 from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
 from tests.networks import examples as cell_examples
@@ -29,10 +30,10 @@ def members(kind: str) -> list[BuiltMember]:
 
 
 def built(network: Supernet, architecture: Architecture) -> BuiltMember:
-    channels, classes = network.input_shape[0], 5 if network.input_shape[0] == 1 else 10
+    channels, classes = shape_of(network.example)[0], 5 if shape_of(network.example)[0] == 1 else 10
     return BuiltMember(
         module=network.build(architecture),
-        input_shape=network.input_shape,
+        input_shape=shape_of(network.example),
         normalize=Normalize((0.3,) * channels, (0.25,) * channels),
         classes=tuple(f"class {number}" for number in range(classes)),
         figures={"architecture": network.space.describe(architecture)},

@@ -14,6 +14,7 @@ from archdial.cost.table.table import CostTable
 from archdial.cost.table.terms import CostEntry, CostTerm
 from archdial.data import Images
 from archdial.networks.cells.network import CellNetwork, cells
+from archdial.networks.example import shape_of
 from archdial.networks.supernet import Part, Supernet, TermPlan
 from archdial.space import Architecture, Space
 
@@ -34,7 +35,7 @@ def tiny(seed: int = 0, **plan: Any) -> CellNetwork:
 
 
 def inputs(network: Supernet, batch: int = 3, size: tuple[int, int] | None = None, seed: int = 1) -> Tensor:
-    channels, height, width = network.input_shape
+    channels, height, width = shape_of(network.example)
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(batch, channels, *(size or (height, width)), generator=generator)
 

@@ -25,6 +25,7 @@ from archdial.families.storage import load_family
 from archdial.networks.cells.nas_bench_201 import NasBench201, Plan
 from archdial.networks.cells.network import CellNetwork
 from archdial.networks.cells.operations import OPERATIONS, register_operation
+from archdial.networks.example import shape_of
 from archdial.networks.graph import GatedNetwork
 from archdial.networks.statistics import recalibrate
 from archdial.networks.supernet import Supernet
@@ -50,8 +51,8 @@ def supernet(name: str) -> Supernet:
 
 
 def family(toy: Toy, network: Supernet) -> Family:
-    channels = network.input_shape[0]
-    pixels = torch.randint(0, 256, (16, *network.input_shape), generator=torch.Generator().manual_seed(1))
+    channels = shape_of(network.example)[0]
+    pixels = torch.randint(0, 256, (16, *shape_of(network.example)), generator=torch.Generator().manual_seed(1))
     normalize = Normalize((0.3,) * channels, (0.25,) * channels)
     return replace(toy.family, network=network, normalize=normalize, calibration=pixels.to(torch.uint8))
 

@@ -160,9 +160,10 @@ class Member:
             module: it after fine-tuning or retraining; by default it is built with inherited weights.
         """
         from archdial.exporting.built import BuiltMember
+        from archdial.networks.example import shape_of
 
         family = self.family
-        shape = family.network.input_shape
+        shape = shape_of(family.network.example)
         return BuiltMember(module or self.build(), shape, family.normalize, family.classes, self.to_json())
 
     def export(self, path: str | Path, format: str, module: nn.Module | None = None) -> Exported:

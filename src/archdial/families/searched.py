@@ -16,15 +16,17 @@ from archdial.common.folder_lock import locked
 from archdial.common.progress import Bar, NoBar
 from archdial.common.versions import versions
 from archdial.cost.table.several import Tables
-from archdial.data import SearchData
+from archdial.data import Normalize, SearchData
 from archdial.dial import Dial, Scalar
 from archdial.families.family import Family
 from archdial.families.hardware import found
+from archdial.networks.example import shapes_of
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import Supernet
 from archdial.searching.loop import Loop
 from archdial.searching.settings import SearchSettings
 from archdial.searching.state import SearchState, begin
+from archdial.tasks.classification import Classification
 
 
 def search(
@@ -70,12 +72,17 @@ def search(
 
 def check_images(network: Supernet, data: SearchData) -> None:
     """Raise UsageError unless the images and labels are such as `network` takes."""
-    shape = tuple(data.weights.pixels.shape[1:])
-    if shape != network.input_shape:
+    task = Classification(Normalize(data.mean, data.std), len(data.classes))
+    given, taken = shapes_of(task.example((data.weights.pixels, data.weights.labels))), shapes_of(network.example)
+    if given != taken:
         raise UsageError(
-            f"images of (channels, height, width) {shape} for a network that takes {network.input_shape}: "
+            f"images of (channels, height, width) {_told(given)} for a network that takes {_told(taken)}: "
             "set channels and image_size to those of the data"
         )
+
+
+def _told(shapes: list[tuple[int, ...]]) -> str:
+    return ", ".join(map(str, shapes))
 
 
 def _take_weights(state: SearchState, family: Family) -> None:

@@ -19,6 +19,7 @@ from archdial.families.stored_choices import runs_of, space_of
 from archdial.networks.cells.edges import EdgeNetwork
 from archdial.networks.cells.nas_bench_201 import NasBench201
 from archdial.networks.cells.network import CellNetwork
+from archdial.networks.example import shape_of
 from archdial.networks.graph import GatedNetwork
 from archdial.networks.graph.closed import ClosedNetwork
 from archdial.networks.graph.source import is_code, make_model
@@ -91,7 +92,7 @@ def open_member(
     network = _gated(file, value, model, trust)
     module = network.build(network.space.parse(taken))
     load_state(module, tensors, "member")
-    return module, network.input_shape
+    return module, shape_of(network.example)
 
 
 def _made_alone(
@@ -104,7 +105,7 @@ def _made_alone(
     _check_fit(module.state_dict(), tensors)
     module = module.to_empty(device="cpu")
     load_state(module, tensors, "member")
-    return module, network.input_shape
+    return module, shape_of(network.example)
 
 
 def _from_scratch(value: Mapping[str, Any], model: nn.Module | None) -> type[EdgeNetwork] | None:
@@ -257,7 +258,7 @@ def check_channels(shape: Sequence[int], normalize: Normalize, classes: Sequence
 
 def check_together(family: Family) -> None:
     """Raise UsageError where parts of a family contradict each other."""
-    space, shape = family.space, family.network.input_shape
+    space, shape = family.space, shape_of(family.network.example)
     check_channels(shape, family.normalize, family.classes, family.network)
     if tuple(family.calibration.shape[1:]) != tuple(shape):
         raise UsageError(f"its images have {tuple(family.calibration.shape[1:])}, and the network takes {tuple(shape)}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from archdial.networks.example import Inputs
 from archdial.space import Architecture, Space, meets
 
 
@@ -98,5 +99,5 @@ class Supernet(nn.Module, ABC):
 
     @property
     @abstractmethod
-    def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one input."""
+    def example(self) -> Inputs:
+        """Inputs for a batch of one, (1, …) each; their values do not matter."""

@@ -6,6 +6,7 @@ from archdial.common.errors import UsageError
 from archdial.data import DataSet, SearchData, load, split
 from archdial.families.family import Family
 from archdial.families.storage import FAMILY
+from archdial.networks.example import shape_of
 from archdial.runs.folder import CONFIG, Run, difference
 
 
@@ -26,10 +27,10 @@ def load_data(
     if family is not None:
         _check_same(run, family)
     whole = load(recipe.data if source is None else source, channels=recipe.channels)
-    if family is not None and (whole.classes != family.classes or whole.input_shape != family.network.input_shape):
+    if family is not None and (whole.classes, whole.input_shape) != (family.classes, shape_of(family.network.example)):
         raise UsageError(
             f"the data {source or recipe.data!r} have {len(whole.classes)} classes and images of (channels, height, "
-            f"width) {whole.input_shape}, the search saw {len(family.classes)} and {family.network.input_shape}: "
+            f"width) {whole.input_shape}, the search saw {len(family.classes)} and {shape_of(family.network.example)}: "
             "name the data of the search"
         )
     seen = split(whole, weights=recipe.weights, seed=run.seed, limit=recipe.limit)

@@ -39,6 +39,10 @@ class Task(ABC):
     def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Tensor:
         """Return what the network takes for `batch`, on `device`; varied at random by a generator, for training."""
 
+    def example(self, batch: Batch) -> Tensor:
+        """Return what the network takes for the first of `batch`, on the CPU."""
+        return self.inputs((batch[0][:1], batch[1][:1]), torch.device("cpu"))
+
     @abstractmethod
     def loss(self, outputs: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
         """Return how wrong `outputs` are, (), to be descended.

@@ -13,6 +13,7 @@ from archdial.comparing.baselines.scaled import SHARES, ScaledMember
 from archdial.comparing.curves import compared, search_baselines
 from archdial.networks.backbones import resnet20
 from archdial.networks.cells.nas_bench_201 import NasBench201, Plan
+from archdial.networks.example import shape_of
 from archdial.networks.graph import gates
 from archdial.networks.graph.source import make_model
 from archdial.searching.evaluation import Evaluated
@@ -53,7 +54,7 @@ def test_widths_differ_and_the_architecture_is_the_best_known(toy: Toy, found: l
     assert len({member.identity for member in found}) == len(found) and 2 <= len(found) <= len(SHARES)
     assert found[-1].cell_parameters == toy.family.member(best).cell_parameters
     assert all(0 < member.cell_parameters < member.parameters for member in found)
-    images = torch.rand(2, *toy.family.network.input_shape)
+    images = torch.rand(2, *shape_of(toy.family.network.example))
     torch.testing.assert_close(found[0].build()(images), found[0].timed()(images))
     assert found[0].to_json()["share_of_channels"] == found[0].share < 1
 

@@ -15,6 +15,7 @@ from archdial.cost.measuring.parts import batch
 from archdial.cost.pricing.expected import ExpectedCost
 from archdial.networks.cells.edges import Edge
 from archdial.networks.cells.network import Cell, CellNetwork, CellPlan, cells
+from archdial.networks.example import shape_of
 from archdial.networks.supernet import TermPlan
 from archdial.space import Architecture
 from tests.networks.examples import counted_table, drawn, inputs, tiny
@@ -190,7 +191,7 @@ def test_gradient_of_the_weights_is_that_of_finite_differences() -> None:
 )
 def test_any_size_channels_classes_and_depth(plan: dict[str, int], size: tuple[int, int]) -> None:
     network = tiny(image_size=size, **plan)
-    assert network.input_shape == (plan.get("in_channels", 3), *size)
+    assert shape_of(network.example) == (plan.get("in_channels", 3), *size)
     images = inputs(network, 2)
     uniform = network.space.mask / network.space.mask.sum(1, keepdim=True)
     one_hots = network.space.one_hots([network.space.uniform(o) for o in network.plan.operations])

@@ -11,6 +11,7 @@ from archdial.common.errors import UsageError
 from archdial.cost.making.counting import flops
 from archdial.cost.pricing.expected import ExpectedCost
 from archdial.networks.cells.nas_bench_201 import NAMES, NasBench201, Plan, architecture_of, name_of
+from archdial.networks.example import shape_of
 from tests.networks.examples import counted_table
 
 SMALL = Plan(in_channels=1, classes=4, cells=1, channels=4, image_size=(9, 9))
@@ -82,7 +83,7 @@ def test_costs_are_those_of_built_members() -> None:
     for architecture in [network.space.random(generator) for _ in range(12)]:
         built = network.build(architecture)
         assert cost["parameters"].of(architecture) == sum(p.numel() for p in built.parameters())
-        assert cost["flops"].of(architecture) == flops(built, network.input_shape)
+        assert cost["flops"].of(architecture) == flops(built, shape_of(network.example))
 
 
 @pytest.mark.parametrize("wrong", [{"cells": 0}, {"image_size": (0, 3)}, {"operations": ("conv",)}])

@@ -22,6 +22,7 @@ from archdial.cost.measuring.runtimes import Runtime
 from archdial.cost.measuring.runtimes.eager import Eager
 from archdial.cost.measuring.timing import Timing
 from archdial.cost.table.table import CostTable
+from archdial.networks.example import shape_of
 from archdial.networks.graph import GatedNetwork, gates
 from archdial.networks.graph.capture.capture import one_tensor
 from archdial.networks.graph.need import holds
@@ -268,7 +269,7 @@ def images(size: int = 16, batch: int = 3, seed: int = 1, channels: int = 3) -> 
 
 
 def inputs(network: GatedNetwork, batch: int = 3, seed: int = 1) -> Tensor:
-    channels, size, _ = network.input_shape
+    channels, size, _ = shape_of(network.example)
     return images(size, batch, seed, channels)
 
 

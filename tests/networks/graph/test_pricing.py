@@ -22,6 +22,7 @@ from archdial.cost.measuring import isolation
 from archdial.cost.pricing.expected import ExpectedCost
 from archdial.cost.table.table import CostTable
 from archdial.cost.table.terms import CostEntry, CostTerm
+from archdial.networks.example import shape_of
 from archdial.networks.graph import GatedNetwork, gates
 from archdial.networks.graph.capture.capture import flow_of
 from archdial.networks.graph.pricing import part_of
@@ -198,7 +199,9 @@ def test_bytes_are_those_of_what_is_built() -> None:
         written = expected_cost(network, "bytes")
         for architecture in some(network):
             own = count(
-                network.build(architecture), network.input_shape, (laid_out(inputs(network, 1), layout(network.body)),)
+                network.build(architecture),
+                shape_of(network.example),
+                (laid_out(inputs(network, 1), layout(network.body)),),
             )
             assert written.of(architecture) == own.bytes
 

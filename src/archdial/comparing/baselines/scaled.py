@@ -15,6 +15,7 @@ from archdial.comparing.measured import score
 from archdial.cost.making.counting import count
 from archdial.families.family import Family
 from archdial.families.member import Member
+from archdial.networks.example import shape_of
 from archdial.networks.pretrained import whole_of
 from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
@@ -108,7 +109,7 @@ def _trained(
     module = train(
         network.build(architecture), school.weights, family.normalize, school.settings, seed=seed, bar=school.bar
     )
-    counts = count(module, network.input_shape)
+    counts = count(module, shape_of(network.example))
     return ScaledMember(
         family=family,
         architecture=architecture,

@@ -9,6 +9,7 @@ from torch import nn
 
 from archdial.cost.table.fit import FEWEST
 from archdial.cost.table.fit_to_networks import LAUNCH
+from archdial.networks.example import shape_of
 from archdial.networks.supernet import Part, Supernet
 from archdial.space import Architecture, Space
 
@@ -60,7 +61,7 @@ def subjects(network: Supernet, chosen: Sequence[Architecture]) -> Iterator[Part
     if chosen:
         yield LAUNCH_PART
     for number, architecture in enumerate(chosen):
-        yield Part(name(number), network.build(architecture).eval(), network.input_shape)
+        yield Part(name(number), network.build(architecture).eval(), shape_of(network.example))
 
 
 def name(number: int) -> str:

@@ -13,6 +13,7 @@ from archdial.common.validation import conforming
 from archdial.networks.cells.operations import make_operation
 from archdial.networks.cells.plain import plain_module
 from archdial.networks.cells.sharing import Split, Splits, by_source, own_plan, shared_plans
+from archdial.networks.example import example_of
 from archdial.networks.supernet import Part, Supernet, TermPlan
 from archdial.space import Architecture, Space
 
@@ -79,9 +80,9 @@ class EdgeNetwork(Supernet):
         self.plan, self.space = plan, plan.space()
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one image."""
-        return self.plan.in_channels, *self.plan.image_size
+    def example(self) -> Tensor:
+        """One image (1, channels, height, width)."""
+        return example_of((self.plan.in_channels, *self.plan.image_size))
 
     def build(self, architecture: Architecture, calibration: Sequence[Tensor] = ()) -> nn.Module:
         """Return `architecture` as a plain module of `torch.nn` parts, weights copied; see `Supernet.build`."""

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from torch import Tensor, nn
 
 from archdial.common.errors import UsageError
+from archdial.networks.example import example_of
 from archdial.networks.graph.choices.gates import KEEP, OPTIONS
 from archdial.networks.graph.need import Condition, running
 from archdial.networks.pretrained import Pretrained
@@ -53,9 +54,9 @@ class ClosedNetwork(Pretrained):
         return self.space.uniform(KEEP)
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of one input."""
-        return tuple(self._plan["input_shape"])
+    def example(self) -> Tensor:
+        """One input (1, …)."""
+        return example_of(self._plan["input_shape"])
 
     def to_json(self) -> dict[str, Any]:
         """Return what it was made from."""

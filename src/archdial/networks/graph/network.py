@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 
 from archdial.common.errors import UsageError, cut
 from archdial.networks.backbones import width_of
+from archdial.networks.example import example_of
 from archdial.networks.graph.capture.capture import Captured, capture
 from archdial.networks.graph.choices.droppable import Operation, find_operations
 from archdial.networks.graph.choices.gates import DROP, KEEP, OPTIONS, Gate, chosen, space_of
@@ -63,9 +64,9 @@ class GatedNetwork(Pretrained):
         self._steps = [Step(self.body, node) for node in self.graph.nodes if node.op not in {"placeholder", "output"}]
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """Shape of one input, (channels, height, width) for an image."""
-        return tuple(self._flow[self._input].shape[1:])
+    def example(self) -> Tensor:
+        """One input (1, …)."""
+        return example_of(self._flow[self._input].shape[1:])
 
     @cached_property
     def _input(self) -> fx.Node:
@@ -186,7 +187,7 @@ class GatedNetwork(Pretrained):
         return {
             "kind": self.kind,
             "source": self.source,
-            "input_shape": list(self.input_shape),
+            "input_shape": list(self.example.shape[1:]),
             "gates": {gate.name: [operation.name for operation in gate.operations] for gate in self.gates},
         }
 

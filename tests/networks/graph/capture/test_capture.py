@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archdial.common.errors import UsageError
+from archdial.networks.example import shape_of
 from archdial.networks.graph import GatedNetwork, gates
 from archdial.networks.graph.capture import capture
 from archdial.networks.graph.capture.by_tracing import traced
@@ -275,7 +276,7 @@ def test_the_output_of_a_traced_network_too(wrap: Callable[[Tensor], Any]) -> No
 def test_one_example_is_enough(batch: int) -> None:
     model = make("residual")
     network = gates(model, images(batch=batch))
-    assert network.input_shape == (3, 16, 16)
+    assert shape_of(network.example) == (3, 16, 16)
     for size in (16, 11, 24):
         given = images(size, 3)
         close(network(given, whole(network)), model(given))
@@ -289,7 +290,7 @@ def test_inputs_need_not_be_images() -> None:
         (nn.Sequential(nn.Conv1d(2, 2, 3, 1, 1), nn.BatchNorm1d(2)), torch.randn(3, 2, 7)),
     ):
         network = gates(lived_in(model), example)
-        assert len(network.gates) == 2 and network.input_shape == example.shape[1:]
+        assert len(network.gates) == 2 and shape_of(network.example) == example.shape[1:]
         close(network(example, whole(network)), model(example))
 
 
