@@ -16,9 +16,8 @@ from archdial.data import Normalize
 from archdial.families.family import Family
 from archdial.families.family_file import ChoiceFile, FamilyFile, GatesFile, SourceFile
 from archdial.families.stored_choices import runs_of, space_of
+from archdial.networks.cells import FROM_SCRATCH
 from archdial.networks.cells.edges import EdgeNetwork
-from archdial.networks.cells.nas_bench_201 import NasBench201
-from archdial.networks.cells.network import CellNetwork
 from archdial.networks.example import shape_of
 from archdial.networks.graph import GatedNetwork
 from archdial.networks.graph.closed import ClosedNetwork
@@ -26,7 +25,6 @@ from archdial.networks.graph.source import is_code, make_model
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import Supernet
 
-FROM_SCRATCH: dict[str, type[EdgeNetwork]] = {kind.kind: kind for kind in (CellNetwork, NasBench201)}
 _BODY = "body."
 """Before the names of a gated network's parameters; built members do without."""
 

@@ -2,120 +2,27 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 
 import torch
 from pydantic import ConfigDict
 from torch import nn
 
-from archdial.common.errors import UsageError, cut, unknown
+from archdial.common.errors import UsageError, unknown
 from archdial.common.limits import Name, Size, Text
 from archdial.data import DataSet
 from archdial.networks.backbones import BACKBONES
-from archdial.networks.cells.nas_bench_201 import NAMES, Plan
-from archdial.networks.cells.network import CellPlan
+from archdial.networks.cells import FROM_SCRATCH
+from archdial.networks.cells.from_scratch import FromScratch
+from archdial.networks.cells.network import CellSettings
 from archdial.networks.graph import gates
 from archdial.networks.graph.choices.gates import DROPPED, OPTIONS
 from archdial.networks.graph.source import load_weights, make_model
 from archdial.networks.supernet import Supernet
 from archdial.space import Choice, Space
-
-
-class FromScratch(ABC):
-    """What networks have in common whose weights the search trains."""
-
-    @abstractmethod
-    def plan(self, input_shape: tuple[int, int, int], classes: int) -> CellPlan | Plan:
-        """Return the plan for images of `input_shape` (channels, height, width)."""
-
-    def __post_init__(self) -> None:
-        self.example_space()
-
-    def make(self, data: DataSet, *, trust: bool = False) -> Supernet:
-        """Return the network for images and classes of `data`; it calls no code but archdial's."""
-        return self.plan(data.input_shape, len(data.classes)).network()
-
-    def example_space(self) -> Space:
-        """Return the space, which does not depend on the data."""
-        return self.plan((3, 32, 32), 10).space()
-
-    @property
-    def stored_weights(self) -> Path | None:
-        """None: they begin with weights of their own."""
-        return None
-
-    def check_ready(self) -> None:
-        """Do nothing: a search can begin."""
-        return
-
-    def with_weights(self, path: Path | None) -> Self:
-        """Return the settings themselves.
-
-        Raises:
-            UsageError: weights are given.
-        """
-        if path is not None:
-            raise UsageError(f"--weights {path}: this recipe searches cells, whose weights the search trains")
-        return self
-
-    def with_model(self, name: str | None) -> Self:
-        """Return the settings themselves.
-
-        Raises:
-            UsageError: a model is given.
-        """
-        if name is not None:
-            raise UsageError(f"--model {cut(name)}: this recipe searches cells, which are made by archdial")
-        return self
-
-
-@dataclass(frozen=True)
-class CellSettings(FromScratch):
-    """Cells, without what the data decide: image size, image channels, classes; see `CellPlan`."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    kind: Literal["cells"] = "cells"
-    cells: Size = 3
-    nodes: Size = 4
-    operations: tuple[Name, ...] = ("max_pool_3x3", "identity", "sep_conv_3x3")
-    channels: Size = 16
-    stem_stride: Literal[1, 2] = 1
-
-    def plan(self, input_shape: tuple[int, int, int], classes: int) -> CellPlan:
-        """Return the plan for images of `input_shape` (channels, height, width)."""
-        in_channels, height, width = input_shape
-        return CellPlan(
-            in_channels,
-            classes,
-            self.cells,
-            self.nodes,
-            self.operations,
-            self.channels,
-            (height, width),
-            self.stem_stride,
-        )
-
-
-@dataclass(frozen=True)
-class BenchSettings(FromScratch):
-    """The cells of NAS-Bench-201, without what the data decide; see `nas_bench_201.Plan`."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    kind: Literal["nas_bench_201"] = "nas_bench_201"
-    cells: Size = 5
-    channels: Size = 16
-    operations: tuple[Name, ...] = NAMES
-
-    def plan(self, input_shape: tuple[int, int, int], classes: int) -> Plan:
-        """Return the plan for images of `input_shape` (channels, height, width)."""
-        in_channels, height, width = input_shape
-        return Plan(in_channels, classes, self.cells, self.channels, self.operations, (height, width))
 
 
 @dataclass(frozen=True)
@@ -189,18 +96,25 @@ class GateSettings:
         return Space((Choice("gate", OPTIONS, ("operation", DROPPED)),))
 
 
-NetworkSettings = CellSettings | BenchSettings | GateSettings
+KINDS: dict[str, type[FromScratch] | type[GateSettings]] = {
+    **{kind: network.settings_type for kind, network in FROM_SCRATCH.items()},
+    GateSettings.kind: GateSettings,
+}
 
-KINDS: dict[str, type[NetworkSettings]] = {"cells": CellSettings, "nas_bench_201": BenchSettings, "gates": GateSettings}
+if TYPE_CHECKING:
+    NetworkSettings = FromScratch | GateSettings
+else:
+    # For the validator, which has to be told of each kind.
+    NetworkSettings = Union[tuple(KINDS.values())]  # noqa: UP007
 
 
-def settings_type(value: Mapping[str, Any]) -> type[NetworkSettings]:
+def settings_type(value: Mapping[str, Any]) -> type[FromScratch] | type[GateSettings]:
     """Return the dataclass for the `network` section of a recipe.
 
     Raises:
         UsageError: its kind is unknown.
     """
-    kind = str(value.get("kind", "cells"))
+    kind = str(value.get("kind", CellSettings.kind))
     if kind not in KINDS:
         raise unknown("network.kind", kind, KINDS)
     return KINDS[kind]

@@ -20,7 +20,8 @@ from archdial.cost.measuring.runtimes import check_runtime
 from archdial.cost.table.terms import check_column
 from archdial.dial import Dial, make_dial
 from archdial.hypernet import make_hypernet
-from archdial.runs.network_settings import CellSettings, NetworkSettings, settings_type
+from archdial.networks.cells.network import CellSettings
+from archdial.runs.network_settings import NetworkSettings, settings_type
 from archdial.runs.recipe_file import LARGEST, read_yaml, recipe_names, recipe_text
 from archdial.searching.methods import check_read
 from archdial.searching.settings import SearchSettings

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, Self, cast
 from torch import Tensor, nn
 
 from archdial.common.validation import conforming
+from archdial.networks.cells.from_scratch import FromScratch
 from archdial.networks.cells.operations import make_operation
 from archdial.networks.cells.plain import plain_module
 from archdial.networks.cells.sharing import Split, Splits, by_source, own_plan, shared_plans
@@ -69,10 +70,12 @@ class EdgeNetwork(Supernet):
     Attributes:
         kind: what its JSON calls it.
         plan_type: dataclass of its plan.
+        settings_type: dataclass of what a recipe says of it.
     """
 
     kind: ClassVar[str]
     plan_type: ClassVar[Callable[..., EdgePlan]]
+    settings_type: ClassVar[type[FromScratch]]
     plan: EdgePlan
 
     def __init__(self, plan: EdgePlan) -> None:

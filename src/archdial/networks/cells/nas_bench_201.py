@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import ClassVar, Literal, cast
 
 import torch
+from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from archdial.common.errors import UsageError
 from archdial.common.limits import Name, Size
 from archdial.common.validation import check_fields
 from archdial.networks.cells.edges import Edge, EdgeNetwork, Taken, classifier, part, taken_options
+from archdial.networks.cells.from_scratch import FromScratch
 from archdial.networks.cells.operations import check_modules, check_operations
 from archdial.networks.cells.sharing import Split, split
 from archdial.networks.layout import lay_out
@@ -69,6 +71,23 @@ class Plan:
         return [(self.channels * 2**stage, size) for stage, size in enumerate(sizes)]
 
 
+@dataclass(frozen=True)
+class BenchSettings(FromScratch):
+    """The cells of NAS-Bench-201, without what the data decide; see `nas_bench_201.Plan`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    kind: Literal["nas_bench_201"] = "nas_bench_201"
+    cells: Size = 5
+    channels: Size = 16
+    operations: tuple[Name, ...] = NAMES
+
+    def plan(self, input_shape: tuple[int, int, int], classes: int) -> Plan:
+        """Return the plan for images of `input_shape` (channels, height, width)."""
+        in_channels, height, width = input_shape
+        return Plan(in_channels, classes, self.cells, self.channels, self.operations, (height, width))
+
+
 class BenchCell(nn.Module):
     """Four nodes, each the sum of its edges from all before it."""
 
@@ -113,6 +132,7 @@ class NasBench201(EdgeNetwork):
 
     kind = "nas_bench_201"
     plan_type = Plan
+    settings_type = BenchSettings
     plan: Plan
 
     def __init__(self, plan: Plan) -> None:

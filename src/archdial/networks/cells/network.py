@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import ClassVar, Literal, cast
 
 import torch
+from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from archdial.common.errors import UsageError
 from archdial.common.limits import Name, Size
 from archdial.common.validation import check_fields
 from archdial.networks.cells.edges import Edge, EdgeNetwork, Taken, classifier, part, taken_options
+from archdial.networks.cells.from_scratch import FromScratch
 from archdial.networks.cells.operations import FactorizedReduction, check_modules, check_operations
 from archdial.networks.cells.sharing import Split, split
 from archdial.networks.layout import lay_out
@@ -76,6 +78,34 @@ class CellPlan:
     def network(self) -> CellNetwork:
         """Return a network by this plan, with new weights."""
         return CellNetwork(self)
+
+
+@dataclass(frozen=True)
+class CellSettings(FromScratch):
+    """Cells, without what the data decide: image size, image channels, classes; see `CellPlan`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    kind: Literal["cells"] = "cells"
+    cells: Size = 3
+    nodes: Size = 4
+    operations: tuple[Name, ...] = ("max_pool_3x3", "identity", "sep_conv_3x3")
+    channels: Size = 16
+    stem_stride: Literal[1, 2] = 1
+
+    def plan(self, input_shape: tuple[int, int, int], classes: int) -> CellPlan:
+        """Return the plan for images of `input_shape` (channels, height, width)."""
+        in_channels, height, width = input_shape
+        return CellPlan(
+            in_channels,
+            classes,
+            self.cells,
+            self.nodes,
+            self.operations,
+            self.channels,
+            (height, width),
+            self.stem_stride,
+        )
 
 
 class Cell(nn.Module):
@@ -187,6 +217,7 @@ class CellNetwork(EdgeNetwork):
 
     kind = "cells"
     plan_type = CellPlan
+    settings_type = CellSettings
     plan: CellPlan
 
     def __init__(self, plan: CellPlan) -> None:

@@ -1,0 +1,72 @@
+"""What a recipe says of a network whose weights the search trains, whatever its kind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Protocol, Self
+
+from archdial.common.errors import UsageError, cut
+from archdial.data import DataSet
+from archdial.networks.supernet import Supernet
+from archdial.space import Space
+
+
+class ScratchPlan(Protocol):
+    """A network's plan, with what the data decide."""
+
+    def space(self) -> Space:
+        """Return the choices."""
+
+    def network(self) -> Supernet:
+        """Return a network by this plan, with new weights."""
+
+
+class FromScratch(ABC):
+    """The `network` section of a recipe for one kind: its plan without what the data decide."""
+
+    kind: str
+
+    @abstractmethod
+    def plan(self, input_shape: tuple[int, int, int], classes: int) -> ScratchPlan:
+        """Return the plan for images of `input_shape` (channels, height, width)."""
+
+    def __post_init__(self) -> None:
+        self.example_space()
+
+    def make(self, data: DataSet, *, trust: bool = False) -> Supernet:
+        """Return the network for images and classes of `data`; it calls no code but archdial's."""
+        return self.plan(data.input_shape, len(data.classes)).network()
+
+    def example_space(self) -> Space:
+        """Return the space, which does not depend on the data."""
+        return self.plan((3, 32, 32), 10).space()
+
+    @property
+    def stored_weights(self) -> Path | None:
+        """None: they begin with weights of their own."""
+        return None
+
+    def check_ready(self) -> None:
+        """Do nothing: a search can begin."""
+        return
+
+    def with_weights(self, path: Path | None) -> Self:
+        """Return the settings themselves.
+
+        Raises:
+            UsageError: weights are given.
+        """
+        if path is not None:
+            raise UsageError(f"--weights {path}: this recipe searches cells, whose weights the search trains")
+        return self
+
+    def with_model(self, name: str | None) -> Self:
+        """Return the settings themselves.
+
+        Raises:
+            UsageError: a model is given.
+        """
+        if name is not None:
+            raise UsageError(f"--model {cut(name)}: this recipe searches cells, which are made by archdial")
+        return self
