@@ -1,7 +1,9 @@
-"""A small search as its own process, so that tests can kill it: `python job.py FOLDER METHOD [--resume] [--slow]`."""
+"""A small search as its own process, so that tests can kill it."""
 
+import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,6 +15,8 @@ from archdial.cost.table.table import CostTable
 from archdial.data import Images, SearchData
 from archdial.families.searched import search
 from archdial.families.storage import save_family
+from archdial.searching import dialling
+from archdial.searching.predictor import ErrorPredictor
 from archdial.searching.settings import SearchSettings
 from archdial.searching.state import SearchState
 
@@ -73,5 +77,15 @@ def main(folder: Path, method: str, *, resume: bool, slow: bool) -> int:
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2], resume="--resume" in sys.argv, slow="--slow" in sys.argv))
+def in_a_process(folder: Path, method: str, options: Sequence[str], errors: Path) -> None:
+    """Run the job in this process, which ends with its status; what it says goes to the file `errors`."""
+    with errors.open("w") as stream:
+        os.dup2(stream.fileno(), 2)
+    briefly()
+    sys.exit(main(folder, method, resume="--resume" in options, slow="--slow" in options))
+
+
+def briefly() -> None:
+    """Let predictors learn in few steps, and dials at few positions: whether it goes on is asked, not how well."""
+    ErrorPredictor.fit.__defaults__ = (60,)  # type: ignore[attr-defined]
+    dialling.LESSON, dialling.LIKELY = 32, 1

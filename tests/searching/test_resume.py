@@ -1,40 +1,55 @@
 """A killed or interrupted run, resumed, ends bit for bit as an uninterrupted one: done for real, with processes."""
 
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
+from tests.searching import job
+
 pytestmark = pytest.mark.slow
 
-JOB = Path(__file__).with_name("job.py")
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+PROCESSES = multiprocessing.get_context("forkserver")
+# Copies of one process that has imported everything: half a minute less than a new Python for each of a dozen jobs.
+PROCESSES.set_forkserver_preload(["tests.searching.job"])
 
 
-def start(folder: Path, method: str, *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, str(JOB), str(folder), method, *options]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+class Running:
+    """A job in a process of its own."""
+
+    def __init__(self, folder: Path, method: str, *options: str) -> None:
+        self.errors = folder.with_name(f"{folder.name}.errors")
+        self.process = PROCESSES.Process(target=job.in_a_process, args=(folder, method, options, self.errors))
+        self.process.start()
+
+    def stopped(self, number: int, seconds: float = 60) -> tuple[int | None, str]:
+        """Send it a signal; return its exit status, and what it said."""
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
+        return self.ended(seconds)
+
+    def ended(self, seconds: float = 300) -> tuple[int | None, str]:
+        self.process.join(seconds)
+        return self.process.exitcode, self.errors.read_text()
 
 
 def finish(folder: Path, method: str, *options: str) -> None:
-    process = start(folder, method, *options)
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
+    status, errors = Running(folder, method, *options).ended()
+    assert status == 0, errors
 
 
-def wait_for_lines(folder: Path, count: int, process: subprocess.Popen[str]) -> None:
+def wait_for_lines(folder: Path, count: int, running: Running) -> None:
     metrics = folder / "metrics.jsonl"
-    while process.poll() is None:
+    while running.process.is_alive():
         if metrics.exists() and len(metrics.read_text().splitlines()) >= count:
             return
         time.sleep(0.01)
-    pytest.fail(f"the job ended before it could be stopped: {process.communicate()[1]}")
+    pytest.fail(f"the job ended before it could be stopped: {running.ended()}")
 
 
 def assert_same_family(a: Path, b: Path) -> None:
@@ -57,19 +72,18 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("method", KILLED)
-def test_killed_run_resumes_to_the_bit(tmp_path: Path, whole: Path, method: str) -> None:
+def test_killed_run_resumes_to_the_bit(whole: Path, method: str) -> None:
+    # Beside each other, as jobs of one folder share a cost table.
     if method != "predictor":
-        whole = tmp_path / "whole"
+        whole = whole.parent / method
         finish(whole, method)
-    # Beside it, as jobs of one folder share a cost table.
-    broken = whole.parent / "killed"
+    broken = whole.parent / f"killed {method}"
     for lines in KILLED[method]:
         options = ["--slow", *(["--resume"] if broken.exists() else [])]
-        process = start(broken, method, *options)
-        wait_for_lines(broken, lines, process)
+        running = Running(broken, method, *options)
+        wait_for_lines(broken, lines, running)
         time.sleep(0.1)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        assert running.stopped(signal.SIGKILL)[0] == -signal.SIGKILL
         assert not (broken / "family.json").exists()
     finish(broken, method, "--resume")
     assert_same_family(whole, broken)
@@ -78,11 +92,10 @@ def test_killed_run_resumes_to_the_bit(tmp_path: Path, whole: Path, method: str)
 def test_interrupted_run_says_how_to_go_on_and_resumes_to_the_bit(whole: Path) -> None:
     broken = whole.parent / "interrupted"
     for lines in (1, 4):
-        process = start(broken, "predictor", "--slow", "--resume")
-        wait_for_lines(broken, lines, process)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 130
+        running = Running(broken, "predictor", "--slow", "--resume")
+        wait_for_lines(broken, lines, running)
+        status, errors = running.stopped(signal.SIGINT)
+        assert status == 130
         assert "--resume" in errors and "Traceback" not in errors
     finish(broken, "predictor", "--resume")
     assert_same_family(whole, broken)
