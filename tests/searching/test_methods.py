@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from archdial import Scalar
 from archdial.common.errors import UsageError
 from archdial.searching.loop import Loop
 from archdial.searching.methods import READ_BY, check_read
+from archdial.searching.settings import SearchSettings
 from archdial.searching.state import begin
 from tests.searching.job import small_data, small_network, small_settings, table_in
 
@@ -45,3 +47,9 @@ def test_what_another_method_reads_is_refused_in_a_recipe() -> None:
         UsageError, match=r"search.warmup_epochs is for methods single_level and bilevel, not predictor"
     ):
         check_read({"warmup_epochs": 2})
+
+
+def test_every_setting_is_part_of_what_fingerprints_are_made_of() -> None:
+    told = repr(SearchSettings())
+    assert told.startswith("SearchSettings(method='predictor', epochs=20, warmup_epochs=2, second_order=False, ")
+    assert all(f"{one.name}=" in told for one in fields(SearchSettings))

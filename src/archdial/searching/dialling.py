@@ -18,10 +18,10 @@ from archdial.networks.supernet import Supernet
 from archdial.relaxation import Relaxation, Temperature
 from archdial.searching.candidates import at_positions, likely, unseen
 from archdial.searching.evaluation import Evaluated, errors
+from archdial.searching.method_settings import STEPS
 from archdial.searching.objective import entropy, objective
 from archdial.searching.predictor import ErrorPredictor
 from archdial.searching.projection import project
-from archdial.searching.settings import STEPS
 from archdial.space import Architecture, Space
 
 POSITIONS = 64

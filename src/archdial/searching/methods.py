@@ -6,19 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from archdial.common.errors import UsageError
+from archdial.searching.method_settings import READ_BY
 from archdial.searching.settings import SearchSettings
-
-READ_BY: dict[str, tuple[str, ...]] = {
-    "rounds": ("predictor",),
-    "turns": ("predictor",),
-    "dial_steps": ("predictor",),
-    "dial_epochs": ("two_stage",),
-    "warmup_epochs": ("single_level", "bilevel"),
-    "smoothing": ("single_level", "bilevel"),
-    "second_order": ("bilevel",),
-    "hypernet_rate": ("two_stage", "single_level", "bilevel"),
-}
-"""By setting the methods that read it; all methods read the others."""
 
 
 def check_read(given: Mapping[str, Any]) -> None:

@@ -6,50 +6,37 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from archdial.common.errors import UsageError, unknown
-from archdial.common.limits import Count, CountOrNone, Factor, Positive, Precision, Rate, Share
+from archdial.common.limits import Count, Factor, Positive, Precision, Rate, Share
 from archdial.common.validation import check_fields
 from archdial.relaxation import RELAXATIONS, Temperature
+from archdial.searching.method_settings import BilevelSettings, PredictorSettings, TwoStageSettings
 from archdial.searching.paths import PATHS
-
-STEPS = 500
-"""Of a fit of the hypernetwork, on 64 positions each: enough for it to settle; seconds."""
 
 Method = Literal["predictor", "two_stage", "single_level", "bilevel"]
 
 
 @dataclass(frozen=True)
-class SearchSettings:
-    """How to search.
+class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
+    """How to search; what one method alone reads is with its own settings, and refused in recipes of the others.
 
     Attributes:
         method: predictor (weights first, then dial and accuracy predictor in turn), two_stage (weights first, then the
             dial on validation images), single_level (both at once, the papers' simplex method), bilevel
             (in turn, a batch each: weights on their images, dial on validation images; DARTS and DARTS-CC).
         epochs: epochs over the images for the weights.
-        warmup_epochs: of these, how many come before the dial joins in; single_level and bilevel only.
-        second_order: the dial's step looks through one step of the weights, at about four times the time; bilevel only.
-        smoothing: radius of the random smoothing of option weights that the weights are trained under, which it grows
-            to (SDARTS: 0.3); all options then run; single_level and bilevel only.
-        dial_epochs: epochs over the validation images for the dial; two_stage only.
-        dial_steps: of each fit of the hypernetwork to predictor and cost table.
         batch_size: images a step.
         paths: how paths are drawn while only weights are trained.
         learning_rate, momentum, weight_decay, clip: SGD for the weights, cosine to zero.
         augment: shift and mirror training images.
         hypernet: kind of hypernetwork, and its settings.
-        hypernet_rate: learning rate of Adam for the hypernetwork on images.
         relaxation, temperature: how logits become option weights.
         cost: column of the cost table that the dial trades against accuracy.
         entropy: weight of the entropy of the option probabilities against the dial's objective, whose spread is 1; it
             falls to 0 half-way. Without it the steep cheap end settles the options before the accurate end has a say.
         evaluations: architectures evaluated in all; the first `sample` of them are drawn without the dial.
-        rounds: how often predictor and dial are fitted anew to what was evaluated; the last time it is the dial's own
-            members that are evaluated; predictor only.
         evaluation_images: validation images that an architecture is evaluated on.
         regime: what becomes of the weights of a network that was trained before: frozen keeps them, tuned trains them
             on under sampled paths for `epochs`.
-        turns: how often, after a share of `epochs` under `paths`, weights and dial take turns: the dial is searched,
-            weights are trained under the best ones found for a share of `epochs`, and so on; predictor and tuned only.
         distillation: weight of the untouched network's softened outputs against the labels; tuned only.
         calibration_images: training images for the statistics of BatchNorm, kept with the family.
         precision: of lightning-fabric, as 32-true or bf16-mixed.
@@ -57,11 +44,6 @@ class SearchSettings:
 
     method: Method = "predictor"
     epochs: Count = 20
-    warmup_epochs: CountOrNone = 2
-    second_order: bool = False
-    smoothing: Share = 0.0
-    dial_epochs: CountOrNone = 2
-    dial_steps: Count = STEPS
     batch_size: Count = 64
     paths: str = "shares"
     learning_rate: Rate = 0.05
@@ -70,20 +52,21 @@ class SearchSettings:
     clip: Positive = 5.0
     augment: bool = True
     hypernet: dict[str, Any] = field(default_factory=lambda: {"kind": "mlp"})
-    hypernet_rate: Rate = 3e-3
     relaxation: str = "straight_through"
     temperature: Temperature = field(default_factory=Temperature)
     cost: str = "latency_ms"
     entropy: Factor = 1.0
     evaluations: Count = 200
     sample: Count = 80
-    rounds: Count = 5
     evaluation_images: Count = 2000
     regime: Literal["frozen", "tuned"] = "frozen"
-    turns: CountOrNone = 0
     distillation: Share = 0.5
     calibration_images: Count = 512
     precision: Precision = "32-true"
+
+    def __repr__(self) -> str:
+        """Return the settings in the order that they always had: the fingerprints of runs are made of it."""
+        return f"SearchSettings({', '.join(f'{name}={getattr(self, name)!r}' for name in _IN_ORDER)})"
 
     def __post_init__(self) -> None:
         check_fields(self, "search")
@@ -113,3 +96,36 @@ class SearchSettings:
                 f"search.warmup_epochs = {self.warmup_epochs}: expected 1 to epochs − 1 = {self.epochs - 1}, "
                 "the range of the dial is found in between"
             )
+
+
+_IN_ORDER = (
+    "method",
+    "epochs",
+    "warmup_epochs",
+    "second_order",
+    "smoothing",
+    "dial_epochs",
+    "dial_steps",
+    "batch_size",
+    "paths",
+    "learning_rate",
+    "momentum",
+    "weight_decay",
+    "clip",
+    "augment",
+    "hypernet",
+    "hypernet_rate",
+    "relaxation",
+    "temperature",
+    "cost",
+    "entropy",
+    "evaluations",
+    "sample",
+    "rounds",
+    "evaluation_images",
+    "regime",
+    "turns",
+    "distillation",
+    "calibration_images",
+    "precision",
+)

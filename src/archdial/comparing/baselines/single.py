@@ -13,7 +13,8 @@ from archdial.dial import Scalar
 from archdial.families.family import Family
 from archdial.families.redialling import redial
 from archdial.searching.loop import Loop
-from archdial.searching.settings import STEPS, SearchSettings
+from archdial.searching.method_settings import STEPS
+from archdial.searching.settings import SearchSettings
 from archdial.searching.state import begin
 
 SEARCHES = 8

@@ -1,0 +1,90 @@
+"""What one method of search alone is told; `SearchSettings` has these beside what all methods read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from archdial.common.limits import Count, CountOrNone, Rate, Share
+
+STEPS = 500
+"""Of a fit of the hypernetwork, on 64 positions each: enough for it to settle; seconds."""
+
+
+@dataclass(frozen=True)
+class PredictorSettings:
+    """Weights first, then dial and accuracy predictor in turn.
+
+    Attributes:
+        rounds: how often predictor and dial are fitted anew to what was evaluated; the last time it is the dial's own
+            members that are evaluated.
+        turns: how often, after a share of `epochs` under `paths`, weights and dial take turns: the dial is searched,
+            weights are trained under the best ones found for a share of `epochs`, and so on; tuned only.
+        dial_steps: of each fit of the hypernetwork to predictor and cost table.
+    """
+
+    rounds: Count = 5
+    turns: CountOrNone = 0
+    dial_steps: Count = STEPS
+
+
+@dataclass(frozen=True)
+class OnImages:
+    """The hypernetwork descends on validation images.
+
+    Attributes:
+        hypernet_rate: learning rate of Adam for the hypernetwork.
+    """
+
+    hypernet_rate: Rate = 3e-3
+
+
+@dataclass(frozen=True)
+class TwoStageSettings(OnImages):
+    """Weights first, then the dial on validation images.
+
+    Attributes:
+        dial_epochs: epochs over the validation images for the dial.
+    """
+
+    dial_epochs: CountOrNone = 2
+
+
+@dataclass(frozen=True)
+class JointSettings(OnImages):
+    """Weights and dial at once, the papers' simplex method.
+
+    Attributes:
+        warmup_epochs: of `epochs`, how many come before the dial joins in.
+        smoothing: radius of the random smoothing of option weights that the weights are trained under, which it grows
+            to (SDARTS: 0.3); all options then run.
+    """
+
+    warmup_epochs: CountOrNone = 2
+    smoothing: Share = 0.0
+
+
+@dataclass(frozen=True)
+class BilevelSettings(JointSettings):
+    """In turn, a batch each: weights on their images, dial on validation images; DARTS and DARTS-CC.
+
+    Attributes:
+        second_order: the dial's step looks through one step of the weights, at about four times the time.
+    """
+
+    second_order: bool = False
+
+
+SETTINGS: dict[str, type[Any]] = {
+    "predictor": PredictorSettings,
+    "two_stage": TwoStageSettings,
+    "single_level": JointSettings,
+    "bilevel": BilevelSettings,
+}
+"""By method what it alone is told."""
+
+READ_BY: dict[str, tuple[str, ...]] = {
+    name: tuple(method for method, kind in SETTINGS.items() if name in {one.name for one in fields(kind)})
+    for name in dict.fromkeys(one.name for kind in SETTINGS.values() for one in fields(kind))
+}
+"""By setting the methods that read it; all methods read the others."""
