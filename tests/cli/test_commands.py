@@ -206,7 +206,9 @@ def test_help_and_version_do_not_wait_for_torch() -> None:
 @pytest.mark.slow
 def test_a_simplex_dial_is_picked_by_its_vector(tmp_path: Path) -> None:
     recipe = write_recipe(
-        tmp_path, RECIPE.replace("  method: two_stage\n  dial_epochs: 1\n", "") + "dial: {kind: operation_simplex}\n"
+        tmp_path,
+        RECIPE.replace("  method: two_stage\n  dial_epochs: 1\n", "  rounds: 2\n  dial_steps: 40\n")
+        + "dial: {kind: operation_simplex}\n",
     )
     assert call("search", recipe, "--out", tmp_path / "run", "--epochs", 1).status == 0
     answer = call("pick", tmp_path / "run", "--at", "0.2,0.3,0.5", "--json")

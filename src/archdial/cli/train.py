@@ -13,7 +13,10 @@ from archdial.cli.options import Data, Device, Epochs, Json, Model, RecipeArgume
 from archdial.cli.output import show
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from archdial.runs.network_settings import GateSettings
+    from archdial.tasks.measure import Measure
 
 
 @app.command(epilog="Example: archdial train resnet18_quarter_cifar10 --data data/cifar10 --out resnet.safetensors")
@@ -40,7 +43,6 @@ def train(
     from archdial.cost.table.machine import device as known
     from archdial.data import Normalize, load, split
     from archdial.networks.graph.source import save_weights
-    from archdial.report.wording import score_text
     from archdial.runs.recipe import load_recipe
     from archdial.tasks.classification import Classification
     from archdial.training import plain_network as training
@@ -56,7 +58,6 @@ def train(
     made = network.model_for(whole, trust=trust or model is not None)
     trained = training.restart(made, seed or 0)
     normalize = Normalize(seen.mean, seen.std)
-    task = Classification(normalize, len(seen.classes))
     with Bar() as bar:
         training.train(
             trained,
@@ -71,13 +72,18 @@ def train(
         )
     write_atomically(out, lambda temporary: save_weights(trained, temporary))
     checkpoint.unlink(missing_ok=True)
-    figures = {
-        split: score(trained, images, task)
-        for split, images in {"validation": seen.validation, "test": whole.test}.items()
-    }
-    told = ", ".join(f"{score_text(value, task.measure)} on {name}" for name, value in figures.items())
+    parts = {"validation": seen.validation, "test": whole.test}
+    task = Classification(normalize, len(seen.classes))
+    figures = {name: score(trained, images, task) for name, images in parts.items()}
     value = {"weights": str(out), task.measure.name: figures, "epochs": settings.epochs, "seed": seed or 0}
+    told = _told(figures, task.measure)
     show(value, f"{told}; weights in {out}; next: archdial search {recipe} --weights {out}", as_json=json)
+
+
+def _told(figures: Mapping[str, float], measure: Measure) -> str:
+    from archdial.report.wording import score_text
+
+    return ", ".join(f"{score_text(value, measure)} on {name}" for name, value in figures.items())
 
 
 def _gated(network: object) -> GateSettings:
