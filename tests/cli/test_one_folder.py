@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from archdial.cli.picking import new_folder
 from archdial.common import folder_lock
 from archdial.common.errors import UsageError
 from archdial.common.leftovers import temporary_for
@@ -187,3 +188,13 @@ def test_what_a_machine_lacks_is_told(monkeypatch: pytest.MonkeyPatch, error: Ex
     monkeypatch.setattr("archdial.runs.recipe_file.recipe_names", fail)
     answer = call("recipes")
     assert answer.status == 1 and part in answer.sentence and "unexpected" not in answer.sentence
+
+
+def test_a_training_killed_between_its_two_files_goes_on(tmp_path: Path) -> None:
+    for name in ("checkpoint.pt", "weights.safetensors"):
+        (tmp_path / name).write_bytes(b"")
+    with new_folder(tmp_path, "archdial finetune", resume=True):
+        pass
+    (tmp_path / "architecture.json").touch()
+    with pytest.raises(UsageError, match="no training to resume"), new_folder(tmp_path, "a test", resume=True):
+        pass

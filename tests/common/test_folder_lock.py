@@ -269,6 +269,26 @@ def test_a_takeover_that_was_killed_on_its_way_stops_nobody(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_who_was_silent_for_long_and_finds_no_lock_has_lost_the_folder(tmp_path: Path) -> None:
+    """Another may have taken over and have ended."""
+    with pytest.raises(RunError, match="was taken over"), locked(tmp_path, "a search"):
+        (tmp_path / NAME).unlink()
+        (tmp_path / "result").write_text("of the other")
+        folder_lock._held[tmp_path.resolve()].signed -= SILENCE + 1
+        write_text(tmp_path / "result", "ours")
+    assert (tmp_path / "result").read_text() == "of the other"
+
+
+def test_a_link_is_in_the_folder_that_it_stands_in(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    elsewhere.write_text("theirs")
+    with pytest.raises(RunError, match="was taken over"), locked(folder, "a search"):
+        (folder / "result").symlink_to(elsewhere)
+        take_over(folder)
+        write_text(folder / "result", "ours")
+    assert (folder / "result").is_symlink() and elsewhere.read_text() == "theirs"
+
+
 def test_a_claim_whose_process_was_killed_is_cleared_by_the_next(tmp_path: Path) -> None:
     # The lock it was about is gone already.
     left(tmp_path).rename(tmp_path / f"{NAME}.{'0' * 32}")

@@ -15,12 +15,14 @@ from torch import nn
 
 from archdial.common import files
 from archdial.common.documents import sealed
-from archdial.common.errors import UsageError
-from archdial.families import weights_file
+from archdial.common.errors import RunError, UsageError
+from archdial.common.folder_lock import locked
+from archdial.families import storage, weights_file
 from archdial.families.storage import load_family, load_member, save_family, save_member
 from archdial.hypernet import make_hypernet
 from archdial.networks.cells.operations import OPERATIONS, register_operation
 from archdial.searching.predictor import ErrorPredictor
+from tests.common.test_folder_lock import take_over
 from tests.conftest import Toy
 from tests.networks.examples import counted_table, inputs, tiny
 
@@ -212,6 +214,65 @@ def test_a_save_that_ends_between_its_two_files_loses_neither_family(
     save_family(other, folder)
     assert load_family(folder).calibration.equal(other.calibration)
     assert sorted(contents(folder)) == ["family.json", "weights.safetensors"]
+
+
+def test_an_interruption_after_both_files_keeps_the_new_ones(
+    toy: Toy, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, unlink = replace(toy.family, calibration=toy.family.calibration[:8] + 1), Path.unlink
+
+    def interrupted(path: Path, missing_ok: bool = False) -> None:
+        if path.name.startswith(".family.json."):
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_family(other, folder)
+    assert load_family(folder).calibration.equal(other.calibration)
+
+
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_who_loses_the_folder_takes_nothing_from_the_winner(
+    toy: Toy, folder: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Whose weights may be those that are being replaced."""
+    before, rename, save = load_family(folder), Path.replace, weights_file.save
+
+    def saved(tensors: dict[str, torch.Tensor]) -> bytes:
+        if when == "before":
+            take_over(folder)
+            (folder / weights_file.BEFORE).write_bytes(b"of the winner")
+        return save(tensors)
+
+    def renamed(path: Path, target: Path) -> Path:
+        done = rename(path, target)
+        if when == "between" and target.name == "weights.safetensors":
+            take_over(folder)
+        return done
+
+    monkeypatch.setattr(weights_file, "save", saved)
+    with pytest.raises(RunError, match="was taken over"), locked(folder, "a search"):
+        monkeypatch.setattr(Path, "replace", renamed)
+        save_family(replace(toy.family, calibration=toy.family.calibration[:8] + 1), folder)
+    monkeypatch.undo()
+    assert (folder / weights_file.BEFORE).exists()
+    assert load_family(folder).calibration.equal(before.calibration)
+
+
+def test_who_reads_while_both_files_are_replaced_reads_the_new_ones(
+    toy: Toy, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, read = replace(toy.family, calibration=toy.family.calibration[:8] + 1), storage.read_tensors
+
+    def late(path: Path, sha256: str) -> dict[str, torch.Tensor]:
+        monkeypatch.undo()
+        save_family(other, folder)
+        return read(path, sha256)
+
+    monkeypatch.setattr(storage, "read_tensors", late)
+    assert load_family(folder).calibration.equal(other.calibration)
 
 
 def test_weights_that_were_being_replaced_are_those_of_the_file_that_is_there(toy: Toy, folder: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import pickle
+import struct
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,6 +24,7 @@ from archdial.common.errors import UsageError
 from archdial.common.progress import NoBar
 from archdial.cost.table.table import CostTable
 from archdial.families.storage import load_built, load_family, save_member
+from archdial.networks.graph.source import load_weights
 from archdial.runs.recipe import read_recipe
 from archdial.runs.recipe_file import read_yaml
 from archdial.training.checkpoint import read_checkpoint, write_checkpoint
@@ -207,7 +211,7 @@ def test_weights_that_say_more_than_they_hold(folder: Path) -> None:
     [
         ({"channels": 65_536}, "the weights have .* of shape"),
         ({"cells": 5_000}, "the architecture says nothing about|network.cells is 5000"),
-        ({"nodes": 150}, "the architecture says nothing about"),
+        ({"nodes": 150}, "the network asks for more"),
     ],
 )
 def test_members_of_networks_that_are_too_large(tmp_path: Path, folder: Path, plan: dict[str, Any], match: str) -> None:
@@ -304,7 +308,87 @@ def test_checkpoints_that_inflate(tmp_path: Path) -> None:
         for name in source.namelist():
             target.writestr(name, bytes(2**29) if name.endswith("data/0") else source.read(name))
     assert packed.stat().st_size < 2**20
-    refused(lambda: read_checkpoint(packed), "it is too large")
+    refused(lambda: read_checkpoint(packed), "it is compressed, which torch does not do")
+
+
+HEAD = b"\x80\x02}(X\x0b\x00\x00\x00fingerprintX\x00\x00\x00\x00X\x05\x00\x00\x00place]X\x01\x00\x00\x00v"
+
+
+def numbers_of_one_hash(count: int) -> bytes:
+    keys = (pickle.encode_long(number * (2**61 - 1)) for number in range(1, count))
+    return b"}(" + b"".join(b"\x8a" + bytes([len(key)]) + key + b"N" for key in keys) + b"uu."
+
+
+def renamed_methods(name: str) -> bytes:
+    """A whole pickle: a mapping with an attribute in the place of a method."""
+    told = b"X" + struct.pack("<I", len(name)) + name.encode()
+    return b"\x80\x02ccollections\nOrderedDict\n)R" + HEAD[3:] + b"Nu}" + told + b"X\x01\x00\x00\x00xsb."
+
+
+PICKLES = {
+    "a call that fills memory": (
+        HEAD + b"cbuiltins\nbytearray\nJ" + struct.pack("<i", 1_500_000_000) + b"\x85Ru.",
+        "calls",
+    ),
+    "keys of one hash": (HEAD + numbers_of_one_hash(20_000), "a whole number of 65 bits"),
+    "very many values": (HEAD + b"](" + b"N" * 3_000_000 + b"eu.", "too many values"),
+    "get": (renamed_methods("get"), "was changed"),
+    "pop": (renamed_methods("pop"), "was changed"),
+}
+
+
+@pytest.mark.parametrize("name", PICKLES)
+def test_values_that_swell(tmp_path: Path, name: str) -> None:
+    pickled, match = PICKLES[name]
+    plain, path = tmp_path / "plain.pt", tmp_path / "checkpoint.pt"
+    torch.save({"fingerprint": "", "place": [0, 0, 0]}, plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(path, "w") as target:
+        for entry in source.namelist():
+            target.writestr(entry, pickled if entry.endswith("data.pkl") else source.read(entry))
+    refused(lambda: read_checkpoint(path), match)
+    with small(), pytest.raises(UsageError):
+        load_weights(examples.small_model(), path)
+
+
+def test_an_archive_with_two_directories(tmp_path: Path) -> None:
+    """Python reads the one that stands before the end, and torch the one that the end names."""
+    plain, path, packed = tmp_path / "plain.pt", tmp_path / "checkpoint.pt", io.BytesIO()
+    torch.save({"fingerprint": "", "place": [0, 0, 0], "v": torch.zeros(2**26)}, plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for entry in source.namelist():
+            target.writestr(entry, source.read(entry))
+    whole = packed.getvalue()
+    end = whole.rfind(b"PK\5\6")
+    count, size, offset = struct.unpack("<HII", whole[end + 10 : end + 20])
+    harmless, place = bytearray(whole[offset : offset + size]), 0
+    while place < size:
+        lengths = struct.unpack("<HHH", harmless[place + 28 : place + 34])
+        harmless[place + 10 : place + 12] = bytes(2)
+        harmless[place + 24 : place + 28] = harmless[place + 20 : place + 24]
+        place += 46 + sum(lengths)
+    closing = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, count, count, size, offset, 0)
+    path.write_bytes(whole[:end] + bytes(harmless) + closing)
+    refused(lambda: read_checkpoint(path), "none that torch wrote")
+
+
+@pytest.mark.parametrize("older", [True, False])
+def test_weights_of_any_torch_are_read(tmp_path: Path, older: bool) -> None:
+    model, path = examples.small_model(), tmp_path / "weights.pt"
+    torch.save(model.state_dict(), path, _use_new_zipfile_serialization=not older)
+    found = load_weights(examples.small_model(), path).state_dict()
+    assert all(found[name].equal(value) for name, value in model.state_dict().items())
+
+
+def test_a_member_of_very_many_edges(tmp_path: Path, folder: Path) -> None:
+    save_member(load_family(folder).at(0.1), tmp_path / "member")
+
+    def swollen(value: dict[str, Any]) -> None:
+        value["network"].update(cells=1, nodes=100)
+        edges = [f"normal/{node}<-{source}" for node in range(2, 102) for source in range(node)]
+        value["member"]["architecture"] = dict.fromkeys(edges, "none")
+
+    renewed(tmp_path / "member", "architecture.json", swollen)
+    refused(lambda: load_built(tmp_path / "member"), "the network asks for more")
 
 
 def test_weights_that_are_tied_are_none_that_swell(tmp_path: Path) -> None:

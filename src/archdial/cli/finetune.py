@@ -78,6 +78,7 @@ def finetune(
     from archdial.runs.folder import read_run
     from archdial.runs.images import load_data
     from archdial.runs.opening import open_family
+    from archdial.training.checkpoint import remove_checkpoint
     from archdial.training.plain_network import restart, train
 
     with new_folder(out, "archdial finetune", resume=resume):
@@ -109,7 +110,7 @@ def finetune(
         result = _judged(member, after["test"], scratch)
         if out is not None:
             save_member(result, out, trained)
-            (out / CHECKPOINT).unlink(missing_ok=True)
+            remove_checkpoint(out / CHECKPOINT)
     told = {"before": before, "after": after, "epochs": settings.epochs, "distilled": teacher is not None}
     _show(result, told, out, json)
 

@@ -112,7 +112,8 @@ def _check_new(folder: Path, resume: bool) -> None:
 
     check_writable(folder)
     clear_leftovers(folder, (ARCHITECTURE, WEIGHTS, CHECKPOINT))
-    begun = (folder / CHECKPOINT).is_file() and empty(folder, CHECKPOINT)
+    # Killed between its two files, the member's weights are there already.
+    begun = (folder / CHECKPOINT).is_file() and empty(folder, CHECKPOINT, WEIGHTS)
     if resume and not begun:
         raise UsageError(f"no training to resume in {folder}: leave out --resume to begin one there")
     if begun and not resume:

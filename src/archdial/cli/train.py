@@ -46,6 +46,7 @@ def train(
     from archdial.runs.recipe import load_recipe
     from archdial.tasks.classification import Classification
     from archdial.training import plain_network as training
+    from archdial.training.checkpoint import remove_checkpoint
 
     checkpoint = out.with_name(f"{out.name}.checkpoint.pt")
     _check_file(out, checkpoint, resume)
@@ -55,8 +56,7 @@ def train(
     network = _gated(chosen.network)
     whole = load(chosen.data, channels=chosen.channels)
     seen = split(whole, weights=chosen.weights, seed=seed or 0, limit=chosen.limit)
-    made = network.model_for(whole, trust=trust or model is not None)
-    trained = training.restart(made, seed or 0)
+    trained = training.restart(network.model_for(whole, trust=trust or model is not None), seed or 0)
     normalize = Normalize(seen.mean, seen.std)
     with Bar() as bar:
         training.train(
@@ -71,7 +71,7 @@ def train(
             bar=bar,
         )
     write_atomically(out, lambda temporary: save_weights(trained, temporary))
-    checkpoint.unlink(missing_ok=True)
+    remove_checkpoint(checkpoint)
     parts = {"validation": seen.validation, "test": whole.test}
     task = Classification(normalize, len(seen.classes))
     figures = {name: score(trained, images, task) for name, images in parts.items()}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-_OF_A_VALUE = 16
+_OF_A_VALUE = 256
 """Bytes that a number, a text or a list counts as at least, in what is hashed."""
 
 
@@ -64,7 +64,11 @@ class _Hash:
 
     def _add_tensor(self, value: Tensor) -> None:
         self.add([str(value.dtype), list(value.shape), list(value.stride())])
-        self._take(value.numel() * value.element_size())
+        size = value.numel() * value.element_size()
+        self._take(size)
+        # What is expanded would be written out.
+        if self._left < math.inf and size > value.untyped_storage().nbytes():
+            raise ValueError("it holds more than its bytes: lists or tensors that repeat themselves")
         # As bytes: some types of numbers are unknown to numpy.
         self._hash.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
 

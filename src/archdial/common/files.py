@@ -27,6 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
         RunError: another process has taken over the folder.
         OSError: with the name of `path`, also where a library that wrote has made another error of it.
     """
+    check_held(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     clear_leftovers(path.parent, [path.name])
     temporary = temporary_for(path)

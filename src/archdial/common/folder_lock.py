@@ -13,7 +13,7 @@ from pathlib import Path
 
 from archdial.common.errors import RunError
 from archdial.common.held import checks
-from archdial.common.lock_file import BEAT, NAME, Holder, clear_claims, create, give_back, read, remove, taken
+from archdial.common.lock_file import BEAT, NAME, SILENCE, Holder, clear_claims, create, give_back, read, remove, taken
 from archdial.common.process import Process
 
 # Not filelock: with it a lock of another host gives way only to who has watched it for as long as makes it stale, and a
@@ -32,6 +32,7 @@ class _Lock:
     thread: int = field(default_factory=threading.get_ident)
     depth: int = 1
     lost: bool = False
+    signed: float = field(default_factory=time.time)
     over: threading.Event = field(default_factory=threading.Event)
     signing: threading.Lock = field(default_factory=threading.Lock)
 
@@ -52,15 +53,20 @@ class _Lock:
         path = self.folder / NAME
         with self.signing:
             seen = read(path)
-            if seen is None and not create(path, self.holder):
+            # Without a sign for so long, another may have taken over, and have ended by now.
+            long_silent = time.time() - self.signed > SILENCE
+            if seen is None and not long_silent and not create(path, self.holder):
                 seen = read(path)
-            if seen is None or self.lost:
+            if self.lost:
                 return False
-            if seen.token == self.holder.token:
+            if seen is None:
+                self.lost = long_silent
+            elif seen.token == self.holder.token:
                 os.utime(path)
-                return False
-            self.lost = True
-            return True
+            else:
+                self.lost = True
+            self.signed = self.signed if self.lost else time.time()
+            return self.lost
 
     def check(self) -> None:
         """Raise RunError if the folder is another's by now; a fork of this process holds nothing and is let be."""
@@ -75,7 +81,8 @@ class _Lock:
     def end(self) -> None:
         self.over.set()
         self.beating.join()
-        checks.pop(self.folder, None)
+        if checks.get(self.folder) == self.check:
+            del checks[self.folder]
         with suppress(OSError):
             give_back(self.folder / NAME, self.holder.token)
         _unmake(self.made)

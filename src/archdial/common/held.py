@@ -16,7 +16,8 @@ def check_held(path: Path) -> None:
     """
     if not checks:
         return
-    place = path.resolve()
-    for folder in (place, *place.parents):
+    # Of a link it is the folder that it stands in that changes, not the one that it points to.
+    place = path.parent.resolve()
+    for folder in (place / path.name, place, *place.parents):
         if check := checks.get(folder):
             check()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
@@ -29,7 +30,7 @@ from archdial.families.stored_network import (
     open_network,
     recall,
 )
-from archdial.families.weights_file import WEIGHTS, read_tensors, write_pair
+from archdial.families.weights_file import WEIGHTS, Replaced, read_tensors, write_pair
 from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import Supernet
@@ -38,6 +39,7 @@ from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture
 from archdial.tasks.classification import Classification
 
+T = TypeVar("T")
 FAMILY, ARCHITECTURE = "family.json", "architecture.json"
 
 
@@ -83,13 +85,24 @@ def load_family(folder: str | Path, model: nn.Module | None = None, *, trust: bo
     if not folder.is_dir():
         raise UsageError(f"no run at {folder}: name the folder that `archdial search --out` wrote")
     path = folder / FAMILY
-    value = _checked(read_json(path, "family"), path, FORMAT, "restore a copy, or search again")
     try:
-        file = validated(FamilyFile, value)
-        tensors = read_tensors(folder / WEIGHTS, file.weights_sha256)
-        return _family(file, tensors, model, trust)
+        return _family(*_twice(lambda: _family_files(path)), model, trust)
     except UsageError as error:
         raise _of(path, error) from None
+
+
+def _family_files(path: Path) -> tuple[FamilyFile, dict[str, Tensor]]:
+    value = _checked(read_json(path, "family"), path, FORMAT, "restore a copy, or search again")
+    file = validated(FamilyFile, value)
+    return file, read_tensors(path.with_name(WEIGHTS), file.weights_sha256)
+
+
+def _twice(read: Callable[[], T]) -> T:
+    """Return what is read, at the second attempt where the files were replaced during the first."""
+    try:
+        return read()
+    except Replaced:
+        return read()
 
 
 def _family(file: FamilyFile, tensors: dict[str, Tensor], model: nn.Module | None, trust: bool) -> Family:
@@ -210,10 +223,8 @@ def load_built(folder: str | Path, model: nn.Module | None = None, *, trust: boo
         UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
     """
     path = Path(folder) / ARCHITECTURE
-    value = _checked(read_json(path, "member"), path, MEMBER_FORMAT, "restore a copy, or pick again")
     try:
-        file = validated(MemberFile, value)
-        tensors = read_tensors(Path(folder) / WEIGHTS, file.weights_sha256)
+        file, tensors, figures = _twice(lambda: _member_files(path))
         module, shape = open_member(file.network, tensors, model, trust, file.member["architecture"])
         normalize = Normalize(file.normalize.mean, file.normalize.std)
         check_channels(shape, normalize, file.classes, module)
@@ -224,8 +235,14 @@ def load_built(folder: str | Path, model: nn.Module | None = None, *, trust: boo
         input_shape=shape,
         normalize=normalize,
         classes=tuple(file.classes),
-        figures=value["member"],
+        figures=figures,
     )
+
+
+def _member_files(path: Path) -> tuple[MemberFile, dict[str, Tensor], dict[str, Any]]:
+    value = _checked(read_json(path, "member"), path, MEMBER_FORMAT, "restore a copy, or pick again")
+    file = validated(MemberFile, value)
+    return file, read_tensors(path.with_name(WEIGHTS), file.weights_sha256), value["member"]
 
 
 def load_member(folder: str | Path, model: nn.Module | None = None, *, trust: bool = False) -> nn.Module:

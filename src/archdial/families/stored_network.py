@@ -17,7 +17,7 @@ from archdial.families.family import Family
 from archdial.families.family_file import ChoiceFile, FamilyFile, GatesFile, SourceFile
 from archdial.families.stored_choices import runs_of, space_of
 from archdial.networks.cells import FROM_SCRATCH
-from archdial.networks.cells.edges import EdgeNetwork
+from archdial.networks.cells.edges import EdgeNetwork, EdgePlan
 from archdial.networks.example import shape_of
 from archdial.networks.graph import GatedNetwork
 from archdial.networks.graph.closed import ClosedNetwork
@@ -25,6 +25,8 @@ from archdial.networks.graph.source import is_code, make_model
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import Supernet
 
+_SOME, _EACH = 2_000, 20
+"""Operations that a network may have, and for each tensor of its weights: most operations have several, some none."""
 _BODY = "body."
 """Before the names of a gated network's parameters; built members do without."""
 
@@ -48,6 +50,7 @@ def open_network(
         UsageError: the kind is unknown, the plan cannot be or does not fit `tensors`, or it is closed without choices.
     """
     if plan := _from_scratch(value, model):
+        _check_cells(plan, value, tensors)
         _check_plan(lambda: plan.from_json(value), tensors)
         return plan.from_json(value)
     file = validated(GatesFile, value, "network")
@@ -80,7 +83,7 @@ def open_member(
         UsageError: the kind is unknown, the plan cannot be or does not fit `tensors`, or its code is not to be called.
     """
     if plan := _from_scratch(value, model):
-        _check_cells(plan, value, tensors, taken)
+        _check_cells(plan, value, tensors).space().parse(taken)
         return _made_alone(lambda: plan.from_json(value), tensors, taken)
     file = validated(GatesFile, value, "network")
     if model is None and (why := _missing(file.source, trust)):
@@ -160,18 +163,29 @@ def _check_fit(planned: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> 
         if tensor.shape != planned[name].shape:
             shapes = f"{tuple(tensor.shape)}, and the network asks for {tuple(planned[name].shape)}"
             raise UsageError(f"the weights have {cut(name)} of shape {shapes}: restore a copy of the whole folder")
+        _check_type(name, tensor, planned[name])
     if missing := next((name for name in planned if name not in tensors), None):
         raise UsageError(f"the weights lack {missing}: restore a copy of the whole folder")
 
 
-def _check_cells(
-    made: type[EdgeNetwork], value: Mapping[str, Any], tensors: Mapping[str, Tensor], taken: Mapping[str, str]
-) -> None:
-    """Refuse the plan of a member that has other choices, or fewer weights than cells, before it is made."""
+def _check_cells(made: type[EdgeNetwork], value: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> EdgePlan:
+    """Return the plan of a network of cells, unless it has far more cells or operations than there are weights."""
     plan: Any = conforming(made.plan_type, {name: item for name, item in value.items() if name != "kind"}, "network")
-    plan.space().parse(taken)
-    if plan.cells > len(tensors):
-        raise UsageError(f"network.cells is {plan.cells}, and there are {len(tensors)} weights: restore a copy")
+    operations = plan.cells * len(plan.space().choices) * len(plan.operations)
+    if plan.cells > len(tensors) or operations > _SOME + _EACH * len(tensors):
+        raise UsageError(
+            f"network.cells is {plan.cells}, of {operations:,} operations, and the weights are {len(tensors)}: the "
+            "network asks for more, restore a copy"
+        )
+    found: EdgePlan = plan
+    return found
+
+
+def _check_type(name: str, tensor: Tensor, own: Tensor) -> None:
+    """Raise UsageError where `tensor` is of another kind of numbers than `own`; how many bits they have is free."""
+    kinds = [(one.is_complex(), one.is_floating_point(), one.element_size() > 1) for one in (tensor, own)]
+    if kinds[0] != kinds[1]:
+        raise UsageError(f"the weights have {cut(name)} of {tensor.dtype}, expected {own.dtype}: restore a copy")
 
 
 class _Unfilled(TorchFunctionMode):
@@ -223,6 +237,7 @@ def recall(network: Supernet, tensors: Mapping[str, Tensor]) -> None:
         known = own.get(_BODY + name, own.get(name))
         if known is None or known.shape != tensor.shape:
             raise UsageError(f"its untouched weights have {cut(name)}, which does not fit the network: restore a copy")
+        _check_type(name, tensor, known)
     if isinstance(network, Pretrained):
         network.recall(tensors)
 

@@ -38,17 +38,22 @@ def write_pair(path: Path, value: dict[str, Any], tensors: dict[str, Tensor]) ->
     return path
 
 
+class Replaced(UsageError):
+    """The weights are not those that the file beside them tells of: both may be just being replaced."""
+
+
 def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
     """Return the weights in `path`, which have this digest, or those that were to be replaced there.
 
     Raises:
-        UsageError: there are none, they are damaged, or others than the digest is of.
+        UsageError: there are none, or they are damaged.
+        Replaced: they are others than the digest is of.
     """
     if not path.is_file():
         raise UsageError(f"no weights at {path}: copy the whole folder of the run")
     data = _with_digest(path, sha256)
     if data is None and (data := _with_digest(path.with_name(BEFORE), sha256)) is None:
-        raise UsageError(f"{path} is not the file that was written with its family: restore a copy of the whole folder")
+        raise Replaced(f"{path} is not the file that was written with its family: restore a copy of the whole folder")
     try:
         tensors: dict[str, Tensor] = load(data)
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
@@ -66,7 +71,9 @@ def _with_digest(path: Path, sha256: str) -> bytes | None:
 def _kept(path: Path) -> Iterator[None]:
     """Within, the weights that `path` tells of have a second name; they are put back where the block fails."""
     weights, before = path.with_name(WEIGHTS), path.with_name(BEFORE)
-    if _with_digest(weights, _told(path)) is not None:
+    check_held(path)
+    _settle(path)
+    if weights.exists() and path.exists() and not before.exists():
         with replacing(before) as copy:
             copy.unlink()
             try:
@@ -75,13 +82,21 @@ def _kept(path: Path) -> Iterator[None]:
                 shutil.copyfile(weights, copy)
     try:
         yield
-    except BaseException:
-        check_held(path)
-        if before.exists():
-            before.replace(weights)
-        raise
     finally:
-        before.unlink(missing_ok=True)
+        # Whoever took over the folder meanwhile may need it.
+        check_held(path)
+        _settle(path)
+
+
+def _settle(path: Path) -> None:
+    """Let the weights that `path` tells of be those beside it, and no others be kept."""
+    weights, before = path.with_name(WEIGHTS), path.with_name(BEFORE)
+    if not before.exists():
+        return
+    told = _told(path)
+    if _with_digest(weights, told) is None and _with_digest(before, told) is not None:
+        before.replace(weights)
+    before.unlink(missing_ok=True)
 
 
 def _told(path: Path) -> str:

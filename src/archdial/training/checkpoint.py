@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +15,13 @@ from archdial.common.digests import digest_of
 from archdial.common.documents import LARGEST, SEAL
 from archdial.common.errors import UsageError, cut, first_line, short
 from archdial.common.files import write_bytes
+from archdial.common.held import check_held
 from archdial.common.limits import Factor
+from archdial.common.torch_file import load_saved
 from archdial.common.validation import conforming
 
 _MOST = 64 * LARGEST
-_REPEATED, _SPARE = 16, 2**24
+_REPEATED, _SPARE = 16, 2**27
 """How often a checkpoint may hold one thing: weights that are tied, names. A small one may do so more often."""
 
 
@@ -41,15 +42,16 @@ def read_checkpoint(path: Path, sealed: Callable[[str], bool] = lambda fingerpri
         UsageError: it is no checkpoint, or it was damaged or changed.
     """
     try:
-        size = _size(path)
-        value = torch.load(path, weights_only=True, map_location="cpu")
+        if path.stat().st_size > _MOST:
+            raise ValueError("it is too large")
+        value = load_saved(path)
     except Exception as error:
         raise _damaged(path, error) from None
     if not isinstance(value, dict) or not isinstance(value.get("fingerprint"), str) or "place" not in value:
         raise UsageError(f"{path} is no checkpoint of archdial: begin the run again")
     claimed = value.pop(SEAL, None)
     try:
-        found = digest_of(value, _REPEATED * size + _SPARE)
+        found = digest_of(value, _REPEATED * path.stat().st_size + _SPARE)
     except (TypeError, ValueError, RuntimeError) as error:
         raise _damaged(path, error) from None
     if claimed != found and (claimed is not None or sealed(value["fingerprint"])):
@@ -57,21 +59,14 @@ def read_checkpoint(path: Path, sealed: Callable[[str], bool] = lambda fingerpri
     return value
 
 
-def _size(path: Path) -> int:
-    """Return the bytes of a file that holds no more than it has: what `torch.save` writes is not compressed.
+def remove_checkpoint(path: Path) -> None:
+    """Remove what is no longer needed, as the training is over and its result saved.
 
     Raises:
-        ValueError: it does, or is no file that can be read to an end.
+        RunError: another process has taken over the folder.
     """
-    if not path.is_file():
-        raise ValueError("it is no file")
-    size = path.stat().st_size
-    with zipfile.ZipFile(path) as archive:
-        held = sum(entry.file_size for entry in archive.infolist())
-        stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in archive.infolist())
-    if size > _MOST or held > size or not stored:
-        raise ValueError("it is too large")
-    return size
+    check_held(path)
+    path.unlink(missing_ok=True)
 
 
 def _damaged(path: Path, error: Exception) -> UsageError:

@@ -26,6 +26,8 @@ def model() -> nn.Module:
         ({"0.weight": torch.ones(2, 3, dtype=torch.int64)}, "0.weight is of torch.int64, expected torch.float32"),
         ({"0.weight": torch.rand(3, 2)}, r"0.weight has shape \(3, 2\), expected \(2, 3\)"),
         ({"0.bias": torch.tensor([1.0, float("nan")])}, "0.bias holds NaN or infinity"),
+        ({"0.bias": torch.tensor([1.0, 1e300], dtype=torch.float64)}, "0.bias holds NaN or infinity"),
+        ({"0.bias": torch.tensor([1.0, float("nan")]).to(torch.float8_e4m3fn)}, "0.bias holds NaN or infinity"),
         ({"0.bias": 1.0}, "hold no state dict"),
         ({"x": 0, 3: torch.rand(2)}, "hold no state dict"),
         ({"more": torch.rand(2)}, "unknown more"),

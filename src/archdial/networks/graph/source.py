@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from archdial.common.errors import UsageError, cut, first_line, reason
+from archdial.common.torch_file import load_saved
 from archdial.networks.backbones import BACKBONES, make_backbone
 
 
@@ -86,21 +87,22 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
             "name the weights of this model"
         )
     for name, tensor in own.items():
-        if fault := _fault(state[name], tensor):
+        if fault := misfit(state[name], tensor):
             raise UsageError(f"weights {path}: {name} {fault}")
     model.load_state_dict(state)
     return model
 
 
-def _fault(found: Tensor, own: Tensor) -> str:
+def misfit(found: Tensor, own: Tensor) -> str:
     """Return what is wrong with `found` as a value of `own`, and what to do; nothing where it fits."""
-    if found.layout is not torch.strided or found.is_quantized or found.is_meta:
+    if found.layout is not torch.strided or found.is_nested or found.is_quantized or found.is_meta:
         return "is sparse, quantised or without values: save model.state_dict() of the network as it is trained"
     if found.is_complex() != own.is_complex() or found.is_floating_point() < own.is_floating_point():
         return f"is of {found.dtype}, expected {own.dtype}: name the weights of this model"
     if found.shape != own.shape:
         return f"has shape {tuple(found.shape)}, expected {tuple(own.shape)}: name the weights of this model"
-    if own.is_floating_point() and not found.isfinite().all():
+    # As the model will have it: what is finite in more bits may not be in fewer, and of some types torch cannot say.
+    if own.is_floating_point() and not found.to(own.dtype).isfinite().all():
         return "holds NaN or infinity: train the network again, or restore a copy"
     return ""
 
@@ -119,7 +121,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise UsageError(f"no weights at {path}: name an existing file")
     try:
-        value = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        value = load_file(path) if path.suffix == ".safetensors" else load_saved(path, older=True)
     except SafetensorError as error:
         raise UsageError(f"weights {path} are damaged ({cut(first_line(error), 200)}): restore a copy") from None
     except Exception as error:
