@@ -269,6 +269,8 @@ def test_figures_without_code_are_those_that_were_measured(family: Path) -> None
     ("runs", "match"),
     [
         ([[99]], "that are not there"),
+        ([[0, 0]], "say twice"),
+        ([[0], [0]], "say twice"),
         ([[0]], "its choices are not those of its network"),
         ([[-1]], "runs"),
         ("0", "runs"),

@@ -44,7 +44,12 @@ def runs_of(choices: Sequence[ChoiceFile]) -> tuple[Condition, ...] | None:
         return None
     if len(told) < len(choices) or any(row >= len(choices) for terms in told for term in terms for row in term):
         raise UsageError("its choices run where others are kept that are not there: restore a copy of the whole folder")
-    return tuple(frozenset(map(frozenset, terms)) for terms in told)
+    found = tuple(frozenset(map(frozenset, terms)) for terms in told)
+    if [_runs_json(terms) for terms in found] != [[list(term) for term in terms] for terms in told]:
+        raise UsageError(
+            "its choices say twice, or in another order, when they run: restore a copy of the whole folder"
+        )
+    return found
 
 
 def choices_json(network: Supernet) -> list[dict[str, Any]]:
@@ -53,7 +58,11 @@ def choices_json(network: Supernet) -> list[dict[str, Any]]:
     conditions = _runs(network)
     if conditions is None:
         return found
-    return [{**one, "runs": sorted(map(sorted, terms))} for one, terms in zip(found, conditions, strict=True)]
+    return [{**one, "runs": _runs_json(terms)} for one, terms in zip(found, conditions, strict=True)]
+
+
+def _runs_json(condition: Condition) -> list[list[int]]:
+    return sorted(map(sorted, condition))
 
 
 def check_choices(network: Supernet, choices: Sequence[ChoiceFile]) -> None:
