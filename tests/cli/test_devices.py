@@ -56,6 +56,7 @@ def test_a_run_is_evaluated_for_a_device(run: Path) -> None:
     assert {member["device"] for member in answer.json["members"]} == {"board"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [{"published_areas": {"a": "x"}}, {"published_areas": []}, {"published": [3]}])
 def test_nothing_is_added_to_a_family_that_cannot_be_shown(
     copied: Path, tables: dict[str, Path], wrong: dict[str, Any]

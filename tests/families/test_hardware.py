@@ -126,6 +126,7 @@ def test_without_training_a_device_is_taken_for_what_it_is_like(
     assert [m.architecture for m in twin.on(POOLS).along(12)] == [m.architecture for m in theirs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["", " ", POOLS])
 def test_names_must_be_new(both: Family, tables: dict[str, CostTable], name: str) -> None:
     with pytest.raises(UsageError, match="name"):

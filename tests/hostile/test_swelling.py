@@ -220,6 +220,7 @@ def test_members_of_networks_that_are_too_large(tmp_path: Path, folder: Path, pl
     refused(lambda: load_built(tmp_path / "member"), match)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plan", "name"),
     [
@@ -258,6 +259,7 @@ def test_a_member_that_takes_nothing_of_a_large_network(tmp_path: Path) -> None:
     assert module(torch.ones(1, 1, 8, 8)).equal(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "choices",
     [
@@ -280,6 +282,7 @@ def nested_by_reference() -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "match"),
     [
@@ -301,6 +304,7 @@ def test_checkpoints_that_swell(tmp_path: Path, value: object, match: str, claim
     refused(lambda: read_checkpoint(path, sealed=lambda _: claims), match)
 
 
+@pytest.mark.slow
 def test_checkpoints_that_inflate(tmp_path: Path) -> None:
     plain, packed = tmp_path / "plain.pt", tmp_path / "checkpoint.pt"
     torch.save({"fingerprint": "", "place": [0, 0, 0], "value": torch.zeros(2**20)}, plain)
@@ -337,6 +341,7 @@ PICKLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PICKLES)
 def test_values_that_swell(tmp_path: Path, name: str) -> None:
     pickled, match = PICKLES[name]
@@ -350,6 +355,7 @@ def test_values_that_swell(tmp_path: Path, name: str) -> None:
         load_weights(examples.small_model(), path)
 
 
+@pytest.mark.slow
 def test_an_archive_with_two_directories(tmp_path: Path) -> None:
     """Python reads the one that stands before the end, and torch the one that the end names."""
     plain, path, packed = tmp_path / "plain.pt", tmp_path / "checkpoint.pt", io.BytesIO()

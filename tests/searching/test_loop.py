@@ -132,6 +132,7 @@ def test_a_checkpoint_of_another_run_is_refused(table: CostTable, tmp_path: Path
         search(small_network(), small_data(), table, settings=settings, seed=1, folder=tmp_path, resume=True)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_refused(table: CostTable, tmp_path: Path) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(UsageError, match="damaged"):

@@ -459,6 +459,7 @@ def test_no_gradient_enters_what_is_dropped() -> None:
         assert reached == {name for name, _ in network.build(architecture).named_parameters()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vit", "convnext"])
 def test_soft_gates_run_in_mixed_precision(name: str) -> None:
     network = gated(name)

@@ -181,6 +181,7 @@ def flops(network: GatedNetwork, architecture: Architecture) -> int:
     return int(counter.get_total_flops())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_parameters_and_flops_are_those_of_what_is_built(name: str) -> None:
     network = gated(name)

@@ -110,6 +110,7 @@ def test_training_is_the_originals(name: str) -> None:
         assert bool(moved) is any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_parameter_has_the_originals_gradient(name: str) -> None:
     model, network = copy.deepcopy(case(name)[0]), gated(name)
