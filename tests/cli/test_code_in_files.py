@@ -285,6 +285,15 @@ def test_when_choices_run_is_checked(copied: Path, runs: object, match: str) -> 
         load_family(copied, made())
 
 
+def test_whole_numbers_written_with_a_point_are_whole_numbers(copied: Path) -> None:
+    value = json.loads((copied / "family.json").read_text())
+    del value["sha256"]
+    value["network"]["input_shape"] = [1, 8.0, 8]
+    (copied / "family.json").write_text(json.dumps(sealed(value)))
+    for family in (load_family(copied), load_family(copied, made())):
+        assert family.network.example.shape == (1, 1, 8, 8)
+
+
 def test_families_from_before_that_was_written_are_read(copied: Path) -> None:
     value = json.loads((copied / "family.json").read_text())
     for key in ("sha256", *value["choices"]):

@@ -475,7 +475,7 @@ def _model_weights(place: Path, count: int) -> Kind:
     def says(file: tuple[str, bytes, Any]) -> Any:
         if file[0].endswith(".safetensors"):
             return tensors_of(file[1])
-        value = file[2] if file[2] is not None else torch.load(io.BytesIO(file[1]), weights_only=True)
+        value = file[2] if file[2] is not None else torch.load(io.BytesIO(file[1]), "cpu", weights_only=True)
         return value.get("state_dict", value)
 
     return Kind("weights of gates", count, make, read, says)

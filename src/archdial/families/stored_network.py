@@ -131,7 +131,9 @@ def _missing(source: SourceFile | None, trust: bool) -> str | None:
 def _gated(file: GatesFile, value: Mapping[str, Any], model: nn.Module | None, trust: bool) -> GatedNetwork:
     # Of the source what the validator knows: other keys would be arguments of `make_model`.
     known = None if file.source is None else {**asdict(file.source), "input_shape": list(file.source.input_shape)}
-    return GatedNetwork.from_json({**value, "source": known}, model, trust=trust)
+    # As the validator read it, to which 8.0 is 8.
+    shape = list(file.input_shape)
+    return GatedNetwork.from_json({**value, "source": known, "input_shape": shape}, model, trust=trust)
 
 
 def _unnamed() -> str:

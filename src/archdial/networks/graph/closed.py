@@ -56,7 +56,7 @@ class ClosedNetwork(Pretrained):
     @property
     def example(self) -> Tensor:
         """One input (1, …)."""
-        return example_of(self._plan["input_shape"])
+        return example_of(tuple(map(int, self._plan["input_shape"])))
 
     def to_json(self) -> dict[str, Any]:
         """Return what it was made from."""
