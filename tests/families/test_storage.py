@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -214,6 +215,14 @@ def test_a_save_that_ends_between_its_two_files_loses_neither_family(
     save_family(other, folder)
     assert load_family(folder).calibration.equal(other.calibration)
     assert sorted(contents(folder)) == ["family.json", "weights.safetensors"]
+
+
+def test_weights_stay_as_closed_to_others_as_they_were(toy: Toy, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "weights.safetensors").chmod(0o600)
+    monkeypatch.setattr(weights_file, "json_text", lambda value: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        save_family(toy.family, folder)
+    assert stat.S_IMODE((folder / "weights.safetensors").stat().st_mode) == 0o600
 
 
 def test_an_interruption_after_both_files_keeps_the_new_ones(

@@ -338,7 +338,9 @@ def other_tensor(tensor: Tensor, dice: Random) -> Tensor:
             return tensor.nan_to_num().to(dice.choice(_KINDS))
         case 6:
             value = dice.choice((float("nan"), float("inf"), 1e30, -1.0, 0.0))
-            return torch.full_like(tensor, value) if tensor.is_floating_point() else torch.zeros_like(tensor)
+            # By way of what holds 1e30, as half precision makes infinity of it.
+            filled = torch.full(tensor.shape, value).to(tensor.dtype)
+            return filled if tensor.is_floating_point() else torch.zeros_like(tensor)
         case _:
             return torch.tensor(1.0)
 

@@ -18,6 +18,7 @@ from archdial.common.documents import read_bytes, sealed
 from archdial.common.errors import UsageError, cut
 from archdial.common.files import json_text, replacing
 from archdial.common.held import check_held
+from archdial.common.leftovers import temporary_for
 
 WEIGHTS = "weights.safetensors"
 BEFORE = f".{WEIGHTS}.before"
@@ -74,18 +75,27 @@ def _kept(path: Path) -> Iterator[None]:
     check_held(path)
     _settle(path)
     if weights.exists() and path.exists() and not before.exists():
-        with replacing(before) as copy:
-            copy.unlink()
-            try:
-                copy.hardlink_to(weights)
-            except OSError:
-                shutil.copyfile(weights, copy)
+        _second_name(weights, before)
     try:
         yield
     finally:
         # Whoever took over the folder meanwhile may need it.
         check_held(path)
         _settle(path)
+
+
+def _second_name(weights: Path, before: Path) -> None:
+    """Let `before` be `weights` too: a link, which leaves the file as it is, or a copy where there can be none."""
+    temporary = temporary_for(before)
+    try:
+        try:
+            temporary.hardlink_to(weights)
+        except OSError:
+            shutil.copyfile(weights, temporary)
+        check_held(before)
+        temporary.replace(before)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _settle(path: Path) -> None:
