@@ -113,5 +113,5 @@ def _sentences(value: dict[str, Any]) -> list[str]:
     found, measure = value["alone"]["fall"], Measure.of(value["score"])
     fallen = f"{measure.name} does not fall in this range"
     where = fallen if found is None else f"Λ, where nothing is left to lose: {found:.3g}"
-    apart = f"{measure.factor * value['relaxed']['mean_difference']:.2f}{' points' if measure.share else ''}"
+    apart = measure.apart(value["relaxed"]["mean_difference"])
     return [where, f"relaxed and discrete {measure.name} along the dial differ by {apart} in the mean"]

@@ -65,7 +65,8 @@ class _Lock:
                 os.utime(path)
             else:
                 self.lost = True
-            self.signed = self.signed if self.lost else time.time()
+            if not self.lost:
+                self.signed = time.time()
             return self.lost
 
     def check(self) -> None:

@@ -124,4 +124,5 @@ def _check_values(pickled: IO[bytes], most: int) -> None:
 def _is_type(called: str) -> bool:
     """Tell whether a storage or a type of numbers is named."""
     module, _, name = called.partition(" ")
-    return module in ("torch", "torch.storage") and (name.endswith("Storage") or hasattr(torch, name.lower()))
+    is_storage = module in ("torch", "torch.storage") and name.endswith("Storage")
+    return is_storage or (module == "torch" and isinstance(getattr(torch, name, None), torch.dtype))

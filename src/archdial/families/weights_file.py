@@ -74,7 +74,7 @@ def _kept(path: Path) -> Iterator[None]:
     weights, before = path.with_name(WEIGHTS), path.with_name(BEFORE)
     check_held(path)
     _settle(path)
-    if weights.exists() and path.exists() and not before.exists():
+    if weights.exists() and path.exists():
         _second_name(weights, before)
     try:
         yield

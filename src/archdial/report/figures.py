@@ -9,7 +9,7 @@ from archdial.report.palette import ALONG, CLOUD, FRONT, corner_colours, member_
 from archdial.report.points import MemberNumbers
 from archdial.report.style import plain, template
 from archdial.report.ternary import ternary_counts
-from archdial.report.wording import axis_titles, dial_name, dial_text, figure_text
+from archdial.report.wording import axis_titles, dial_name, dial_text, figure_text, score_of
 from archdial.tasks.measure import Measure
 
 _LABELS = 12
@@ -168,6 +168,6 @@ def _hover(member: MemberNumbers, numbers: ReportNumbers) -> str:
     measure = numbers.measure
     return (
         f"{dial_name(numbers.dial_kind)} {dial_text(member.dial)}: "
-        f"{figure_text(member, measure.name, measure)} {measure.unit}".rstrip()
-        + f", {figure_text(member, 'latency_ms', measure)} ms, {figure_text(member, 'parameters', measure)} parameters"
+        f"{score_of(member, measure)}, {figure_text(member, 'latency_ms', measure)} ms, "
+        f"{figure_text(member, 'parameters', measure)} parameters"
     )

@@ -22,7 +22,7 @@ from archdial.report.page_section import chart, section
 from archdial.report.page_table import table_html
 from archdial.report.page_trials import trial_charts, trial_sections
 from archdial.report.points import MemberNumbers
-from archdial.report.wording import dial_name, dial_text, figure_text
+from archdial.report.wording import dial_name, dial_text, figure_text, score_of
 from archdial.tasks.measure import ACCURACY, Measure
 
 _EDGES = 10_000
@@ -105,8 +105,7 @@ def _facts(numbers: ReportNumbers) -> str:
 
 
 def _pair(member: MemberNumbers, measure: Measure) -> str:
-    score = f"{figure_text(member, measure.name, measure)} {measure.unit}".rstrip()
-    return f"{score} at {figure_text(member, 'latency_ms', measure)} ms"
+    return f"{score_of(member, measure)} at {figure_text(member, 'latency_ms', measure)} ms"
 
 
 def _share(numbers: ReportNumbers) -> str:

@@ -65,7 +65,7 @@ def _row(comparison: Comparison, method: Method, ratios: bool) -> str:
 
 def _experiments(experiments: Experiments) -> str:
     measure = experiments.measure
-    apart = f"{measure.factor * experiments.mean_difference:.2f}{' points' if measure.share else ''}"
+    apart = measure.apart(experiments.mean_difference)
     note = (
         f"Above: {measure.name} as λ grows, for gates optimised at each λ alone and for one hypernetwork over the range"
         f"{_fall(experiments)}. Below: the relaxed network, all options weighted, against the discrete one that is "

@@ -70,6 +70,11 @@ def figure_text(member: MemberNumbers, figure: str, measure: Measure) -> str:
     return f"~{text}" if member.predicted(figure) else text
 
 
+def score_of(member: MemberNumbers, measure: Measure) -> str:
+    """Return the score of one with its unit, "~" if predicted: "~87.00 %"."""
+    return f"{figure_text(member, measure.name, measure)} {measure.unit}".rstrip()
+
+
 def axis_titles(numbers: ReportNumbers) -> tuple[str, str]:
     """Return the titles of the latency and the score axis, with units and how the figures came about."""
     return (

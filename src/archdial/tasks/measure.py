@@ -64,6 +64,10 @@ class Measure:
         """Return `score` as it is written, without the unit."""
         return f"{100 * score:.2f}" if self.share else f"{score:.4g}"
 
+    def apart(self, difference: float) -> str:
+        """Return as text how far two scores are apart, a share in points of a hundred."""
+        return f"{100 * difference:.2f} points" if self.share else f"{difference:.2f}"
+
     def to_json(self) -> dict[str, Any]:
         """Return the measure as a JSON value."""
         return asdict(self)
