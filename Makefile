@@ -9,6 +9,9 @@ TORCH ?= torch==2.13.0
 demo: $(READY)
 	$(VENV)/bin/archdial demo --out runs/demo
 
+# Hundreds of processes start in the tests: they compile what they import once, whatever the environment says.
+test quick: export PYTHONDONTWRITEBYTECODE =
+
 test: $(READY) lint
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal
 
