@@ -16,7 +16,6 @@ from archdial.cost.table.machine import cores
 from archdial.data import Images, SearchData, batches
 from archdial.families.family import Family
 from archdial.families.member import Member
-from archdial.networks.example import shape_of
 from archdial.searching.evaluation import Evaluator
 from archdial.tasks.task import Task
 
@@ -86,7 +85,7 @@ def with_latency(members: Sequence[Member], *, repeats: int = 20, bar: Bar | NoB
     family = members[0].family
     conditions = family.table.runtime
     timings = measure_many(
-        [(member.timed(), shape_of(family.network.example)) for member in distinct.values()],
+        [(member.timed(), family.network.example) for member in distinct.values()],
         batch_size=int(conditions["batch_size"]),
         threads=_threads(int(conditions["threads"])),
         runtime=str(conditions["runtime"]),

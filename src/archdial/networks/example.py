@@ -18,9 +18,14 @@ def example_of(shape: Sequence[int]) -> Tensor:
     return torch.zeros(()).expand(1, *shape)
 
 
+def flat(inputs: Inputs) -> list[Tensor]:
+    """Return all tensors in `inputs`, in the order of the tree."""
+    return [leaf for leaf in pytree.tree_leaves(inputs) if isinstance(leaf, Tensor)]
+
+
 def shapes_of(inputs: Inputs) -> list[tuple[int, ...]]:
     """Return the shapes of all tensors in `inputs`, without the batch, in the order of the tree."""
-    return [tuple(tensor.shape[1:]) for tensor in pytree.tree_leaves(inputs)]
+    return [tuple(tensor.shape[1:]) for tensor in flat(inputs)]
 
 
 def shape_of(inputs: Inputs) -> tuple[int, ...]:

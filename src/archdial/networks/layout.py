@@ -35,8 +35,18 @@ def laid_out(inputs: Tensor, order: torch.memory_format) -> Tensor:
 def lay_out(network: nn.Module) -> torch.memory_format:
     """Put the weights of `network` into the order that it may be trained in, and return that."""
     order = layout(network)
-    network.to(memory_format=order)  # type: ignore[call-overload]
+    put_in_order(network, order)
     return order
+
+
+def put_in_order(network: nn.Module, order: torch.memory_format) -> nn.Module:
+    """Put the filters for images (o, i, h, w) of `network` into `order`, and return it; those for volumes stay."""
+    if any(parameter.dim() == 5 for parameter in network.parameters()):
+        for parameter in network.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=order)
+        return network
+    return network.to(memory_format=order)  # type: ignore[call-overload,no-any-return]
 
 
 def _corrupts(convolution: nn.Conv2d) -> bool:

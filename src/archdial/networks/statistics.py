@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+T = TypeVar("T")
 Statistics = dict[str, Tensor]
 """Buffers of BatchNorm layers, by name."""
 
 
 @torch.no_grad()
-def recalibrate(network: nn.Module, forward: Callable[[Tensor], object], batches: Iterable[Tensor]) -> None:
+def recalibrate(network: nn.Module, forward: Callable[[T], object], batches: Iterable[T]) -> None:
     """Replace the statistics of all BatchNorm layers of `network` by means over `batches`; leave it in eval mode.
 
     Weights that were trained under many paths carry the statistics of none (Yu and Huang 2019, slimmable networks).

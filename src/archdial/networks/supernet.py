@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from archdial.networks.example import Inputs
+from archdial.networks.example import Inputs, flat
 from archdial.space import Architecture, Space, meets
 
 
@@ -38,6 +38,19 @@ class Part:
         return self.key.partition("/")[0]
 
 
+def part_on(key: str, module: nn.Module, inputs: Inputs | Sequence[int]) -> Part:
+    """Return `module` as a part that is run on `inputs` (1, …), or on one tensor of a shape without the batch.
+
+    Of one tensor of floating point only the shape counts: numbers are drawn. Others, as tokens and masks, are as they
+    are.
+    """
+    if isinstance(inputs, Sequence) and all(isinstance(side, int) for side in inputs):
+        return Part(key, module, tuple(side for side in inputs if isinstance(side, int)))
+    tensors = flat(inputs)  # type: ignore[arg-type]
+    alone = len(tensors) == 1 and tensors[0].is_floating_point()
+    return Part(key, module, tuple(tensors[0].shape[1:]), () if alone else tuple(tensors))
+
+
 @dataclass(frozen=True)
 class TermPlan:
     """One term of a network's cost before it is measured: which parts run under which options.
@@ -62,8 +75,8 @@ class Supernet(nn.Module, ABC):
     space: Space
 
     @abstractmethod
-    def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
-        """Return logits (batch, classes) of `inputs` under option weights (m, k).
+    def forward(self, inputs: Any, weights: Tensor) -> Any:
+        """Return the outputs, as logits (batch, classes), for `inputs` under option weights (m, k).
 
         An option whose weight is exactly zero does not run.
         """
@@ -77,14 +90,14 @@ class Supernet(nn.Module, ABC):
         return None
 
     @abstractmethod
-    def build(self, architecture: Architecture, calibration: Sequence[Tensor] = ()) -> nn.Module:
+    def build(self, architecture: Architecture, calibration: Sequence[Any] = ()) -> nn.Module:
         """Return a plain module that computes what the supernet computes under `architecture`, weights copied.
 
         The supernet is only read, so any number of threads may build.
 
         Args:
             architecture: one option for each choice.
-            calibration: batches (n, …), normalised, of which BatchNorm's statistics are taken anew; the module is then
+            calibration: inputs (n, …), normalised, of which BatchNorm's statistics are taken anew; the module is then
                 in eval mode. Without any it has the supernet's statistics and modes. The whole of a network that was
                 trained before keeps its own.
         """
@@ -100,4 +113,4 @@ class Supernet(nn.Module, ABC):
     @property
     @abstractmethod
     def example(self) -> Inputs:
-        """Inputs for a batch of one, (1, …) each; their values do not matter."""
+        """Inputs for a batch of one, (1, …) each; of integers the values are such as it takes."""

@@ -24,7 +24,7 @@ from archdial.cost.measuring.timing import Timing
 from archdial.cost.table.table import CostTable
 from archdial.networks.example import shape_of
 from archdial.networks.graph import GatedNetwork, gates
-from archdial.networks.graph.capture.capture import one_tensor
+from archdial.networks.graph.capture.outputs import chosen
 from archdial.networks.graph.need import holds
 from archdial.space import Architecture, Space
 
@@ -304,7 +304,7 @@ def gated(name: str) -> GatedNetwork:
 
 
 def output(model: nn.Module, images: Tensor) -> Tensor:
-    return one_tensor(model(images))
+    return chosen(model(images))
 
 
 @contextmanager

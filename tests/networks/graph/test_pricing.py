@@ -239,7 +239,7 @@ def test_equal_keys_are_equal_work(name: str) -> None:
 
 
 def check_what_is_measured(network: GatedNetwork, batch_size: int) -> None:
-    flow = flow_of(network.body, network.graph, inputs(network, batch_size))
+    flow = flow_of(network.body, network.graph, (inputs(network, batch_size),))
     examples, checked = measured(network, batch_size), 0
     for node in network.graph.nodes:
         part = part_of(network.body, node, network._flow)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,11 +37,21 @@ def count(module: nn.Module, input_shape: tuple[int, ...], inputs: tuple[Tensor,
     subject = copy.deepcopy(module).cpu().float().eval()
     examples = tuple(repeatable(tensor) for tensor in inputs) or (torch.zeros(1, *input_shape),)
     written = _Written({_memory(tensor) for tensor in (*subject.parameters(), *subject.buffers())})
-    with torch.no_grad(), FlopCounterMode(display=False) as flops, written:
+    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=_UNCOUNTED) as flops, written:
         subject(*examples)
     return Counts(
         parameters(module), int(flops.get_total_flops()), written.bytes, stored_bytes([module]), written.peak_bytes
     )
+
+
+def _recurrent_flops(inputs: Sequence[int], own: Sequence[int], state: Sequence[int], *_: Any, **__: Any) -> int:
+    """Return the flops of one recurrent layer that oneDNN runs as a whole: both products at each step."""
+    steps = math.prod(inputs[:-1])
+    return 2 * steps * (math.prod(own) + math.prod(state))
+
+
+_UNCOUNTED = {torch.ops.aten.mkldnn_rnn_layer: _recurrent_flops}
+"""What torch's counter does not know, and would take for nothing."""
 
 
 def repeatable(tensor: Tensor) -> Tensor:

@@ -17,10 +17,11 @@ from archdial.cost.measuring import timing
 from archdial.cost.measuring.conditions import Conditions
 from archdial.cost.measuring.timing import Progress, Timing
 from archdial.cost.table.table import CostTable
-from archdial.networks.supernet import Part, Supernet
+from archdial.networks.example import Inputs
+from archdial.networks.supernet import Supernet, part_on
 
 _SHOWN = 3
-Subject = tuple[nn.Module, tuple[int, ...]]
+Subject = tuple[nn.Module, Inputs | tuple[int, ...]]
 
 
 def profile(
@@ -75,7 +76,7 @@ def profile(
 
 def measure(
     module: nn.Module,
-    input_shape: tuple[int, ...],
+    inputs: Inputs | tuple[int, ...],
     *,
     batch_size: int = 1,
     threads: int = 1,
@@ -83,9 +84,15 @@ def measure(
     device: str = "cpu",
     repeats: int = timing.REPEATS,
 ) -> Timing:
-    """Return what one batch takes in `module`; `input_shape` is without batch, the rest as in `profile`."""
+    """Return what one batch takes in `module`.
+
+    Args:
+        inputs: one input (1, …), in the order in which `module` takes its tensors; or the shape of one, without batch.
+
+    The rest is as in `profile`.
+    """
     conditions = Conditions.of(runtime, batch_size, threads, repeats, device)
-    return conditions.time([Part("network", module, input_shape)])[0]
+    return conditions.time([part_on("network", module, inputs)])[0]
 
 
 def measure_many(
@@ -98,9 +105,9 @@ def measure_many(
     repeats: int = timing.REPEATS,
     progress: Progress | None = None,
 ) -> list[Timing]:
-    """Return what one batch takes in each of several (module, input_shape), their repetitions interleaved."""
+    """Return what one batch takes in each of several (module, inputs), their repetitions interleaved."""
     return Conditions.of(runtime, batch_size, threads, repeats, device).time(
-        [Part(f"network {number}", module, shape) for number, (module, shape) in enumerate(subjects)], progress
+        [part_on(f"network {number}", *subject) for number, subject in enumerate(subjects)], progress
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 
 import torch
@@ -9,8 +10,7 @@ from torch import nn
 
 from archdial.cost.table.fit import FEWEST
 from archdial.cost.table.fit_to_networks import LAUNCH
-from archdial.networks.example import shape_of
-from archdial.networks.supernet import Part, Supernet
+from archdial.networks.supernet import Part, Supernet, part_on
 from archdial.space import Architecture, Space
 
 _MOST_BYTES = 2 * 2**30
@@ -46,6 +46,9 @@ def architectures(
 def to_fit(network: Supernet, count: int) -> list[Architecture]:
     """Return `count` architectures of which networks are to be measured for a fit; none, where it cannot be made.
 
+    All of a space that has fewer than a fit wants, some of them more than once: else a table of few choices would be
+    the plain sum of its parts, which may be half of what a network takes.
+
     Each option throughout comes first, at most for a quarter of them: the ends of the range of costs are there, where
     nothing that is drawn comes near.
     """
@@ -53,7 +56,18 @@ def to_fit(network: Supernet, count: int) -> list[Architecture]:
     count = min(count, _affordable(network))
     first = list(ends)[: count // 4]
     found = [*first, *architectures(network, count - len(first), seed=_SEED, without=first)]
+    if count >= FEWEST and len(found) < FEWEST and len(found) == len(reachable(network)):
+        found = (FEWEST * found)[:FEWEST]
     return found if len(found) >= FEWEST else []
+
+
+def reachable(network: Supernet) -> list[Architecture]:
+    """Return all architectures of a small space that run differently; none of a space of FEWEST and more."""
+    if network.space.size > 2**FEWEST:
+        return []
+    every = itertools.product(*(range(len(choice.options)) for choice in network.space.choices))
+    found = dict.fromkeys(network.canonical(Architecture(options)) for options in every)
+    return list(found) if len(found) < FEWEST else []
 
 
 def subjects(network: Supernet, chosen: Sequence[Architecture]) -> Iterator[Part]:
@@ -61,7 +75,7 @@ def subjects(network: Supernet, chosen: Sequence[Architecture]) -> Iterator[Part
     if chosen:
         yield LAUNCH_PART
     for number, architecture in enumerate(chosen):
-        yield Part(name(number), network.build(architecture).eval(), shape_of(network.example))
+        yield part_on(name(number), network.build(architecture).eval(), network.example)
 
 
 def name(number: int) -> str:

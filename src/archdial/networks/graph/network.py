@@ -8,18 +8,19 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-import torch
 from torch import Tensor, fx, nn
 
 from archdial.common.errors import UsageError, cut
 from archdial.networks.backbones import width_of
-from archdial.networks.example import example_of
+from archdial.networks.example import Inputs
 from archdial.networks.graph.capture.capture import Captured, capture
+from archdial.networks.graph.capture.outputs import Outputs, like, tensors_of
 from archdial.networks.graph.choices.droppable import Operation, find_operations
 from archdial.networks.graph.choices.gates import DROP, KEEP, OPTIONS, Gate, chosen, space_of
 from archdial.networks.graph.choices.listing import listed
 from archdial.networks.graph.choices.mixing import gate
 from archdial.networks.graph.grain import mark
+from archdial.networks.graph.input_plan import inputs_json, inputs_of
 from archdial.networks.graph.need import Condition, either, holds, leave_whole, needs, running, runs
 from archdial.networks.graph.source import make_model
 from archdial.networks.graph.steps import Step, Uses, behind
@@ -39,6 +40,8 @@ class GatedNetwork(Pretrained):
     Attributes:
         gates: the choices, with the operations that belong to each.
         opaque: names of submodules that could not be entered, and are one operation each.
+        calling: how it is called.
+        left_out: names of outputs of the user's network that it has not.
         original: state of the whole network as it came, once it is remembered.
         source: arguments of `make_model`, if the model came from there.
     """
@@ -56,6 +59,8 @@ class GatedNetwork(Pretrained):
         self.gates = tuple(gates)
         self.space: Space = space_of(gates)
         self._flow = captured.flow
+        self.calling, self.outputs, self.left_out = captured.calling, captured.outputs, captured.left_out
+        self._inputs = [node for node in captured.graph.nodes if node.op == "placeholder"]
         self._choice_of = {o.node: (o, row) for row, gate in enumerate(gates) for o in gate.operations}
         mark(self.body, self.graph, self._flow)
         leave_whole(self.graph)
@@ -64,43 +69,39 @@ class GatedNetwork(Pretrained):
         self._steps = [Step(self.body, node) for node in self.graph.nodes if node.op not in {"placeholder", "output"}]
 
     @property
-    def example(self) -> Tensor:
-        """One input (1, …)."""
-        return example_of(self._flow[self._input].shape[1:])
+    def example(self) -> Inputs:
+        """One input (1, …), in the form of the example."""
+        return self.calling.tree([self._flow[node] for node in self._inputs])  # type: ignore[no-any-return]
 
     @cached_property
-    def _input(self) -> fx.Node:
-        placeholder: fx.Node = next(node for node in self.graph.nodes if node.op == "placeholder")
-        return placeholder
+    def _output(self) -> Any:
+        return next(reversed(self.graph.nodes)).args[0]
 
-    @cached_property
-    def _output(self) -> fx.Node:
-        result = next(reversed(self.graph.nodes)).args[0]
-        assert isinstance(result, fx.Node)
-        return result
-
-    def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
-        """Return the output of `inputs` (n, …) under gates (m, 2) = (keep, drop).
+    def forward(self, inputs: Inputs, weights: Tensor) -> Outputs:
+        """Return the outputs for `inputs` (n, …), in the form of the example, under gates (m, 2) = (keep, drop).
 
         Under exact gates that ask for no gradient only what is needed runs. Else everything runs, so that what is
         dropped has a gradient too.
         """
         exact = not weights.requires_grad and bool(((weights == 0) | (weights == 1)).all())
         kept = [row for row, value in enumerate(weights[:, 0].tolist()) if value == 1.0] if exact else None
-        return self._run(inputs, weights, kept)
+        return self._run(self.calling.flat(inputs), weights, kept)
 
-    def _run(self, inputs: Tensor, weights: Tensor, kept: list[int] | None) -> Tensor:
-        values: dict[fx.Node, Any] = {self._input: laid_out(inputs, self._order)}
+    def _run(self, inputs: Sequence[Tensor], weights: Tensor, kept: list[int] | None) -> Outputs:
+        values: dict[fx.Node, Any] = {
+            node: laid_out(tensor, self._order) for node, tensor in zip(self._inputs, inputs, strict=True)
+        }
         stands_for: dict[fx.Node, fx.Node] = {}
         steps = self._steps if kept is None else self._needed(kept, stands_for)
-        uses = Uses(steps, self._output, stands_for)
+        uses = Uses(steps, tensors_of(self._output), stands_for)
         for step in steps:
             result = step(values, stands_for)
             if kept is None and step.node in self._choice_of:
                 result = self._mixed(step.node, result, values, weights)
             values[step.node] = result
             uses.forget(step, values)
-        return values[behind(self._output, stands_for)]  # type: ignore[no-any-return]
+        kept = [values[behind(node, stands_for)] for node in tensors_of(self._output)]
+        return like(self._output, kept)
 
     def _mixed(self, node: fx.Node, result: Tensor, values: Mapping[fx.Node, Any], weights: Tensor) -> Tensor:
         operation, row = self._choice_of[node]
@@ -115,14 +116,15 @@ class GatedNetwork(Pretrained):
                 stands_for[node] = operation.passes
         return [step for step in self._steps if holds(self._conditions[step.node], there)]
 
-    def build(self, architecture: Architecture, calibration: Sequence[Tensor] = ()) -> fx.GraphModule:
+    def build(self, architecture: Architecture, calibration: Sequence[Inputs] = ()) -> fx.GraphModule:
         """Return `architecture` as a plain module: what is dropped is gone, with all that only served it.
 
         Where nothing is dropped it is the network as it came: calibration is passed over, and where the network was
         remembered, the weights are those of then. See `Supernet.build`.
         """
         whole = architecture == self.whole
-        batches = [] if whole else [laid_out(batch, self._order) for batch in calibration]
+        flat = () if whole else map(self.calling.flat, calibration)
+        batches = [tuple(laid_out(tensor, self._order) for tensor in batch) for batch in flat]
         module = plain(self.body, without(self.graph, self.dropped(architecture)), batches)
         if whole and self.original is not None:
             module.load_state_dict(self.original)
@@ -187,7 +189,7 @@ class GatedNetwork(Pretrained):
         return {
             "kind": self.kind,
             "source": self.source,
-            "input_shape": list(self.example.shape[1:]),
+            **inputs_json(self.calling, [self._flow[node] for node in self._inputs], self.outputs),
             "gates": {gate.name: [operation.name for operation in gate.operations] for gate in self.gates},
         }
 
@@ -204,7 +206,7 @@ class GatedNetwork(Pretrained):
             UsageError: the source may not be called, or the model has other operations.
         """
         model = model or make_model(**value["source"], trust=trust)
-        captured = capture(model, torch.zeros(1, *value["input_shape"]))
+        captured = capture(model, inputs_of(value), value.get("outputs"))
         found = {operation.name: operation for operation in find_operations(captured)}
         # By name, not by pattern: an operation may be called like a kind.
         if missing := [name for names in value["gates"].values() for name in names if name not in found]:
@@ -219,7 +221,8 @@ class GatedNetwork(Pretrained):
         graph = fx.Graph()
         graph.output(graph.graph_copy(self.graph, copies))
         flow = {copies[node]: value for node, value in self._flow.items() if node in copies}
-        captured = Captured(copy.deepcopy(self.body, memo), graph, self.how, self.opaque, flow)
+        body = copy.deepcopy(self.body, memo)
+        captured = Captured(body, graph, self.how, self.opaque, flow, self.calling, self.outputs, self.left_out)
         moved = [
             replace(g, operations=tuple(replace(o, node=copies[o.node], passes=copies[o.passes]) for o in g.operations))
             for g in self.gates
@@ -230,16 +233,17 @@ class GatedNetwork(Pretrained):
         return made
 
     def __str__(self) -> str:
-        return listed(self.gates, self.terms(), self.opaque, self.how)
+        return listed(self.gates, self.terms(), self.opaque, self.how, self.left_out)
 
 
 def gates(
     model: nn.Module,
-    example_input: Tensor,
+    example_input: Inputs,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     groups: Mapping[str, Sequence[str]] | None = None,
     source: Mapping[str, Any] | None = None,
+    outputs: Sequence[str] | None = None,
 ) -> GatedNetwork:
     """Return `model` with a gate on each operation that may be dropped; `model` itself is left as it was.
 
@@ -248,16 +252,19 @@ def gates(
     theirs). Borodin (2023), with costs that know of branches.
 
     Args:
-        model: any module that takes one tensor; it returns one, or something with `logits`.
-        example_input: a batch (n, …) such as it takes.
+        model: any module; it returns a tensor, or a tuple, mapping or dataclass with tensors in it.
+        example_input: a batch (n, …) such as it takes: one tensor, a tuple of several, or a dict of them by the names
+            of its arguments. Numbers, texts, True, False and None in a dict are the same in every call.
         include: names, globs of names or kinds of operations that may be dropped; all by default.
         exclude: the same, of what is kept always.
         groups: name → names, globs or kinds that are kept or dropped together; see `choices.chosen`.
         source: arguments of `make_model` that make an equal model, so that a family can be loaded without it.
+        outputs: names of the outputs that members have; by default `logits` where there are any, else every tensor.
+            What is left out stands in `left_out` and under the list of gates.
 
     Raises:
         UsageError: the model is no module, refuses the example, cannot be captured, or nothing in it can be dropped.
     """
-    captured = capture(model, example_input)
+    captured = capture(model, example_input, outputs)
     operations = find_operations(captured)
     return GatedNetwork(captured, chosen(operations, include, exclude, groups), source).train(model.training)

@@ -19,10 +19,13 @@ def part_of(root: nn.Module, node: fx.Node, flow: Flow, grain: int = 1) -> Part 
     With a `grain` above 1 it is computed at every so manieth pixel in height and width.
     """
     sources = [source for source in node.all_input_nodes if source.op != "get_attr"]
+    if node.op == "call_module" and not sources:
+        # What works on constants alone, as an embedding of positions, has its own parameters all the same.
+        sources = list(node.all_input_nodes)
     if node.op in {"placeholder", "output", "get_attr"} or not sources:
         return None
-    # A view by the size of the batch, which is a number and no tensor, moves nothing.
-    if not all(isinstance(flow[one], Tensor) for one in (*sources, node)):
+    # A view by the size of the batch, which is a number and no tensor, moves nothing; nor does taking out of a tuple.
+    if not (all(isinstance(flow[one], Tensor) for one in sources) and _gives_tensors(flow[node])):
         return None
     module = root.get_submodule(str(node.target)) if node.op == "call_module" else _function(root, node, sources)
     if type(module) is nn.Identity:
@@ -37,6 +40,13 @@ def part_of(root: nn.Module, node: fx.Node, flow: Flow, grain: int = 1) -> Part 
     dimensions = tuple(source.meta.get(BATCH) for source in sources)
     key = f"{_kind(module, node)}/{_what(module, node)}/{shapes}"
     return Part(key, module, tuple(inputs[0].shape[1:]), inputs, dimensions)
+
+
+def _gives_tensors(value: Any) -> bool:
+    """Tell whether a node gives a tensor, or several, as recurrent layers and attention do."""
+    if isinstance(value, tuple | list):
+        return any(isinstance(one, Tensor) for one in value)
+    return isinstance(value, Tensor)
 
 
 def _layout(source: fx.Node, tensor: Tensor) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import fx, nn
@@ -43,9 +43,11 @@ def behind(node: fx.Node, stands_for: Mapping[fx.Node, fx.Node]) -> fx.Node:
 class Uses:
     """Who still reads what, so that a tensor is let go as soon as nobody does."""
 
-    def __init__(self, steps: Sequence[Step], output: fx.Node, stands_for: Mapping[fx.Node, fx.Node]) -> None:
+    def __init__(
+        self, steps: Sequence[Step], outputs: Iterable[fx.Node], stands_for: Mapping[fx.Node, fx.Node]
+    ) -> None:
         self._stands_for = stands_for
-        self._count: dict[fx.Node, int] = {behind(output, stands_for): 1}
+        self._count: dict[fx.Node, int] = {behind(output, stands_for): 1 for output in outputs}
         for step in steps:
             for source in step.inputs:
                 real = behind(source, stands_for)

@@ -35,7 +35,7 @@ def _place(operation: Operation) -> int:
     return operation.node.args.index(operation.passes)
 
 
-def plain(root: nn.Module, graph: fx.Graph, calibration: Sequence[Tensor] = ()) -> fx.GraphModule:
+def plain(root: nn.Module, graph: fx.Graph, calibration: Sequence[Sequence[Tensor]] = ()) -> fx.GraphModule:
     """Return a module of its own that runs `graph`: copies of what it uses of `root`, under the same names.
 
     What is read only at some pixels is computed only there: convolutions may have other strides than in `root`.
@@ -44,7 +44,7 @@ def plain(root: nn.Module, graph: fx.Graph, calibration: Sequence[Tensor] = ()) 
     built = standalone(root, graph)
     if calibration:
         # While all pixels are still computed, which are those that the gates' own forward sees.
-        recalibrate(built, built, calibration)
+        recalibrate(built, lambda tensors: built(*tensors), calibration)
     nodes = list(graph.nodes)
     strides = coarsen(built, graph, {node: min(found) for node, found in needs(graph, {}).items() if found})
     for name, stride in strides.items():

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from archdial.cost.measuring.runtimes.interface import Runtime, as_arrays
 from archdial.cost.measuring.timing import Call, Clock, threads
+from archdial.networks.layout import put_in_order
 
 Sent = tuple[nn.Module, tuple[Tensor, ...]]
 
@@ -31,7 +32,7 @@ class Eager(Runtime):
 
     def convert(self, module: nn.Module, *examples: Tensor) -> Sent:
         """Return module and examples."""
-        return module.eval().to(memory_format=torch.channels_last), examples  # type: ignore[call-overload]
+        return put_in_order(module.eval(), torch.channels_last), examples
 
     def load(self, converted: Sent) -> Call:
         """Return a call of the module."""

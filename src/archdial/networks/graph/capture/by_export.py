@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree
 
+from archdial.networks.calling import Calling
+from archdial.networks.graph.capture.outputs import chosen
+
 Leaf = Callable[[nn.Module], bool]
 
 
-def exported(model: nn.Module, example: Tensor, leaf: Leaf) -> fx.Graph:
+def exported(
+    model: nn.Module, calling: Calling, example: Sequence[Tensor], outputs: Sequence[str] | None, leaf: Leaf
+) -> fx.Graph:
     """Return the graph of `model` on a batch like `example`, of any size; its targets are names within `model`.
 
     Constants that the export lifts out of the code become buffers of `model` that its state dict leaves out.
@@ -20,11 +26,14 @@ def exported(model: nn.Module, example: Tensor, leaf: Leaf) -> fx.Graph:
     Raises:
         Exception: whatever torch.export raises where it cannot follow the code.
     """
-    program = torch.export.export(model, (example,), dynamic_shapes=_any_batch(), strict=False)
+    with _choosing(model, calling, outputs), torch.no_grad():
+        # Without gradients, as code that turns them off would else stand in a graph of its own (rotary embeddings).
+        program = torch.export.export(model, tuple(example), dynamic_shapes=_any_batch(example), strict=False)
     captured = program.module()
     graph = fx.Graph()
     result = graph.graph_copy(_without_guards(captured).graph, {})
-    graph.output(_tensor(result, program.call_spec.out_spec))
+    graph.output(_as_given(result, program.call_spec.out_spec))
+    _name_inputs(graph, calling.names)
     _adopt_constants(model, captured, graph)
     for path, nodes in _calls(model, graph, leaf):
         if getattr(model.get_submodule(path), "inplace", False) is True or not _write(nodes):
@@ -34,8 +43,39 @@ def exported(model: nn.Module, example: Tensor, leaf: Leaf) -> fx.Graph:
     return graph
 
 
-def _any_batch() -> Any:
-    return ({0: torch.export.Dim.AUTO},)
+@contextmanager
+def _choosing(model: nn.Module, calling: Calling, outputs: Sequence[str] | None) -> Iterator[None]:
+    """Let `model` take tensors by position and return only what is kept: caches of a network cannot be exported."""
+    own, instance = model.forward, vars(model).copy()
+
+    def forward(*tensors: Tensor) -> Any:
+        return chosen(calling.call(own, tensors), outputs)
+
+    model.forward = forward
+    try:
+        yield
+    finally:
+        del model.forward
+        if "forward" in instance:
+            model.forward = instance["forward"]
+
+
+def _any_batch(example: Sequence[Tensor]) -> Any:
+    count = len(example[0])
+    return (tuple({0: torch.export.Dim.AUTO} if one.dim() and len(one) == count else None for one in example),)
+
+
+def _as_given(result: Any, spec: _pytree.TreeSpec) -> Any:
+    """Return the nodes of a network's output in the form in which it gives them."""
+    flat = [result] if isinstance(result, fx.Node) else list(_pytree.tree_leaves(result))
+    return _pytree.tree_unflatten(flat, spec)
+
+
+def _name_inputs(graph: fx.Graph, names: Sequence[str]) -> None:
+    placeholders = [node for node in graph.nodes if node.op == "placeholder"]
+    for node, name in zip(placeholders, names, strict=True):
+        node.target = name
+        node._rename(name)
 
 
 def _without_guards(captured: fx.GraphModule) -> fx.GraphModule:
@@ -44,19 +84,6 @@ def _without_guards(captured: fx.GraphModule) -> fx.GraphModule:
         if node.op == "call_module" and node.target == "_guards_fn":
             captured.graph.erase_node(node)
     return captured
-
-
-def _tensor(result: Any, spec: _pytree.TreeSpec) -> fx.Node:
-    """Return the one tensor of a network's output: the only one, or that called `logits`."""
-    flat = [result] if isinstance(result, fx.Node) else list(_pytree.tree_leaves(result))
-    tensors = [value for value in flat if isinstance(value, fx.Node)]
-    if len(tensors) == 1:
-        return tensors[0]
-    tree = _pytree.tree_unflatten(flat, spec)
-    logits = tree.get("logits") if hasattr(tree, "get") else getattr(tree, "logits", None)
-    if isinstance(logits, fx.Node):
-        return logits
-    raise ValueError(f"the network returns {len(tensors)} tensors, none of them called logits")
 
 
 def _adopt_constants(model: nn.Module, captured: fx.GraphModule, graph: fx.Graph) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import fx, nn
 
-from archdial.common.errors import first_line
+from archdial.common.errors import UsageError, first_line
+from archdial.networks.calling import Calling
+from archdial.networks.graph.capture.outputs import chosen
 
 Leaf = Callable[[nn.Module], bool]
 
@@ -20,7 +22,9 @@ class Untraceable(Exception):
     """The outermost forward itself cannot be followed."""
 
 
-def traced(model: nn.Module, leaf: Leaf) -> tuple[fx.Graph, tuple[str, ...]]:
+def traced(
+    model: nn.Module, calling: Calling, outputs: Sequence[str] | None, leaf: Leaf
+) -> tuple[fx.Graph, tuple[str, ...]]:
     """Return the graph of `model` and the names of the submodules that stayed opaque.
 
     Raises:
@@ -30,13 +34,14 @@ def traced(model: nn.Module, leaf: Leaf) -> tuple[fx.Graph, tuple[str, ...]]:
     while True:
         tracer = _Tracer(leaf, tuple(opaque))
         try:
-            graph = tracer.trace(model, concrete_args=_defaults(model))
+            graph = tracer.trace(model, concrete_args=_settled(model, calling))
         except Exception as error:
             if not tracer.failed:
                 raise Untraceable(f"{line_at_fault(error)}: {first_line(error)}") from error
             opaque[tracer.failed] = None
             continue
-        _one_tensor(graph)
+        _keep_chosen(graph, outputs)
+        _order_inputs(graph, calling)
         return graph, tuple(opaque)
 
 
@@ -68,25 +73,33 @@ class _Tracer(fx.Tracer):
             raise
 
 
-def _defaults(model: nn.Module) -> dict[str, Any]:
-    """Return the arguments of forward after the first, at their defaults: a proxy in their place is never None."""
-    rest = list(inspect.signature(model.forward).parameters.values())[1:]
-    return {p.name: p.default for p in rest if p.default is not inspect.Parameter.empty}
+def _settled(model: nn.Module, calling: Calling) -> dict[str, Any]:
+    """Return the arguments of forward that are no inputs, at their values: a proxy in their place is never None."""
+    own = list(inspect.signature(model.forward).parameters.values())
+    given = set(calling.names) if calling.form == "dict" else {one.name for one in own[: len(calling.names)]}
+    rest = {one.name: one.default for one in own if one.name not in given and one.default is not one.empty}
+    return {**rest, **calling.constants}
 
 
-def _one_tensor(graph: fx.Graph) -> None:
-    for node in list(graph.nodes):
-        if node.op == "placeholder" and not node.users and node is not next(iter(graph.nodes)):
-            graph.erase_node(node)
+def _keep_chosen(graph: fx.Graph, outputs: Sequence[str] | None) -> None:
     output = next(reversed(graph.nodes))
-    result = output.args[0]
-    if isinstance(result, dict):
-        result = result.get("logits", next(iter(result.values())))
-    if isinstance(result, (tuple, list)) and len(result) == 1:
-        result = result[0]
-    if not isinstance(result, fx.Node):
-        raise Untraceable(f"the network returns {type(result).__name__}, expected one tensor or one called logits")
-    output.args = (result,)
+    try:
+        output.args = (chosen(output.args[0], outputs),)
+    except UsageError as error:
+        raise Untraceable(str(error)) from error
+
+
+def _order_inputs(graph: fx.Graph, calling: Calling) -> None:
+    """Let the placeholders be the inputs, in the order of the call."""
+    found = {str(node.target): node for node in graph.nodes if node.op == "placeholder"}
+    by_place = calling.names if calling.form == "dict" else tuple(found)[: len(calling.names)]
+    for name, node in found.items():
+        if name not in by_place and not node.users:
+            graph.erase_node(node)
+    first = next(iter(graph.nodes))
+    for name in by_place:
+        if found[name] is not first:
+            first.prepend(found[name])
 
 
 def line_at_fault(error: BaseException) -> str:

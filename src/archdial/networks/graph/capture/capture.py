@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from archdial.common.errors import UsageError, first_line
+from archdial.networks.calling import Calling, calling_of, described
+from archdial.networks.example import Inputs
 from archdial.networks.graph.capture.by_export import exported
 from archdial.networks.graph.capture.by_tracing import Untraceable, line_at_fault, traced
 from archdial.networks.graph.capture.constants import fold_constants
 from archdial.networks.graph.capture.functional import make_functional, make_reshapes, remove_dead
 from archdial.networks.graph.capture.leaves import is_leaf, is_torch_leaf
+from archdial.networks.graph.capture.outputs import chosen, left_out, tensors_of
 from archdial.networks.layout import laid_out, lay_out, layout
 from archdial.networks.tracing_lock import TRACING
 
@@ -34,10 +38,13 @@ class Captured:
 
     Attributes:
         root: a copy of the user's network, whose parameters and their names are its own.
-        graph: nodes that call modules of `root`, or functions.
+        graph: nodes that call modules of `root`, or functions; its placeholders are called as `calling` names them.
         how: "export" or "trace".
         opaque: names of submodules that could not be entered, and stay one operation each.
         flow: what each node gives for one input (1, …), in evaluation mode.
+        calling: how the network is called.
+        outputs: names of the outputs that are kept, where the caller chose.
+        left_out: names of the outputs that are not.
     """
 
     root: nn.Module
@@ -45,119 +52,139 @@ class Captured:
     how: str
     opaque: tuple[str, ...]
     flow: Flow
+    calling: Calling = field(default_factory=Calling)
+    outputs: tuple[str, ...] | None = None
+    left_out: tuple[str, ...] = ()
 
 
-def capture(model: nn.Module, example: Tensor) -> Captured:
-    """Capture `model`, which is left as it was, by what it does to `example` (batch, …).
+def capture(model: nn.Module, example: Inputs, outputs: Sequence[str] | None = None) -> Captured:
+    """Capture `model`, which is left as it was, by what it does to `example`: tensors (batch, …).
 
     torch.export first, torch.fx where it fails; either counts only if it gives the outputs of the model at another
     batch size too. One thread captures at a time; models that others call meanwhile go through the tracer of
     torch.export, which cannot be changed, and those of torch.compile may refuse to run.
 
+    Args:
+        example: one tensor, several in a tuple, or a dict of them by the names of the model's arguments.
+        outputs: names of the outputs that are kept; see `outputs.chosen`.
+
     Raises:
         UsageError: `model` is no module, refuses the example, or can be captured in neither way.
     """
+    if not isinstance(model, nn.Module):
+        raise UsageError(f"a model of type {type(model).__name__}: expected a torch.nn.Module")
+    calling, tensors = calling_of(example, model)
     with TRACING:
-        _check(model, example)
-        return _captured(model, example[:1])
+        subject = _Subject(model, calling, outputs if outputs is None else tuple(outputs))
+        missing = subject.check(tensors)
+        return replace(_captured(subject, one_of(tensors)), left_out=missing)
 
 
-def _captured(model: nn.Module, one: Tensor) -> Captured:
+@dataclass(frozen=True)
+class _Subject:
+    """What is captured: a model, how it is called, and what of its outputs is kept."""
+
+    model: nn.Module
+    calling: Calling
+    outputs: tuple[str, ...] | None
+
+    def check(self, tensors: Sequence[Tensor]) -> tuple[str, ...]:
+        """Return the names of the outputs that are left out; raise UsageError where the model refuses the example."""
+        try:
+            return left_out(self._run(tensors), self.outputs)
+        except UsageError:
+            raise
+        except Exception as error:
+            raise UsageError(
+                f"{type(self.model).__name__} refuses an example input {described(self.calling.tree(tensors))}: "
+                f"{first_line(error)} at {line_at_fault(error)}. Pass a batch such as it was trained on"
+            ) from error
+
+    def run(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return the outputs that are kept, in evaluation mode."""
+        return tensors_of(chosen(self._run(tensors), self.outputs))
+
+    @torch.no_grad()
+    def _run(self, tensors: Sequence[Tensor]) -> Any:
+        modes = {module: module.training for module in self.model.modules()}
+        try:
+            # Copies: the network may write to its input.
+            return self.calling.call(self.model.eval(), [tensor.clone() for tensor in tensors])
+        finally:
+            for module, training in modes.items():
+                module.training = training
+
+    def prepared(self) -> nn.Module:
+        """Return a copy in evaluation mode."""
+        return copy.deepcopy(self.model).eval()
+
+
+def one_of(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return the first input of a batch; what has no dimension of the batch stays."""
+    count = len(tensors[0])
+    return tuple(tensor[:1] if tensor.dim() and len(tensor) == count else tensor for tensor in tensors)
+
+
+def _several(one: Sequence[Tensor], vary: Callable[[Tensor], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """Return a batch of variations of one input."""
+    return tuple(torch.cat(vary(tensor)) if tensor.dim() and len(tensor) == 1 else tensor for tensor in one)
+
+
+def _captured(subject: _Subject, one: tuple[Tensor, ...]) -> Captured:
     faults: list[str] = []
+    name = type(subject.model).__name__
     for leaf in (is_leaf, is_torch_leaf):
         try:
-            root = _prepared(model)
+            root = subject.prepared()
             # A batch of one would be taken for a constant.
-            graph = exported(root, torch.cat((one, one)), leaf)
-            return _checked(model, root, graph, one, "export", ())
+            two = _several(one, lambda tensor: (tensor, tensor))
+            graph = exported(root, subject.calling, two, subject.outputs, leaf)
+            return _checked(subject, root, graph, one, "export", ())
         except Exception as error:
             faults.append(f"torch.export: {first_line(error)}")
     try:
-        root = _prepared(model)
-        graph, opaque = traced(root, is_torch_leaf)
-        return _checked(model, root, graph, one, "trace", opaque)
+        root = subject.prepared()
+        graph, opaque = traced(root, subject.calling, subject.outputs, is_torch_leaf)
+        return _checked(subject, root, graph, one, "trace", opaque)
     except Untraceable as error:
         raise UsageError(
-            f"{type(model).__name__} cannot be captured as a graph, it depends on values at {error}. Move that code "
-            f"into a submodule, which then stays one operation ({faults[0]})"
+            f"{name} cannot be captured as a graph, it depends on values at {error}. Move that code into a submodule, "
+            f"which then stays one operation ({faults[0]})"
         ) from error
     except Exception as error:
         raise UsageError(
-            f"{type(model).__name__} cannot be captured as a graph: {first_line(error)}. Move what is unusual into a "
-            f"submodule, which then stays one operation ({faults[0]})"
+            f"{name} cannot be captured as a graph: {first_line(error)}. Move what is unusual into a submodule, which "
+            f"then stays one operation ({faults[0]})"
         ) from error
-
-
-def _check(model: object, example: object) -> None:
-    if not isinstance(model, nn.Module):
-        raise UsageError(f"a model of type {type(model).__name__}: expected a torch.nn.Module")
-    if not isinstance(example, Tensor) or example.dim() < 1 or not len(example):
-        raise UsageError("expected as example input one tensor whose first dimension is the batch, at least 1")
-    try:
-        _run(model, example)
-    except UsageError:
-        raise
-    except Exception as error:
-        raise UsageError(
-            f"{type(model).__name__} refuses an example input of shape {tuple(example.shape)}, {example.dtype}: "
-            f"{first_line(error)} at {line_at_fault(error)}. Pass a batch such as it was trained on"
-        ) from error
-
-
-def _prepared(model: nn.Module) -> nn.Module:
-    return copy.deepcopy(model).eval()
-
-
-@torch.no_grad()
-def _run(model: nn.Module, example: Tensor) -> Tensor:
-    modes = {module: module.training for module in model.modules()}
-    try:
-        # A copy: the network may write to its input.
-        return one_tensor(model.eval()(example.clone()))
-    finally:
-        for module, training in modes.items():
-            module.training = training
-
-
-def one_tensor(result: Any) -> Tensor:
-    """Return the tensor of a network's output: the output itself, its `logits`, or the only one in it."""
-    if isinstance(result, Tensor):
-        return result
-    logits = result.get("logits") if hasattr(result, "get") else getattr(result, "logits", None)
-    if isinstance(logits, Tensor):
-        return logits
-    tensors = [v for v in torch.utils._pytree.tree_leaves(result) if isinstance(v, Tensor)]
-    if len(tensors) != 1:
-        raise UsageError(
-            f"the network returns {len(tensors)} tensors, none of them called logits: wrap it so that it returns one"
-        )
-    return tensors[0]
 
 
 def _checked(
-    model: nn.Module, root: nn.Module, graph: fx.Graph, one: Tensor, how: str, opaque: tuple[str, ...]
+    subject: _Subject, root: nn.Module, graph: fx.Graph, one: tuple[Tensor, ...], how: str, opaque: tuple[str, ...]
 ) -> Captured:
     make_functional(root, graph)
     make_reshapes(graph)
     remove_dead(graph)
-    if one.dim() == 4:
+    if any(tensor.dim() == 4 for tensor in one):
         lay_out(root)
     flow = flow_of(root, graph, one)
-    own = {name for name, _ in model.named_buffers()}
+    own = {name for name, _ in subject.model.named_buffers()}
     fold_constants(root, graph, flow, frozenset(name for name, _ in root.named_buffers() if name not in own))
-    three = torch.cat((one, one.flip(-1), one.roll(1, -1)))
-    expected = _run(model, three)
+    three = _several(one, lambda tensor: (tensor, tensor.flip(-1), tensor.roll(1, -1)))
     of_three = flow_of(root, graph, three)
-    given = of_three[next(reversed(graph.nodes))]
+    given = tensors_of(of_three[next(reversed(graph.nodes))])
     # Without values, shapes are all that there is to compare.
-    if given.shape != expected.shape or not (given.is_meta or _close(given, expected)):
+    if not all(_close(own, user) for own, user in zip(given, subject.run(three), strict=True)):
         raise ValueError("the captured graph gives other outputs than the network")
     for node in graph.nodes:
         node.meta[BATCH] = _batch_dimension(flow[node], of_three[node])
-    return Captured(root, graph, how, opaque, flow)
+    return Captured(root, graph, how, opaque, flow, subject.calling, subject.outputs)
 
 
 def _close(given: Tensor, expected: Tensor) -> bool:
+    if given.shape != expected.shape or given.is_meta or not given.numel():
+        return given.shape == expected.shape
+    if not expected.is_floating_point():
+        return given.equal(expected)
     return not bool((given - expected).abs().max() > TOLERANCE * expected.abs().max().clamp_min(1))
 
 
@@ -170,10 +197,11 @@ def _batch_dimension(one: Any, three: Any) -> int | None:
 
 
 @torch.no_grad()
-def flow_of(root: nn.Module, graph: fx.Graph, inputs: Tensor) -> Flow:
-    """Return what each node of `graph` gives for `inputs`."""
+def flow_of(root: nn.Module, graph: fx.Graph, inputs: Sequence[Tensor]) -> Flow:
+    """Return what each node of `graph` gives for `inputs`, one a placeholder."""
     recorder = _Recorder(fx.GraphModule(root, graph), garbage_collect_values=False)
-    recorder.run(laid_out(inputs, layout(root)))
+    order = layout(root)
+    recorder.run(*(laid_out(tensor, order) for tensor in inputs))
     return {node: recorder.seen[node.name] for node in graph.nodes}
 
 

@@ -23,7 +23,9 @@ RUNS = 5
 Parts = tuple[Part, ...]
 
 
-def listed(gates: Sequence[Gate], plans: Sequence[TermPlan], opaque: Sequence[str], how: str) -> str:
+def listed(
+    gates: Sequence[Gate], plans: Sequence[TermPlan], opaque: Sequence[str], how: str, left_out: Sequence[str] = ()
+) -> str:
     """Return the table as text; times and parameters are what goes when a gate alone is dropped."""
     table = Table(title=f"{len(gates)} gates, captured by torch.{'export' if how == 'export' else 'fx'}")
     for heading in ("gate", "kind", "dropped it is"):
@@ -43,6 +45,8 @@ def listed(gates: Sequence[Gate], plans: Sequence[TermPlan], opaque: Sequence[st
     console.print(f"ms: medians of {RUNS} runs of one input here, {threads} threads; a cost table measures better")
     for name in opaque:
         console.print(f"{name} could not be entered: one operation")
+    if left_out:
+        console.print(f"outputs left out: {', '.join(left_out)}; name what you need by outputs=(…)")
     return text.getvalue().rstrip()
 
 
