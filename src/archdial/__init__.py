@@ -18,15 +18,29 @@ if TYPE_CHECKING:
     from archdial.networks.cells.network import cells
     from archdial.networks.cells.operations import register_operation
     from archdial.networks.graph import gates
+    from archdial.tasks.classification import Classification
+    from archdial.tasks.imitation import Imitation
+    from archdial.tasks.language import LanguageModelling
+    from archdial.tasks.multi_label import MultiLabel
+    from archdial.tasks.own import OwnTask as Task
+    from archdial.tasks.regression import Regression
+    from archdial.tasks.segmentation import Segmentation
 
 __all__ = [
     "Budget",
+    "Classification",
     "CostTable",
     "Family",
+    "Imitation",
+    "LanguageModelling",
     "Member",
+    "MultiLabel",
     "OperationSimplex",
+    "Regression",
     "RunError",
     "Scalar",
+    "Segmentation",
+    "Task",
     "UsageError",
     "add_device",
     "cells",
@@ -40,12 +54,19 @@ __all__ = [
 
 _HOMES = {
     "Budget": "archdial.dial",
+    "Classification": "archdial.tasks.classification",
     "CostTable": "archdial.cost.table.table",
     "Family": "archdial.families.family",
+    "Imitation": "archdial.tasks.imitation",
+    "LanguageModelling": "archdial.tasks.language",
     "Member": "archdial.families.member",
+    "MultiLabel": "archdial.tasks.multi_label",
     "OperationSimplex": "archdial.dial",
+    "Regression": "archdial.tasks.regression",
     "RunError": "archdial.common.errors",
     "Scalar": "archdial.dial",
+    "Segmentation": "archdial.tasks.segmentation",
+    "Task": "archdial.tasks.own",
     "UsageError": "archdial.common.errors",
     "add_device": "archdial.families.redialling",
     "cells": "archdial.networks.cells.network",
@@ -56,7 +77,7 @@ _HOMES = {
     "register_operation": "archdial.networks.cells.operations",
     "search": "archdial.families.searched",
 }
-_RENAMED = {"load": "load_family"}
+_RENAMED = {"load": "load_family", "Task": "OwnTask"}
 
 
 def __getattr__(name: str) -> Any:

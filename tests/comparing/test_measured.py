@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from archdial.comparing.measured import measured, score
 from archdial.data import Images, Normalize
-from archdial.tasks.classification import Classification
+from archdial.tasks.images import ImageClassification
 from tests.conftest import Toy
 from tests.networks.examples import textures
 
@@ -29,7 +29,7 @@ def test_accuracy_is_the_share_that_is_right(right: int, batch_size: int) -> Non
     pixels = torch.zeros(20, 1, 2, 2, dtype=torch.uint8)
     pixels[:, 0, 0, 0] = (labels + (torch.arange(20) >= right)) % 4
     images = Images(pixels, labels)
-    assert score(ByFirstPixel(), images, Classification(Normalize((0.0,), (1.0,))), batch_size) == right / 20
+    assert score(ByFirstPixel(), images, ImageClassification(Normalize((0.0,), (1.0,))), batch_size) == right / 20
 
 
 def test_accuracy_is_taken_in_eval_mode() -> None:
@@ -40,7 +40,7 @@ def test_accuracy_is_taken_in_eval_mode() -> None:
             return super().forward(inputs)
 
     images = Images(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64))
-    assert score(Mode().train(), images, Classification(Normalize((0.0,), (1.0,)))) == 1.0
+    assert score(Mode().train(), images, ImageClassification(Normalize((0.0,), (1.0,)))) == 1.0
 
 
 @pytest.mark.slow

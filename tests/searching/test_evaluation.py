@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from archdial.data import Normalize
-from archdial.searching.evaluation import PREFERENCE, Evaluated, Evaluator, errors, losses, recalibrate
+from archdial.searching.evaluation import PREFERENCE, Evaluated, Evaluator, Examples, errors, losses, recalibrate
 from archdial.space import Architecture
-from archdial.tasks.classification import Classification
+from archdial.tasks.images import ImageClassification
 from archdial.tasks.measure import ACCURACY
 from tests.networks.examples import drawn, textures, tiny
 
@@ -75,8 +75,10 @@ def test_an_error_on_the_way_restores_the_momentum() -> None:
 def test_evaluator_is_the_built_module_on_the_images(batch_size: int) -> None:
     network = tiny(in_channels=1, classes=4)
     seen, images = textures(32, seed=1), textures(40, seed=2)
-    inputs = NORMALIZE(images.pixels)
-    evaluator = Evaluator(network, NORMALIZE(seen.pixels), inputs, images.labels, Classification(NORMALIZE), batch_size)
+    inputs, task = NORMALIZE(images.pixels), ImageClassification(NORMALIZE)
+    calibration = NORMALIZE(seen.pixels).split(batch_size)
+    examples = Examples(lambda: images.in_order(batch_size), lambda batch: task.inputs(batch, torch.device("cpu")))
+    evaluator = Evaluator(network, calibration, examples, task)
     architectures = drawn(network.space, 3)
     found = [evaluator(a) for a in architectures]
     assert [evaluator(a) for a in architectures] == found, "whatever was evaluated before"

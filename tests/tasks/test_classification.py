@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from archdial.data import Normalize
-from archdial.tasks.classification import Classification
+from archdial.tasks.images import ImageClassification
 from tests.networks.examples import textures
 
-TASK = Classification(Normalize((0.3,), (0.25,)))
+TASK = ImageClassification(Normalize((0.3,), (0.25,)))
 CPU = torch.device("cpu")
 
 
@@ -48,7 +48,7 @@ def test_the_score_is_the_same_however_images_are_batched(sizes: tuple[int, ...]
         score.add(outputs, (outputs, asked))
     assert score.value() == 5 / 7
     assert TASK.measure.name == "accuracy" and TASK.measure.higher_is_better and TASK.chance is None
-    assert Classification(TASK.normalize, 4).chance == 0.25
+    assert ImageClassification(TASK.normalize, 4).chance == 0.25
 
 
 def test_a_share_rounded_to_float32_is_the_mean_that_archives_have() -> None:

@@ -18,8 +18,8 @@ from archdial.report.wording import score_text, score_title
 from archdial.searching.candidates import front
 from archdial.searching.evaluation import Evaluated, errors
 from archdial.searching.predictor import ErrorPredictor
-from archdial.tasks.classification import Classification
 from archdial.tasks.measure import ACCURACY, Measure
+from archdial.tasks.stored import StoredTask
 from tests.conftest import Toy
 from tests.report.test_numbers import small_file
 
@@ -27,11 +27,10 @@ MISTAKES = Measure("mistakes", higher_is_better=False, best=0.0)
 METRES = Measure("MAE in metres", higher_is_better=False, best=0.0, share=False)
 
 
-def mirrored(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Family:
+def mirrored(toy: Toy) -> Family:
     """The toy family, told by its mistakes instead of its accuracy."""
-    monkeypatch.setattr(Classification, "measure", MISTAKES)
     archive = tuple(Evaluated(one.architecture, 1 - one.score, one.loss, MISTAKES) for one in toy.family.archive)
-    return replace(toy.family, archive=archive)
+    return replace(toy.family, archive=archive, own_task=StoredTask(MISTAKES))
 
 
 def test_errors_scores_and_merits() -> None:
@@ -57,12 +56,12 @@ def test_scores_are_written_with_their_unit() -> None:
     assert score_title(METRES, "") == "MAE in metres"
 
 
-def test_members_are_the_same_whichever_way_is_better(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_members_are_the_same_whichever_way_is_better(toy: Toy) -> None:
     family = toy.family
     expected = [family.within(latency_ms=limit).architecture for limit in (0.2, 0.4, 0.6)]
     along = [item.architecture for item in front(family.archive, family.costs["latency_ms"])]
     seen = errors(family.archive)
-    mine = mirrored(toy, monkeypatch)
+    mine = mirrored(toy)
     assert [mine.within(latency_ms=limit).architecture for limit in (0.2, 0.4, 0.6)] == expected
     assert [item.architecture for item in front(mine.archive, mine.costs["latency_ms"])] == along
     assert errors(mine.archive).tolist() == pytest.approx(seen.tolist())
@@ -71,15 +70,15 @@ def test_members_are_the_same_whichever_way_is_better(toy: Toy, monkeypatch: pyt
     assert value["provenance"]["mistakes"] == "measured" and value["provenance"]["mistakes_split"] == "validation"
 
 
-def test_predictors_learn_errors(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predictors_learn_errors(toy: Toy) -> None:
     one, other = ErrorPredictor(toy.family.space), ErrorPredictor(toy.family.space)
     one.fit(toy.family.archive, torch.Generator().manual_seed(0), 20)
-    other.fit(mirrored(toy, monkeypatch).archive, torch.Generator().manual_seed(0), 20)
+    other.fit(mirrored(toy).archive, torch.Generator().manual_seed(0), 20)
     weights = toy.family.space.one_hots(item.architecture for item in toy.family.archive)
     assert torch.allclose(one(weights), other(weights), atol=1e-4)
 
 
-def test_baselines_go_the_same_way(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_baselines_go_the_same_way(toy: Toy) -> None:
     def walked(family: Family, measure: Measure) -> list[object]:
         def judged(architecture: object) -> Evaluated:
             accuracy = Toy.accuracy(architecture)  # type: ignore[arg-type]
@@ -91,7 +90,7 @@ def test_baselines_go_the_same_way(toy: Toy, monkeypatch: pytest.MonkeyPatch) ->
         return [member.architecture for member in front_of(family, list(judge.seen.values()))]
 
     expected = walked(toy.family, ACCURACY)
-    assert walked(mirrored(toy, monkeypatch), MISTAKES) == expected
+    assert walked(mirrored(toy), MISTAKES) == expected
 
 
 def test_where_scores_fall_to_chance_they_may_rise() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from archdial.common.errors import RunError, UsageError
 from archdial.comparing.measured import score
 from archdial.data import Images, Normalize
-from archdial.tasks.classification import Classification
+from archdial.tasks.images import ImageClassification
 from archdial.training.plain_network import TrainSettings, restart, train
 from tests.conftest import Toy
 from tests.networks.examples import textures
@@ -42,7 +42,7 @@ def test_learns_what_can_be_learnt() -> None:
     assert trained is module
     assert not trained.training
     assert loss(trained, other) < before / 2
-    assert score(trained, other, Classification(NORMALIZE)) > 0.9
+    assert score(trained, other, ImageClassification(NORMALIZE)) > 0.9
 
 
 def test_augmentation_and_a_last_partial_batch_do_no_harm() -> None:
@@ -115,7 +115,7 @@ def test_a_member_learns(toy: Toy) -> None:
     member = toy.family.at(0.01)
     settings = TrainSettings(epochs=3, batch_size=16, learning_rate=0.05, augment=False)
     for module in (member.finetune(images, settings), member.retrain(images, settings)):
-        assert score(module, textures(80, seed=9), Classification(NORMALIZE)) > 0.8
+        assert score(module, textures(80, seed=9), ImageClassification(NORMALIZE)) > 0.8
 
 
 class Fixed(nn.Module):
@@ -139,7 +139,9 @@ def test_a_teacher_is_followed_and_left_alone() -> None:
     settings = replace(SHORT, epochs=6, distillation=1.0)
     student = train(small(1), images, NORMALIZE, settings, teacher=teacher)
     turned = Images(other.pixels, (other.labels + 1) % 4)
-    assert score(student, turned, Classification(NORMALIZE)) > 0.9, "with all the weight on it the labels do not matter"
+    assert score(student, turned, ImageClassification(NORMALIZE)) > 0.9, (
+        "with all the weight on it the labels do not matter"
+    )
     for name, value in teacher.state_dict().items():
         assert value.equal(before[name]), name
     assert all(parameter.grad is None for parameter in teacher.parameters())

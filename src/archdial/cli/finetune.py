@@ -97,7 +97,7 @@ def finetune(
             trained = train(
                 start,
                 seen.weights,
-                family.normalize,
+                family.task,
                 settings,
                 seed=seed or 0,
                 device=device or "cpu",

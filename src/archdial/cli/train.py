@@ -44,7 +44,7 @@ def train(
     from archdial.data import Normalize, load, split
     from archdial.networks.graph.source import save_weights
     from archdial.runs.recipe import load_recipe
-    from archdial.tasks.classification import Classification
+    from archdial.tasks.images import ImageClassification
     from archdial.training import plain_network as training
     from archdial.training.checkpoint import remove_checkpoint
 
@@ -73,7 +73,7 @@ def train(
     write_atomically(out, lambda temporary: save_weights(trained, temporary))
     remove_checkpoint(checkpoint)
     parts = {"validation": seen.validation, "test": whole.test}
-    task = Classification(normalize, len(seen.classes))
+    task = ImageClassification(normalize, len(seen.classes))
     figures = {name: score(trained, images, task) for name, images in parts.items()}
     value = {"weights": str(out), task.measure.name: figures, "epochs": settings.epochs, "seed": seed or 0}
     told = _told(figures, task.measure)

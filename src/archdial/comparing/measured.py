@@ -13,20 +13,22 @@ from archdial.common.errors import OtherConditions
 from archdial.common.progress import Bar, NoBar
 from archdial.cost.making.profiling import measure_many, warn_noisy
 from archdial.cost.table.machine import cores
-from archdial.data import Images, SearchData, batches
+from archdial.data import Images, SearchData
+from archdial.data.loaders import split_of
 from archdial.families.family import Family
 from archdial.families.member import Member
-from archdial.searching.evaluation import Evaluator
+from archdial.searching.evaluation import EVALUATED, Evaluator, Examples
+from archdial.tasks.calls import called
 from archdial.tasks.task import Task
 
 
 @torch.inference_mode()
-def score(module: nn.Module, images: Images, task: Task, batch_size: int = 500) -> float:
-    """Return how good `module` is at `task` on `images`."""
+def score(module: nn.Module, data: object, task: Task, batch_size: int = 500) -> float:
+    """Return how good `module` is at `task` on `data`: images in memory, a Dataset, a DataLoader, or batches."""
     module.eval()
     found = task.score()
-    for batch in batches(images, batch_size, generator=None):
-        found.add(module(task.inputs(batch, batch[0].device)), batch)
+    for batch in split_of(data, "test").in_order(batch_size):
+        found.add(called(module, task.inputs(batch, torch.device("cpu"))), batch)
     return found.value()
 
 
@@ -44,9 +46,9 @@ def _threads(asked: int) -> int:
 
 def evaluator_of(family: Family, data: SearchData, images: int) -> Evaluator:
     """Return who evaluates as the search did: by the first validation images, with inherited weights."""
-    seen = data.validation.first(images)
-    inputs = family.task.inputs((seen.pixels, seen.labels), seen.pixels.device)
-    return Evaluator(family.network, family.normalize(family.calibration), inputs, seen.labels, family.task)
+    task, here = family.task, torch.device("cpu")
+    examples = Examples(lambda: data.validation.in_order(EVALUATED, images), lambda batch: task.inputs(batch, here))
+    return Evaluator(family.network, family.calibrating, examples, task)
 
 
 def measured(

@@ -1,8 +1,21 @@
 """Data: named sets and the user's folders, what a search may see of them, and the batches drawn from it."""
 
-from archdial.data.batches import Normalize, augment, batches
-from archdial.data.images import DataSet, Images, SearchData
+from archdial.data.images import DataSet, Images, SearchData, batches
+from archdial.data.pixels import Normalize, augment
+from archdial.data.search_data import BatchData, Seen, seen_of
 from archdial.data.sources import load
 from archdial.data.splits import split
 
-__all__ = ["DataSet", "Images", "Normalize", "SearchData", "augment", "batches", "load", "split"]
+__all__ = [
+    "BatchData",
+    "DataSet",
+    "Images",
+    "Normalize",
+    "SearchData",
+    "Seen",
+    "augment",
+    "batches",
+    "load",
+    "seen_of",
+    "split",
+]

@@ -1,5 +1,6 @@
 """The values of the data room: images held in memory as bytes, a data set, what a search sees of one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,11 +9,12 @@ from torch import Tensor
 
 from archdial.common.digests import digest_of
 from archdial.common.errors import UsageError
+from archdial.data.split import Split
 
 
 # Compared by identity: `==` on tensors has no single truth value.
 @dataclass(frozen=True, eq=False)
-class Images:
+class Images(Split):
     """Labelled images: `pixels` uint8 (n, c, h, w) in 0..255, `labels` int64 (n,).
 
     Raises:
@@ -41,10 +43,60 @@ class Images:
         """Return the first `count` images, or all if there are fewer; no copy."""
         return Images(self.pixels[:count], self.labels[:count])
 
+    def count(self, size: int) -> int:
+        """Return the number of whole batches of `size`, at least 1."""
+        return max(1, len(self) // size)
+
+    def shuffled(self, size: int, order: torch.Generator, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Return whole batches from number `start` on, in an order drawn from `order`."""
+        return batches(self, min(size, len(self)), generator=order, start=start, drop_last=True)
+
+    def in_order(self, size: int, limit: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Return batches of the first `limit` images, or of all."""
+        return batches(self if limit is None else self.first(limit), size, generator=None)
+
+    @property
+    def digest(self) -> str:
+        """Of all pixels and labels."""
+        return digest_of([self.pixels, self.labels])
+
     def take(self, indices: Tensor) -> "Images":
         """Return the images at `indices` (int64, any number), in that order, as a copy."""
         indices = indices.to(self.labels.device)
         return Images(self.pixels[indices], self.labels[indices])
+
+
+def batches(
+    images: Images, size: int, *, generator: torch.Generator | None, start: int = 0, drop_last: bool = False
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Return the batches of one epoch from number `start` on: pixels uint8 (b, c, h, w), labels int64 (b,).
+
+    `generator` shuffles, None keeps the order. The call itself draws the whole order, before a batch is asked
+    for: with the generator in the same state, `start` gives exactly the later batches of that epoch. The last
+    batch may be smaller, unless `drop_last` leaves it out.
+
+    Raises:
+        UsageError: a size below 1, or a start below 0 or past the end of the epoch.
+    """
+    if size < 1:
+        raise UsageError(f"batch size {size}, expected 1 or more: raise it")
+    count = len(images) // size if drop_last else -(-len(images) // size)
+    if not 0 <= start <= count:
+        raise UsageError(
+            f"start at batch {start}, expected 0 to {count}, the batches of {size} in {len(images)} images: "
+            "resume with the batch size and data of the run"
+        )
+    if generator is None:
+        order = torch.arange(len(images))
+    else:
+        order = torch.randperm(len(images), generator=generator, device=generator.device)
+    return _slices(images, order.to(images.labels.device), size, range(start, count))
+
+
+def _slices(images: Images, order: Tensor, size: int, numbers: range) -> Iterator[tuple[Tensor, Tensor]]:
+    for number in numbers:
+        part = images.take(order[number * size : (number + 1) * size])
+        yield part.pixels, part.labels
 
 
 @dataclass(frozen=True, eq=False)

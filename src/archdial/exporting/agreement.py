@@ -16,7 +16,7 @@ def random_images(built: BuiltMember, batch: int) -> Tensor:
     generator = torch.Generator().manual_seed(batch)
     pixels = torch.randint(0, 256, (batch, *built.input_shape), dtype=torch.uint8, generator=generator)
     # By rows, as a user's array is.
-    return built.normalize(pixels).contiguous(memory_format=torch.contiguous_format)
+    return built.normalization(pixels).contiguous(memory_format=torch.contiguous_format)
 
 
 def largest_difference(run: Run, module: nn.Module, batches: Sequence[Tensor]) -> float:

@@ -66,8 +66,8 @@ def record_of(
         "input": {"name": INPUT, "shape": [batch, *built.input_shape], "dtype": "float32"},
         "normalize": {
             "rule": "(pixel / 255 - mean) / std, by channel",
-            "mean": list(built.normalize.mean),
-            "std": list(built.normalize.std),
+            "mean": list(built.normalization.mean),
+            "std": list(built.normalization.std),
         },
         "output": {"name": OUTPUT, "shape": [batch, len(built.classes)], "dtype": "float32"},
         "classes": list(built.classes),

@@ -27,7 +27,8 @@ from archdial.searching.candidates import at_positions, front, likely, mutated, 
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture, Space
-from archdial.tasks.classification import Classification
+from archdial.tasks.images import ImageClassification
+from archdial.tasks.task import Task
 
 GRID, DRAWS, ROUNDS = 48, 24, 3
 """How densely `within` looks: dial positions, architectures drawn at each, rounds of neighbours of the best."""
@@ -41,8 +42,10 @@ class Family:
 
     Attributes:
         column: the column of the table that the dial trades against the score.
-        calibration: training images uint8 (n, c, h, w) for BatchNorm statistics.
+        normalize: from pixels to inputs, of a family for images; None for others.
+        calibration: training images uint8 (n, c, h, w) for BatchNorm statistics; of other tasks inputs, a batch each.
         archive: the architectures evaluated with the final weights.
+        own_task: what its members are for, where that is not the classification of images in memory.
         info: config, seed, versions, device and data of the search, as JSON.
         device: name of the device that it answers for, of those in `devices`; table, dial and hypernet are that one's.
         devices: all that it can answer for, where there are several.
@@ -53,14 +56,15 @@ class Family:
     dial: Dial
     predictor: ErrorPredictor
     table: CostTable
-    normalize: Normalize
-    calibration: Tensor
+    normalize: Normalize | None
+    calibration: Tensor | tuple[Any, ...]
     archive: tuple[Evaluated, ...]
     classes: tuple[str, ...]
     column: str = "latency_ms"
     info: dict[str, Any] = field(default_factory=dict)
     device: str | None = None
     devices: Devices | None = None
+    own_task: Task | None = None
 
     @property
     def space(self) -> Space:
@@ -68,9 +72,20 @@ class Family:
         return self.network.space
 
     @property
-    def task(self) -> Classification:
+    def task(self) -> Task:
         """What its members are for."""
-        return Classification(self.normalize, len(self.classes))
+        if self.own_task is not None:
+            return self.own_task
+        assert self.normalize is not None
+        return ImageClassification(self.normalize, len(self.classes))
+
+    @property
+    def calibrating(self) -> Sequence[Any]:
+        """Inputs of the network for BatchNorm statistics, a batch each."""
+        if isinstance(self.calibration, Tensor):
+            assert self.normalize is not None
+            return torch.split(self.normalize(self.calibration), 500)
+        return self.calibration
 
     @cached_property
     def costs(self) -> dict[str, ExpectedCost]:
@@ -232,8 +247,7 @@ class Family:
         The whole of a network that was trained before is that network, weights and all. Nothing here is changed
         thereby: any number of threads may build.
         """
-        calibration = torch.split(self.normalize(self.calibration), 500)
-        return self.network.build(architecture, calibration).eval()
+        return self.network.build(architecture, self.calibrating).eval()
 
     def _pool(self, given: dict[str, float]) -> list[Architecture]:
         generator = torch.Generator().manual_seed(0)

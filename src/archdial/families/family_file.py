@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from archdial.common.errors import UsageError
+from archdial.common.errors import UsageError, unknown
 from archdial.common.limits import Name, Number, Numbers, Options, Seed, Share, Size, Text
 from archdial.cost.pricing.fingerprint import FingerprintFile
+from archdial.networks.graph.input_plan import DTYPES, MOST_VALUES
+from archdial.tasks.measure import Measure
 
 FORMAT, MEMBER_FORMAT, VERSION = "archdial.family", "archdial.member", 1
 
@@ -40,13 +43,54 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
+class TensorFile:
+    """One input of a batch of one; of what is no floating point its values."""
+
+    name: Name
+    shape: Annotated[tuple[Size, ...], Field(max_length=8)]
+    dtype: Name
+    values: Annotated[tuple[bool | int, ...], Field(max_length=MOST_VALUES, fail_fast=True)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise unknown("dtype", self.dtype, DTYPES)
+        total = math.prod(self.shape)
+        if total > MOST_INPUT or (self.values is not None and len(self.values) != total):
+            found = total if self.values is None else len(self.values)
+            raise UsageError(f"the input {self.name} has {found:,} numbers, and its shape is {list(self.shape)}")
+
+
+@dataclass(frozen=True)
+class InputsFile:
+    """How a network is called."""
+
+    form: Literal["tensor", "tuple", "dict"]
+    tensors: Annotated[tuple[TensorFile, ...], Field(min_length=1, max_length=256)]
+    constants: Mapping[Name, bool | int | Number | Text | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [one.name for one in self.tensors]
+        if len(set(names)) != len(names) or (self.form == "tensor" and len(names) > 1):
+            raise UsageError(f"inputs of form {self.form} are called {', '.join(names)}: restore a copy")
+
+
+@dataclass(frozen=True)
+class TaskFile:
+    """What a family is for that is not for images in memory: how its scores are called and compared."""
+
+    measure: Measure
+
+
+@dataclass(frozen=True)
 class GatesFile:
     """A gated network: its model, and the operations of each gate."""
 
     source: SourceFile | None
-    input_shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=8)]
+    input_shape: Annotated[tuple[Size, ...], Field(max_length=8)]
     gates: Mapping[Name, Annotated[tuple[Name, ...], Field(min_length=1)]]
     kind: Literal["gates"] = "gates"
+    inputs: InputsFile | None = None
+    outputs: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
 
     def __post_init__(self) -> None:
         for shape in (self.input_shape, self.source.input_shape if self.source else ()):
@@ -125,13 +169,14 @@ class FamilyFile:
     dial: dict[str, Any]
     column: Literal["latency_ms", "parameters", "flops", "bytes", "size_bytes"]
     table: dict[str, Any]
-    normalize: NormalizeFile
+    normalize: NormalizeFile | None
     classes: Annotated[tuple[Text, ...], Field(fail_fast=True)]
-    archive: Annotated[tuple[tuple[Options, Share, Number], ...], Field(fail_fast=True)]
+    archive: Annotated[tuple[tuple[Options, Number, Number], ...], Field(fail_fast=True)]
     info: InfoFile
     weights_sha256: Text
     device: Name | None = None
     devices: DevicesFile | None = None
+    task: TaskFile | None = None
     choices: Annotated[tuple[ChoiceFile, ...], Field(fail_fast=True)] | None = None
 
 
@@ -149,7 +194,7 @@ class MemberFile:
     format: Literal["archdial.member"]
     version: Literal[1]
     network: dict[str, Any]
-    normalize: NormalizeFile
+    normalize: NormalizeFile | None
     classes: Annotated[tuple[Text, ...], Field(fail_fast=True)]
     member: FiguresFile
     weights_sha256: Text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from archdial.cost.table.table import CostTable
-    from archdial.data import Images, Normalize
+    from archdial.data import Normalize
     from archdial.exporting import Exported
     from archdial.exporting.built import BuiltMember
     from archdial.networks.supernet import Supernet
@@ -30,11 +30,15 @@ class Parent(Protocol):
     """What a member asks of its family."""
 
     network: Supernet
-    normalize: Normalize
-    calibration: Tensor
+    normalize: Normalize | None
+    calibration: Tensor | tuple[Any, ...]
     classes: tuple[str, ...]
     device: str | None
     table: CostTable
+
+    @property
+    def calibrating(self) -> Sequence[Any]:
+        """Inputs of the network for BatchNorm statistics, a batch each."""
 
     @property
     def task(self) -> Task:
@@ -111,7 +115,8 @@ class Member:
     def build(self) -> nn.Module:
         """Return a plain module in eval mode: inherited weights, BatchNorm statistics of this architecture.
 
-        Inputs are (n, c, h, w), normalised as `family.normalize` does it; outputs are logits (n, classes).
+        Inputs of images are (n, c, h, w), normalised as `family.normalize` does it; others are as in the example of the
+        network.
         """
         return self.family.build(self.architecture)
 
@@ -126,7 +131,7 @@ class Member:
 
     def finetune(
         self,
-        images: Images,
+        images: object,
         settings: TrainSettings | None = None,
         seed: int = 0,
         teacher: nn.Module | None = None,
@@ -134,7 +139,7 @@ class Member:
         """Return the built module after training on `images` from inherited weights.
 
         Args:
-            images: what it sees.
+            images: what it sees: images in memory, a Dataset, a DataLoader, or an iterable of batches.
             settings: `TrainSettings.finetuning()` by default.
             seed: of order and augmentation.
             teacher: a trained module whose outputs it learns from too, as `family.network.untouched()` of gates.
@@ -142,16 +147,15 @@ class Member:
         from archdial.training.plain_network import TrainSettings, train
 
         module = self.build()
-        return train(
-            module, images, self.family.normalize, settings or TrainSettings.finetuning(), seed=seed, teacher=teacher
-        )
+        settings = settings or TrainSettings.finetuning()
+        return train(module, images, self.family.task, settings, seed=seed, teacher=teacher)
 
-    def retrain(self, images: Images, settings: TrainSettings | None = None, seed: int = 0) -> nn.Module:
+    def retrain(self, images: object, settings: TrainSettings | None = None, seed: int = 0) -> nn.Module:
         """Return the built module after training on `images` from new weights drawn with `seed`."""
         from archdial.training.plain_network import TrainSettings, restart, train
 
         module = restart(self.build(), seed)
-        return train(module, images, self.family.normalize, settings or TrainSettings(), seed=seed)
+        return train(module, images, self.family.task, settings or TrainSettings(), seed=seed)
 
     def built(self, module: nn.Module | None = None) -> BuiltMember:
         """Return the built member with what whoever runs it has to know.
@@ -160,11 +164,11 @@ class Member:
             module: it after fine-tuning or retraining; by default it is built with inherited weights.
         """
         from archdial.exporting.built import BuiltMember
-        from archdial.networks.example import shape_of
+        from archdial.networks.example import shapes_of
 
         family = self.family
-        shape = shape_of(family.network.example)
-        return BuiltMember(module or self.build(), shape, family.normalize, family.classes, self.to_json())
+        shapes = shapes_of(family.network.example)
+        return BuiltMember(module or self.build(), shapes[0], family.normalize, family.classes, self.to_json(), shapes)
 
     def export(self, path: str | Path, format: str, module: nn.Module | None = None) -> Exported:
         """Write the built member to `path` in a format that needs no archdial; see `exporting.export`.

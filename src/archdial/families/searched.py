@@ -16,7 +16,7 @@ from archdial.common.folder_lock import locked
 from archdial.common.progress import Bar, NoBar
 from archdial.common.versions import versions
 from archdial.cost.table.several import Tables
-from archdial.data import Normalize, SearchData
+from archdial.data import Normalize, SearchData, seen_of
 from archdial.dial import Dial, Scalar
 from archdial.families.family import Family
 from archdial.families.hardware import found
@@ -26,12 +26,13 @@ from archdial.networks.supernet import Supernet
 from archdial.searching.loop import Loop
 from archdial.searching.settings import SearchSettings
 from archdial.searching.state import SearchState, begin
-from archdial.tasks.classification import Classification
+from archdial.tasks.images import ImageClassification, normalize_of
+from archdial.tasks.task import Task
 
 
 def search(
     network: Supernet,
-    data: SearchData,
+    data: object,
     table: Tables,
     dial: Dial | None = None,
     settings: SearchSettings | None = None,
@@ -43,17 +44,20 @@ def search(
     resume: bool = False,
     bar: Bar | NoBar | None = None,
     config: dict[str, Any] | None = None,
+    task: Task | None = None,
 ) -> Family:
     """Search once; return the family.
 
     Args:
-        network: its weights are drawn anew.
-        data: images for the weights and for the dial.
+        network: cells, whose weights are drawn anew, or gates on a network that was trained.
+        data: images for the weights and for the dial, as `split` gives them; or {"train": …, "validation": …}, each a
+            Dataset, a DataLoader or an iterable of batches. Of a Dataset batches of `settings.batch_size` are made.
         table: what each option costs on the device; or several tables, by the names of their devices.
         dial: Scalar() by default.
         settings: how to search.
         weights_from: a family over an equal network; its weights are taken and kept, only the dial is searched.
         folder: where checkpoints and metrics go; with `resume` the run goes on from there.
+        task: what the network is for; images in memory are classified by default.
         config: what the family is to remember of how it came about, besides settings and seed.
 
     Raises:
@@ -61,8 +65,10 @@ def search(
         RunError: the loss is not finite, or the run was interrupted.
     """
     settings = settings or SearchSettings()
-    check_images(network, data)
-    state = begin(network, data, table, dial or Scalar(), settings, seed, device)
+    seen = seen_of(data)
+    if isinstance(seen, SearchData) and task is None:
+        check_images(network, seen)
+    state = begin(network, seen, table, dial or Scalar(), settings, seed, device, task)
     if weights_from is not None:
         _take_weights(state, weights_from)
     with nullcontext() if folder is None else locked(folder, "a search"):
@@ -72,7 +78,7 @@ def search(
 
 def check_images(network: Supernet, data: SearchData) -> None:
     """Raise UsageError unless the images and labels are such as `network` takes."""
-    task = Classification(Normalize(data.mean, data.std), len(data.classes))
+    task = ImageClassification(Normalize(data.mean, data.std), len(data.classes))
     given, taken = shapes_of(task.example((data.weights.pixels, data.weights.labels))), shapes_of(network.example)
     if given != taken:
         raise UsageError(
@@ -97,6 +103,7 @@ def _take_weights(state: SearchState, family: Family) -> None:
 
 def as_family(state: SearchState, config: dict[str, Any]) -> Family:
     """Return what `state` has found, on the CPU."""
+    normalize = normalize_of(state.task)
     answers = found(state.tables, state.cost, state.dial, state.hypernet)
     return Family(
         network=state.network.to("cpu").eval(),
@@ -106,8 +113,9 @@ def as_family(state: SearchState, config: dict[str, Any]) -> Family:
         device=answers.device,
         devices=answers.devices,
         predictor=state.predictor,
-        normalize=state.task.normalize,
-        calibration=state.calibration_pixels,
+        normalize=normalize,
+        calibration=tuple(state.calibration) if normalize is None else state.calibration_pixels,
+        own_task=state.task if normalize is None else None,
         archive=tuple(state.archive),
         classes=state.data.classes,
         column=state.settings.cost,

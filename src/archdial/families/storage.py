@@ -15,6 +15,7 @@ from archdial.cost.table.table import CostTable
 from archdial.data import Normalize
 from archdial.dial import make_dial
 from archdial.exporting.built import BuiltMember
+from archdial.families.calibration import calibration_in, calibration_tensors
 from archdial.families.family import Family
 from archdial.families.family_file import FORMAT, MEMBER_FORMAT, VERSION, FamilyFile, MemberFile
 from archdial.families.hardware import Answering, Devices
@@ -37,7 +38,9 @@ from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture
-from archdial.tasks.classification import Classification
+from archdial.tasks.measure import ACCURACY, Measure
+from archdial.tasks.stored import StoredTask
+from archdial.tasks.task import Task
 
 T = TypeVar("T")
 FAMILY, ARCHITECTURE = "family.json", "architecture.json"
@@ -60,7 +63,8 @@ def family_json(family: Family) -> dict[str, Any]:
         "dial": family.dial.to_json(),
         "column": family.column,
         "table": family.table.to_json(),
-        "normalize": {"mean": family.normalize.mean, "std": family.normalize.std},
+        "normalize": _normalize_json(family.normalize),
+        **_task_json(family.own_task),
         "classes": list(family.classes),
         "archive": [item.row() for item in family.archive],
         "info": family.info,
@@ -69,7 +73,18 @@ def family_json(family: Family) -> dict[str, Any]:
     }
 
 
-def load_family(folder: str | Path, model: nn.Module | None = None, *, trust: bool = False) -> Family:
+def _normalize_json(normalize: Normalize | None) -> dict[str, Any] | None:
+    return None if normalize is None else {"mean": normalize.mean, "std": normalize.std}
+
+
+def _task_json(task: Task | None) -> dict[str, Any]:
+    """Return what files of families for images, which are as they always were, do not have."""
+    return {} if task is None else {"task": {"measure": task.measure.to_json()}}
+
+
+def load_family(
+    folder: str | Path, model: nn.Module | None = None, *, trust: bool = False, task: Task | None = None
+) -> Family:
     """Return the family in `folder`.
 
     Args:
@@ -77,6 +92,7 @@ def load_family(folder: str | Path, model: nn.Module | None = None, *, trust: bo
         model: that the gates were put on, where it was handed over in Python; its weights do not matter.
         trust: call the code that the files name, where a callable of somebody's made the model. A file never runs code
             by itself: without this or `model` the family answers with figures, and building says what it lacks.
+        task: what the family is for, where that is a task of the caller's; needed for training and scores alone.
 
     Raises:
         UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
@@ -86,7 +102,7 @@ def load_family(folder: str | Path, model: nn.Module | None = None, *, trust: bo
         raise UsageError(f"no run at {folder}: name the folder that `archdial search --out` wrote")
     path = folder / FAMILY
     try:
-        return _family(*_twice(lambda: _family_files(path)), model, trust)
+        return _family(*_twice(lambda: _family_files(path)), model, trust, task)
     except UsageError as error:
         raise _of(path, error) from None
 
@@ -105,9 +121,13 @@ def _twice(read: Callable[[], T]) -> T:
         return read()
 
 
-def _family(file: FamilyFile, tensors: dict[str, Tensor], model: nn.Module | None, trust: bool) -> Family:
+def _family(
+    file: FamilyFile, tensors: dict[str, Tensor], model: nn.Module | None, trust: bool, task: Task | None = None
+) -> Family:
     check_names(tensors)
-    check_calibration(tensors.get("calibration"), file)
+    normalize, own_task = _told(file, task)
+    if normalize is not None:
+        check_calibration(tensors.get("calibration"), file)
     network = open_network(file.network, _under("network", tensors), model, trust, file.choices)
     if network.space.fingerprint != file.space:
         raise UsageError(f"the network has other choices than the family (space {file.space}): name its own model")
@@ -115,7 +135,8 @@ def _family(file: FamilyFile, tensors: dict[str, Tensor], model: nn.Module | Non
         check_choices(network, file.choices)
     settings = {name: setting for name, setting in file.hypernet.items() if name not in ("kind", "features")}
     hypernet = make_hypernet(file.hypernet["kind"], network.space, file.hypernet["features"], **settings)
-    predictor = ErrorPredictor(network.space)
+    measure = ACCURACY if own_task is None else own_task.measure
+    predictor = ErrorPredictor(network.space, measure)
     for name, module in (("network", network), ("hypernet", hypernet), ("predictor", predictor)):
         load_state(module, _under(name, tensors), name)
     if any(value != hypernet.settings().get(name) for name, value in settings.items() if value is not None):
@@ -131,15 +152,30 @@ def _family(file: FamilyFile, tensors: dict[str, Tensor], model: nn.Module | Non
         device=answers.device,
         devices=answers.devices,
         predictor=predictor,
-        normalize=Normalize(file.normalize.mean, file.normalize.std),
-        calibration=tensors["calibration"],
-        archive=tuple(_evaluated(network, *row) for row in file.archive),
+        normalize=normalize,
+        calibration=tensors["calibration"] if normalize is not None else calibration_in(tensors, network),
+        own_task=own_task,
+        archive=tuple(_evaluated(network, measure, *row) for row in file.archive),
         classes=tuple(file.classes),
         column=file.column,
         info=dict(file.info),
     )
     check_together(family)
     return family
+
+
+def _told(file: FamilyFile, task: Task | None) -> tuple[Normalize | None, Task | None]:
+    """Return what images are brought to, or of other families the task: the caller's, or what the file knows of it."""
+    if file.normalize is not None and file.task is None:
+        return Normalize(file.normalize.mean, file.normalize.std), None
+    if file.task is None or file.normalize is not None:
+        raise UsageError("it has neither normalize, for images, nor a task alone: restore a copy")
+    if task is not None and task.measure != file.task.measure:
+        raise UsageError(
+            f"the family was scored by {file.task.measure.name}, and the task is scored by {task.measure.name}: pass "
+            "the task of the search"
+        )
+    return None, task or StoredTask(file.task.measure)
 
 
 def _answering(file: FamilyFile, hypernet: Hypernetwork) -> Answering:
@@ -163,9 +199,7 @@ def _tensors(family: Family) -> dict[str, Tensor]:
     states = {f"{name}.{key}": t for name, part in parts.items() for key, t in part.state_dict().items()}
     if isinstance(family.network, Pretrained):
         states |= {f"untouched.{key}": tensor for key, tensor in family.network.changed().items()}
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in states.items()} | {
-        "calibration": family.calibration.contiguous()
-    }
+    return {name: t.detach().cpu().contiguous() for name, t in (states | calibration_tensors(family)).items()}
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -173,10 +207,10 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
-def _evaluated(network: Supernet, options: tuple[int, ...], score: float, loss: float) -> Evaluated:
+def _evaluated(network: Supernet, measure: Measure, options: tuple[int, ...], score: float, loss: float) -> Evaluated:
     architecture = Architecture(options)
     network.space.check(architecture)
-    return Evaluated(architecture, score, loss, Classification.measure)
+    return Evaluated(architecture, measure.checked(score), loss, measure)
 
 
 def _checked(value: dict[str, Any], path: Path, expected: str, fix: str) -> dict[str, Any]:
@@ -209,7 +243,7 @@ def save_member(member: Member, folder: Path, module: nn.Module | None = None) -
         "format": MEMBER_FORMAT,
         "version": VERSION,
         "network": member.family.network.to_json(),
-        "normalize": {"mean": built.normalize.mean, "std": built.normalize.std},
+        "normalize": _normalize_json(built.normalize),
         "classes": list(built.classes),
         "member": built.figures,
     }
@@ -226,7 +260,7 @@ def load_built(folder: str | Path, model: nn.Module | None = None, *, trust: boo
     try:
         file, tensors, figures = _twice(lambda: _member_files(path))
         module, shape = open_member(file.network, tensors, model, trust, file.member["architecture"])
-        normalize = Normalize(file.normalize.mean, file.normalize.std)
+        normalize = None if file.normalize is None else Normalize(file.normalize.mean, file.normalize.std)
         check_channels(shape, normalize, file.classes, module)
     except UsageError as error:
         raise _of(path, error) from None

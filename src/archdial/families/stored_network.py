@@ -18,7 +18,7 @@ from archdial.families.family_file import ChoiceFile, FamilyFile, GatesFile, Sou
 from archdial.families.stored_choices import runs_of, space_of
 from archdial.networks.cells import FROM_SCRATCH
 from archdial.networks.cells.edges import EdgeNetwork, EdgePlan
-from archdial.networks.example import shape_of
+from archdial.networks.example import shapes_of
 from archdial.networks.graph import GatedNetwork
 from archdial.networks.graph.closed import ClosedNetwork
 from archdial.networks.graph.source import is_code, make_model
@@ -93,7 +93,7 @@ def open_member(
     network = _gated(file, value, model, trust)
     module = network.build(network.space.parse(taken))
     load_state(module, tensors, "member")
-    return module, shape_of(network.example)
+    return module, shapes_of(network.example)[0]
 
 
 def _made_alone(
@@ -106,7 +106,7 @@ def _made_alone(
     _check_fit(module.state_dict(), tensors)
     module = module.to_empty(device="cpu")
     load_state(module, tensors, "member")
-    return module, shape_of(network.example)
+    return module, shapes_of(network.example)[0]
 
 
 def _from_scratch(value: Mapping[str, Any], model: nn.Module | None) -> type[EdgeNetwork] | None:
@@ -132,8 +132,10 @@ def _gated(file: GatesFile, value: Mapping[str, Any], model: nn.Module | None, t
     # Of the source what the validator knows: other keys would be arguments of `make_model`.
     known = None if file.source is None else {**asdict(file.source), "input_shape": list(file.source.input_shape)}
     # As the validator read it, to which 8.0 is 8.
-    shape = list(file.input_shape)
-    return GatedNetwork.from_json({**value, "source": known, "input_shape": shape}, model, trust=trust)
+    read = {"source": known, "input_shape": list(file.input_shape)}
+    if file.inputs is not None:
+        read["inputs"] = asdict(file.inputs)
+    return GatedNetwork.from_json({**value, **read}, model, trust=trust)
 
 
 def _unnamed() -> str:
@@ -247,7 +249,7 @@ def recall(network: Supernet, tensors: Mapping[str, Tensor]) -> None:
 def check_names(tensors: Mapping[str, Tensor]) -> None:
     """Raise UsageError where a family's weights have something that belongs to no part of it."""
     for name in tensors:
-        if name != "calibration" and name.partition(".")[0] not in ("network", "hypernet", "predictor", "untouched"):
+        if name.partition(".")[0] not in ("network", "hypernet", "predictor", "untouched", "calibration"):
             raise UsageError(f"its weights have {cut(name)!r}, which no part of a family has: restore a copy")
 
 
@@ -262,9 +264,11 @@ def check_calibration(images: Tensor | None, file: FamilyFile) -> None:
         )
 
 
-def check_channels(shape: Sequence[int], normalize: Normalize, classes: Sequence[str], module: nn.Module) -> None:
+def check_channels(
+    shape: Sequence[int], normalize: Normalize | None, classes: Sequence[str], module: nn.Module
+) -> None:
     """Raise UsageError unless normalisation and classes are those of a network for inputs of `shape`."""
-    if len(shape) == 3 and len(normalize.mean) != shape[0]:
+    if normalize is not None and len(shape) == 3 and len(normalize.mean) != shape[0]:
         raise UsageError(f"normalize has {len(normalize.mean)} channels, and the network takes {shape[0]}")
     linear = [part for part in module.modules() if isinstance(part, nn.Linear)]
     if linear and classes and isinstance(module, EdgeNetwork) and linear[-1].out_features != len(classes):
@@ -273,10 +277,11 @@ def check_channels(shape: Sequence[int], normalize: Normalize, classes: Sequence
 
 def check_together(family: Family) -> None:
     """Raise UsageError where parts of a family contradict each other."""
-    space, shape = family.space, shape_of(family.network.example)
+    space, shape = family.space, shapes_of(family.network.example)[0]
     check_channels(shape, family.normalize, family.classes, family.network)
-    if tuple(family.calibration.shape[1:]) != tuple(shape):
-        raise UsageError(f"its images have {tuple(family.calibration.shape[1:])}, and the network takes {tuple(shape)}")
+    images = family.calibration
+    if isinstance(images, Tensor) and tuple(images.shape[1:]) != tuple(shape):
+        raise UsageError(f"its images have {tuple(images.shape[1:])}, and the network takes {tuple(shape)}")
     views = [family] if family.devices is None else [family.on(name) for name in family.device_names]
     for view in views:
         if view.dial.features != view.hypernet.features:

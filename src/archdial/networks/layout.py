@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 BLOCK = 16
 """Channels that a convolution of oneDNN works on at once: 8 by AVX2, 16 by AVX-512."""
@@ -30,6 +33,13 @@ def laid_out(inputs: Tensor, order: torch.memory_format) -> Tensor:
         return ordered
     # Images of one channel are in both orders at once, and only their strides tell convolutions which one to go on in.
     return ordered.flatten(1).view(ordered.shape)
+
+
+def all_laid_out(inputs: Any, order: torch.memory_format) -> Any:
+    """Return all images in a tree of tensors in `order`."""
+    if isinstance(inputs, Tensor):
+        return laid_out(inputs, order)
+    return pytree.tree_map(lambda one: laid_out(one, order) if isinstance(one, Tensor) else one, inputs)
 
 
 def lay_out(network: nn.Module) -> torch.memory_format:

@@ -44,6 +44,11 @@ def _cumulative(norms: list[_BatchNorm]) -> Iterator[None]:
             norm.eval()
 
 
+def has_statistics(network: nn.Module) -> bool:
+    """Tell whether any BatchNorm of `network` keeps statistics."""
+    return any(isinstance(module, _BatchNorm) and module.track_running_stats for module in network.modules())
+
+
 def statistics_of(network: nn.Module) -> Statistics:
     """Return copies of the BatchNorm statistics of `network`."""
     return {

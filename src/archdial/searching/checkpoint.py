@@ -8,7 +8,7 @@ from typing import Any
 
 from archdial.common.digests import digest_of
 from archdial.common.errors import UsageError
-from archdial.common.limits import CountOrNone, Number, Share
+from archdial.common.limits import CountOrNone, Number
 from archdial.common.validation import conforming
 from archdial.cost.table.several import tables_json
 from archdial.searching.evaluation import Evaluated
@@ -37,7 +37,7 @@ _NOTES = {
 """What SGD and Adam keep of each parameter, by the name of the part."""
 
 
-_Row = tuple[tuple[CountOrNone, ...], Share, Number]
+_Row = tuple[tuple[CountOrNone, ...], Number, Number]
 
 
 def save(path: Path, state: SearchState, place: Place) -> Path:
@@ -84,7 +84,9 @@ def _restore(value: dict[str, Any], state: SearchState) -> None:
     state.dial = state.asked.restored(conforming(dict[str, Any], value["dial"], "dial"))
     rows = conforming(tuple[_Row, ...], value["archive"], "archive")
     measure = state.task.measure
-    state.archive = [Evaluated(Architecture(options), score, loss, measure) for options, score, loss in rows]
+    state.archive = [
+        Evaluated(Architecture(options), measure.checked(score), loss, measure) for options, score, loss in rows
+    ]
     pending = conforming(tuple[tuple[CountOrNone, ...], ...], value["pending"], "pending")
     state.pending = [Architecture(options) for options in pending]
     for architecture in (*state.seen(), *state.pending):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
+from archdial.data.split import Batch
+from archdial.data.takes import bytes_of
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.statistics import recalibrate
 from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
+from archdial.tasks.calls import called
 from archdial.tasks.measure import Measure
 from archdial.tasks.task import Task
 
@@ -79,34 +83,67 @@ def _beside(values: Tensor, evaluated: Sequence[Evaluated], whole: Architecture 
     return values
 
 
+EVALUATED = 500
+"""Examples that are evaluated at once, where batches are made here."""
+_KEPT = 2**30
+"""Bytes of inputs that are kept from one architecture to the next; more are read again for each."""
+
+
+class Examples:
+    """Inputs of a network beside the batches that they are of, always the same.
+
+    Args:
+        batches: returns them from the first on.
+        inputs: what the network takes for a batch.
+    """
+
+    def __init__(self, batches: Callable[[], Iterable[Batch]], inputs: Callable[[Batch], Any]) -> None:
+        self._batches, self._inputs = batches, inputs
+        self._kept: list[tuple[Any, Batch]] | None = None
+
+    def __iter__(self) -> Iterator[tuple[Any, Batch]]:
+        """Yield inputs and batch."""
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept: list[tuple[Any, Batch]] = []
+        room = _KEPT
+        for batch in self._batches():
+            found = self._inputs(batch), batch
+            room -= bytes_of(found)
+            if room >= 0:
+                kept.append(found)
+            yield found
+        if room >= 0:
+            self._kept = kept
+
+
 class Evaluator:
     """Measures architectures of one supernet.
 
     Attributes:
-        calibration: images (n, c, h, w), normalised, for BatchNorm.
-        images, labels: validation images (v, c, h, w), normalised, and labels (v,).
+        calibration: inputs (n, …) for BatchNorm.
+        examples: validation inputs with their batches.
         task: says how good outputs are, and how wrong.
     """
 
     def __init__(
         self,
         network: Supernet,
-        calibration: Tensor,
-        images: Tensor,
-        labels: Tensor,
+        calibration: Sequence[Any],
+        examples: Iterable[tuple[Any, Batch]],
         task: Task,
-        batch_size: int = 500,
     ) -> None:
         self.network, self.task = network, task
-        self.calibration, self.images, self.labels = calibration, images, labels
-        self.batch_size = batch_size
+        self.calibration, self.examples = calibration, examples
 
     def __call__(self, architecture: Architecture) -> Evaluated:
         """Return `architecture` with its score and loss; the supernet's BatchNorm statistics may then be its."""
         # As it came: its statistics are of many more images, and its weights may have been tuned since for others.
         if isinstance(self.network, Pretrained) and architecture == self.network.whole:
-            whole = self.network.untouched().to(self.images.device)
-            return Evaluated(architecture, *self._judged(whole.eval()), self.task.measure)
+            whole = self.network.untouched().eval().to(_device_of(self.network))
+            judged = self._judged(lambda inputs: called(whole, inputs))
+            return Evaluated(architecture, *judged, self.task.measure)
         weights = self.network.space.one_hot(architecture)
         return Evaluated(architecture, *self._under(weights), self.task.measure)
 
@@ -115,17 +152,32 @@ class Evaluator:
         return self._under(weights)[0]
 
     def _under(self, weights: Tensor) -> tuple[float, float]:
-        def forward(images: Tensor) -> Tensor:
-            result: Tensor = self.network(images, weights)
-            return result
+        def forward(inputs: Any) -> Any:
+            return self.network(inputs, weights)
 
-        recalibrate(self.network, forward, self.calibration.split(self.batch_size))
+        recalibrate(self.network, forward, self.calibration)
         return self._judged(forward)
 
     @torch.no_grad()
-    def _judged(self, forward: Callable[[Tensor], Tensor]) -> tuple[float, float]:
-        outputs = torch.cat([forward(batch).float() for batch in self.images.split(self.batch_size)])
-        seen, score = (self.images, self.labels), self.task.score()
-        score.add(outputs, seen)
+    def _judged(self, forward: Callable[[Any], Any]) -> tuple[float, float]:
+        score, loss, count = self.task.score(), 0.0, 0
+        for inputs, batch in self.examples:
+            outputs = in_single_precision(forward(inputs))
+            score.add(outputs, batch)
+            size = self.task.size(batch)
+            loss, count = loss + size * float(self.task.loss(outputs, batch)), count + size
         # To the precision of a mean in float32, which archives have always had.
-        return float(torch.tensor(score.value())), float(self.task.loss(outputs, seen))
+        return float(torch.tensor(score.value())), loss / count
+
+
+def in_single_precision(outputs: Any) -> Any:
+    """Return `outputs` as float32, whatever precision the network ran in."""
+
+    def single(one: Any) -> Any:
+        return one.float() if isinstance(one, Tensor) and one.is_floating_point() else one
+
+    return single(outputs) if isinstance(outputs, Tensor) else pytree.tree_map(single, outputs)
+
+
+def _device_of(network: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))

@@ -11,9 +11,12 @@ from torch import Tensor, nn
 from archdial.cost.measuring.timing import threads
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Space
+from archdial.tasks.measure import ACCURACY, Measure
 
 FLOOR = 1e-3
 """Errors are predicted by their logarithm; nothing evaluated on some thousand images is known below this."""
+TINY = 1e-9
+"""The same for scores that are no shares, whose errors may be of any size."""
 
 
 class ErrorPredictor(nn.Module):
@@ -28,9 +31,11 @@ class ErrorPredictor(nn.Module):
     centre: Tensor
     scale: Tensor
 
-    def __init__(self, space: Space, members: int = 8, hidden: int = 32) -> None:
+    def __init__(self, space: Space, measure: Measure = ACCURACY, members: int = 8, hidden: int = 32) -> None:
         super().__init__()
         self.space, self.members = space, members
+        # Of a share nothing can be further off than 1; of a loss nobody knows.
+        self._most, self._least = (1.0, FLOOR) if measure.share else (math.inf, TINY)
         choices, options = space.shape
         width = choices * options + len(space.kinds)
         self.register_buffer("membership", space.membership / choices, persistent=False)
@@ -50,14 +55,14 @@ class ErrorPredictor(nn.Module):
         return raw * self.scale + self.centre
 
     def forward(self, weights: Tensor) -> Tensor:
-        """Return the predicted error in [0, 1], shape (n,), of option weights (n, m, k)."""
-        return self.each(weights).mean(0).exp().clamp(max=1.0)
+        """Return the predicted error, shape (n,), of option weights (n, m, k); of a share it is in [0, 1]."""
+        return self.each(weights).mean(0).exp().clamp(max=self._most)
 
     @torch.no_grad()
     def feared(self, weights: Tensor) -> Tensor:
         """Return the error (n,) of (n, m, k) one standard deviation of the ensemble above its prediction."""
         logs = self.each(weights)
-        return (logs.mean(0) + logs.std(0)).exp().clamp(max=1.0)
+        return (logs.mean(0) + logs.std(0)).exp().clamp(max=self._most)
 
     def fit(self, evaluated: Sequence[Evaluated], generator: torch.Generator, steps: int = 300) -> float:
         """Fit anew to `evaluated`; return the root mean square of what remains, in log error.
@@ -69,7 +74,7 @@ class ErrorPredictor(nn.Module):
 
     def _descend(self, evaluated: Sequence[Evaluated], generator: torch.Generator, steps: int) -> float:
         weights = self.space.one_hots(item.architecture for item in evaluated)
-        targets = torch.tensor([max(item.error, FLOOR) for item in evaluated]).log()
+        targets = torch.tensor([max(item.error, self._least) for item in evaluated]).log()
         self.centre.copy_(targets.mean())
         self.scale.copy_(targets.std().clamp_min(1e-3) if len(evaluated) > 1 else torch.ones(()))
         kept = (torch.rand(self.members, len(evaluated), generator=generator) > 0.25).float()

@@ -10,26 +10,29 @@ import torch
 from torch import Tensor, nn
 
 from archdial.common.digests import digest_of
+from archdial.common.errors import UsageError
 from archdial.common.memory import keep_freed_memory
 from archdial.common.torch_device import fabric_on
 from archdial.cost.pricing.expected import Cost
 from archdial.cost.table.several import Tables
-from archdial.data import Normalize, SearchData
+from archdial.data import Normalize, SearchData, Seen
+from archdial.data.split import Batch
 from archdial.dial import Dial, Tradeoff
 from archdial.dial.arranged import arranged
 from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.networks.fresh import draw_anew
 from archdial.networks.pretrained import Pretrained, whole_of
+from archdial.networks.statistics import has_statistics
 from archdial.networks.supernet import Supernet
 from archdial.relaxation import Relaxation, make_relaxation
-from archdial.searching.evaluation import Evaluated, Evaluator
+from archdial.searching.evaluation import EVALUATED, Evaluated, Evaluator, Examples
 from archdial.searching.evaluation import errors as errors_of
 from archdial.searching.evaluation import losses as losses_of
 from archdial.searching.predictor import ErrorPredictor
 from archdial.searching.settings import SearchSettings
 from archdial.space import Architecture
-from archdial.tasks.classification import Classification
-from archdial.tasks.task import Batch
+from archdial.tasks.images import ImageClassification
+from archdial.tasks.task import Task
 from archdial.training.descent import sgd
 from archdial.training.loop import fold
 from archdial.training.objective import Objective
@@ -56,7 +59,7 @@ class SearchState:
     """
 
     network: Supernet
-    data: SearchData
+    data: Seen
     tables: Tables
     settings: SearchSettings
     seed: int
@@ -67,7 +70,7 @@ class SearchState:
     hypernet: Hypernetwork
     predictor: ErrorPredictor
     relaxation: Relaxation
-    task: Classification
+    task: Task
     forward: nn.Module
     weights_optimizer: torch.optim.Optimizer
     hypernet_optimizer: torch.optim.Optimizer
@@ -85,30 +88,32 @@ class SearchState:
         """What the weights are trained for; what the network was before the search teaches it."""
         return Objective(self.task, self.teacher, self.settings.distillation)
 
-    def inputs(self, batch: Batch, *, training: bool = False) -> Tensor:
+    def inputs(self, batch: Batch, *, training: bool = False) -> Any:
         """Return the inputs of `batch` on the device, varied at random where `training` asks for it."""
         varied = self.generator if training and self.settings.augment else None
         return self.task.inputs(batch, self.fabric.device, varied)
 
     @property
     def evaluator(self) -> Evaluator:
-        """The judge of architectures: the same calibration and validation images for all of them."""
+        """The judge of architectures: the same calibration and validation data for all of them."""
         if self._evaluator is None:
-            seen = self.data.validation.first(self.settings.evaluation_images)
-            labels = seen.labels.to(self.fabric.device)
-            inputs = self.inputs((seen.pixels, labels))
-            self._evaluator = Evaluator(self.network, self.calibration, inputs, labels, self.task)
+            limit = self.settings.evaluation_images
+            examples = Examples(lambda: self.data.validation.in_order(EVALUATED, limit), self.inputs)
+            self._evaluator = Evaluator(self.network, self.calibration, examples, self.task)
         return self._evaluator
 
     @property
-    def calibration(self) -> Tensor:
-        """Normalised images (n, c, h, w) for the statistics of BatchNorm."""
-        count = len(self.calibration_pixels)
-        return self.inputs((self.calibration_pixels, self.data.weights.labels[:count]))
+    def calibration(self) -> list[Any]:
+        """Inputs for the statistics of BatchNorm; none where a network has none."""
+        if not has_statistics(self.network):
+            return []
+        limit = self.settings.calibration_images
+        return [self.inputs(batch) for batch in self.data.weights.in_order(EVALUATED, limit)]
 
     @property
     def calibration_pixels(self) -> Tensor:
-        """The first images for the weights, as bytes (n, c, h, w)."""
+        """The first images for the weights, as bytes (n, c, h, w), of a search on images in memory."""
+        assert isinstance(self.data, SearchData)
         return self.data.weights.pixels[: self.settings.calibration_images]
 
     def evaluate(self, architecture: Architecture) -> Evaluated:
@@ -135,14 +140,18 @@ class SearchState:
 
 def begin(
     network: Supernet,
-    data: SearchData,
+    data: Seen,
     tables: Tables,
     dial: Dial,
     settings: SearchSettings,
     seed: int,
     device: str = "cpu",
+    task: Task | None = None,
 ) -> SearchState:
     """Return the state before the first step; the weights of `network` are drawn anew from `seed`.
+
+    Args:
+        task: what the network is for; images in memory are classified by default.
 
     Raises:
         UsageError: the table or a setting does not fit the space or the dial.
@@ -155,10 +164,13 @@ def begin(
     asked, cost = arranged(space, tables, dial, settings.cost)
     bound = asked.fitted(space.kinds)
     hypernet = hypernet_for(bound, network, settings.hypernet)
-    predictor = ErrorPredictor(space)
+    task = task or task_of(data)
+    predictor = ErrorPredictor(space, task.measure)
     fabric = fabric_on(device, settings.precision)
     origin, teacher = _as_it_came(network)
     forward, weights_optimizer = fabric.setup(network, sgd(network, settings))
+    if teacher is not None:
+        teacher = teacher.eval().to(fabric.device)
     return SearchState(
         network=network,
         data=data,
@@ -172,14 +184,28 @@ def begin(
         hypernet=hypernet,
         predictor=predictor,
         relaxation=make_relaxation(settings.relaxation, space),
-        task=Classification(Normalize(data.mean, data.std), len(data.classes)),
+        task=task.taught(teacher),
         forward=forward,
         weights_optimizer=weights_optimizer,
         hypernet_optimizer=torch.optim.Adam(hypernet.parameters(), lr=settings.hypernet_rate),
         generator=fold(seed),
-        teacher=None if teacher is None else teacher.eval().to(fabric.device),
+        teacher=teacher,
         frozen=isinstance(network, Pretrained) and settings.regime == "frozen",
         origin=origin,
+    )
+
+
+def task_of(data: Seen) -> Task:
+    """Return what is done with `data` unless somebody says otherwise.
+
+    Raises:
+        UsageError: they are no images in memory.
+    """
+    if isinstance(data, SearchData):
+        return ImageClassification(Normalize(data.mean, data.std), len(data.classes))
+    raise UsageError(
+        "data of your own, and no task: pass task=archdial.Classification(), Regression(), Segmentation(), "
+        "LanguageModelling(), Imitation() or Task(loss=…, score=…)"
     )
 
 

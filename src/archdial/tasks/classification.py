@@ -1,28 +1,37 @@
-"""Classification of images in memory: one label an image, cross-entropy and accuracy."""
+"""Classification: one label an input, cross-entropy, and accuracy or a score that rare classes count in."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archdial.data import Normalize, augment
+from archdial.common.errors import UsageError, unknown
+from archdial.common.libraries import imported
+from archdial.data.split import Batch
 from archdial.tasks.measure import ACCURACY, Measure
-from archdial.tasks.task import Batch, Score, Task
+from archdial.tasks.parts import asked_tensor
+from archdial.tasks.scores import MetricScore
+from archdial.tasks.task import Outputs, Score, Task, alone
+
+ScoreName = Literal["accuracy", "balanced accuracy", "macro F1"]
+_METRICS = {"balanced accuracy": "MulticlassAccuracy", "macro F1": "MulticlassF1Score"}
 
 
 class Accuracy(Score):
-    """The share in [0, 1] of images that are classified rightly."""
+    """The share in [0, 1] of inputs that are classified rightly."""
 
     def __init__(self) -> None:
         self._right = self._count = 0
 
-    def add(self, outputs: Tensor, batch: Batch) -> None:
-        """Count the images (n,) whose largest logit of `outputs` (n, classes) is their label's."""
-        labels = batch[1].to(outputs.device)
-        self._right += int((outputs.argmax(1) == labels).sum())
+    def add(self, outputs: Outputs, batch: Batch) -> None:
+        """Count the inputs whose largest logit of `outputs` (n, classes) is their label's."""
+        found = alone(outputs)
+        labels = asked_tensor(batch).to(found.device)
+        self._right += int((found.argmax(1) == labels).sum())
         self._count += len(labels)
 
     def value(self) -> float:
@@ -31,38 +40,63 @@ class Accuracy(Score):
 
 
 class Classification(Task):
-    """Images as bytes (n, c, h, w) with labels (n,); a network gives logits (n, classes).
+    """Labels (n,) from 0; a network gives logits (n, classes), or something with `logits`.
 
     Args:
+        score: accuracy, balanced accuracy (the mean over classes) or macro F1.
+        class_weights: of each class in the loss, as where some are rare; equal by default.
         classes: how many there are, if that is known.
+
+    Raises:
+        UsageError: there is no such score.
     """
 
-    measure: ClassVar[Measure] = ACCURACY
-
-    def __init__(self, normalize: Normalize, classes: int | None = None) -> None:
-        self.normalize, self.classes = normalize, classes
+    def __init__(
+        self,
+        score: ScoreName = "accuracy",
+        class_weights: Sequence[float] | None = None,
+        classes: int | None = None,
+    ) -> None:
+        if score != "accuracy" and score not in _METRICS:
+            raise unknown("score", score, ["accuracy", *_METRICS])
+        self.measure = ACCURACY if score == "accuracy" else Measure(score)
+        self.classes = classes
+        self._weights = None if class_weights is None else torch.tensor(list(class_weights), dtype=torch.float32)
 
     @property
     def chance(self) -> float | None:
         """One right answer of as many as there are classes."""
         return 1 / self.classes if self.classes else None
 
-    def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Tensor:
-        """Return normalised images; varied they are shifted and mirrored first."""
-        pixels = batch[0]
-        if varied is not None:
-            pixels = augment(pixels, varied, shift=max(1, pixels.shape[-1] // 14))
-        return self.normalize(pixels.to(device))
-
-    def loss(self, outputs: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
+    def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
         """Return the mean cross-entropy ()."""
-        return functional.cross_entropy(outputs, batch[1].to(outputs.device), label_smoothing=smoothing)
+        found = alone(outputs)
+        weights = None if self._weights is None else self._weights.to(found.device)
+        return functional.cross_entropy(found, self._labels(found, batch), weights, label_smoothing=smoothing)
 
-    def score(self) -> Accuracy:
-        """Return an accuracy of no image yet."""
-        return Accuracy()
+    def score(self) -> Score:
+        """Return a score of no input yet."""
+        if self.measure == ACCURACY:
+            return Accuracy()
+        name = _METRICS[self.measure.name]
+        metrics = imported("torchmetrics", f"the score {self.measure.name}", "scores").classification
 
-    def apart(self, outputs: Tensor, taught: Tensor, temperature: float) -> Tensor:
+        def make(found: Any, wanted: Any) -> Any:
+            return getattr(metrics, name)(num_classes=found.shape[1], average="macro")
+
+        return MetricScore(make, lambda outputs, batch: (alone(outputs), asked_tensor(batch)))
+
+    def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
         """Return the divergence () of softened logits from a teacher's, times temperature² (Hinton et al. 2015)."""
-        own, wanted = torch.log_softmax(outputs / temperature, 1), torch.log_softmax(taught / temperature, 1)
+        own, wanted = (torch.log_softmax(alone(one) / temperature, 1) for one in (outputs, taught))
         return functional.kl_div(own, wanted, log_target=True, reduction="batchmean") * temperature**2
+
+    @staticmethod
+    def _labels(found: Tensor, batch: Batch) -> Tensor:
+        labels = asked_tensor(batch).to(found.device)
+        if labels.is_floating_point() or labels.is_complex() or labels.shape != found.shape[:1] + found.shape[2:]:
+            raise UsageError(
+                f"labels of shape {tuple(labels.shape)}, {labels.dtype}, for outputs {tuple(found.shape)}: expected "
+                "one class index an input"
+            )
+        return labels

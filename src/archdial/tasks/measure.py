@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
+from archdial.common.errors import UsageError
 from archdial.common.limits import Name, Number
 from archdial.common.validation import check_fields
 
@@ -40,6 +41,16 @@ class Measure:
     def score(self, error: V) -> V:
         """Return the score that is so far from the best."""
         return self.best - error if self.higher_is_better else self.best + error
+
+    def checked(self, score: float) -> float:
+        """Return `score`, which a file holds.
+
+        Raises:
+            UsageError: it cannot be one of this measure.
+        """
+        if self.share and not 0 <= score <= 1:
+            raise UsageError(f"{self.name} is {score:g}: expected a number from 0 to 1")
+        return score
 
     def merit(self, score: V) -> V:
         """Return `score` such that higher is better, for whoever compares."""

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
+from archdial.common.errors import UsageError
+from archdial.data.split import Batch
+from archdial.data.takes import moved, size_of, taken
 from archdial.tasks.measure import Measure
+from archdial.tasks.parts import asked, seen
 
-Batch = tuple[Tensor, Tensor]
-"""What is seen and what is asked for, as data give them."""
+Outputs = Any
+"""What a network gives: a tensor, or a tuple or dict of them."""
 
 
 class Score(ABC):
     """How good outputs are, over any number of batches."""
 
     @abstractmethod
-    def add(self, outputs: Tensor, batch: Batch) -> None:
+    def add(self, outputs: Outputs, batch: Batch) -> None:
         """Take the `outputs` for `batch` into account."""
 
     @abstractmethod
@@ -29,22 +34,33 @@ class Score(ABC):
 class Task(ABC):
     """What a network is for.
 
+    Batches are what the data give: (inputs, target), (input, input, …, target), or a mapping with the network's inputs
+    by name and a target under `labels`, `label`, `target` or `targets`.
+
     Attributes:
         measure: how its scores are called and compared.
     """
 
-    measure: ClassVar[Measure]
+    measure: Measure
 
-    @abstractmethod
-    def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Tensor:
+    def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Any:
         """Return what the network takes for `batch`, on `device`; varied at random by a generator, for training."""
+        return moved(seen(batch), device)
 
-    def example(self, batch: Batch) -> Tensor:
+    def target(self, batch: Batch) -> Any:
+        """Return what is asked for."""
+        return asked(batch)
+
+    def size(self, batch: Batch) -> int:
+        """Return the number of examples in `batch`."""
+        return size_of(batch)
+
+    def example(self, batch: Batch) -> Any:
         """Return what the network takes for the first of `batch`, on the CPU."""
-        return self.inputs((batch[0][:1], batch[1][:1]), torch.device("cpu"))
+        return self.inputs(taken(batch, 1), torch.device("cpu"))
 
     @abstractmethod
-    def loss(self, outputs: Tensor, batch: Batch, smoothing: float = 0.0) -> Tensor:
+    def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
         """Return how wrong `outputs` are, (), to be descended.
 
         Args:
@@ -60,6 +76,43 @@ class Task(ABC):
         """The score of guessing; None where nobody can tell."""
         return None
 
-    @abstractmethod
-    def apart(self, outputs: Tensor, taught: Tensor, temperature: float) -> Tensor:
-        """Return how far `outputs` are from a teacher's, (); `temperature` softens both."""
+    def taught(self, teacher: nn.Module | None) -> Task:
+        """Return the task where `teacher` is the network as it came; only what imitates it is another then."""
+        return self
+
+    def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
+        """Return how far `outputs` are from a teacher's, (): by squares, over the teacher's own variance."""
+        return variance_left(outputs, taught)
+
+
+def alone(outputs: Outputs) -> Tensor:
+    """Return the one tensor that `outputs` are, or their logits.
+
+    Raises:
+        UsageError: there are several.
+    """
+    if isinstance(outputs, Tensor):
+        return outputs
+    if isinstance(outputs, dict) and "logits" in outputs:
+        return alone(outputs["logits"])
+    tensors = tensors_in(outputs)
+    if len(tensors) != 1:
+        raise UsageError(
+            f"the network gives {len(tensors)} tensors, and the task asks for one: name the output by gates(…, "
+            "outputs=…), or pass Task(loss=…, score=…) of your own"
+        )
+    return tensors[0]
+
+
+def tensors_in(outputs: Outputs) -> list[Tensor]:
+    """Return all tensors in `outputs`, in order."""
+    return [leaf for leaf in torch.utils._pytree.tree_leaves(outputs) if isinstance(leaf, Tensor)]
+
+
+def variance_left(outputs: Outputs, wanted: Outputs) -> Tensor:
+    """Return Σ (outputs − wanted)² / Σ (wanted − its mean)², (), over all tensors: 0 for equal ones."""
+    found = [
+        functional.mse_loss(own.float(), other.float()) / other.float().var(correction=0).clamp_min(1e-12)
+        for own, other in zip(tensors_in(outputs), tensors_in(wanted), strict=True)
+    ]
+    return torch.stack(found).mean()

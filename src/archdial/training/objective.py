@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from archdial.tasks.task import Batch, Task
+from archdial.data.split import Batch
+from archdial.tasks.calls import called
+from archdial.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,11 @@ class Objective:
     temperature: float = 2.0
     smoothing: float = 0.0
 
-    def __call__(self, inputs: Tensor, outputs: Tensor, batch: Batch) -> Tensor:
+    def __call__(self, inputs: Any, outputs: Any, batch: Batch) -> Tensor:
         """Return the objective () of `outputs` for `inputs`, which are those of `batch`."""
         loss = self.task.loss(outputs, batch, self.smoothing)
         if self.teacher is None or not self.share:
             return loss
         with torch.no_grad():
-            taught = self.teacher(inputs)
+            taught = called(self.teacher, inputs)
         return (1 - self.share) * loss + self.share * self.task.apart(outputs, taught, self.temperature)

@@ -17,11 +17,14 @@ from archdial.common.memory import keep_freed_memory
 from archdial.common.progress import Bar, NoBar
 from archdial.common.torch_device import fabric_on
 from archdial.common.validation import conforming
-from archdial.data import Images, Normalize, batches
+from archdial.data import Images, Normalize
+from archdial.data.loaders import split_of
+from archdial.data.split import Batch, Split
 from archdial.networks.fresh import draw_anew
-from archdial.networks.layout import laid_out, lay_out
-from archdial.tasks.classification import Classification
-from archdial.tasks.task import Batch, Task
+from archdial.networks.layout import all_laid_out, lay_out
+from archdial.tasks.calls import called
+from archdial.tasks.images import ImageClassification, normalize_of
+from archdial.tasks.task import Task
 from archdial.training.checkpoint import (
     check_names,
     check_optimizer,
@@ -52,8 +55,8 @@ def restart(module: nn.Module, seed: int) -> nn.Module:
 
 def train(
     module: nn.Module,
-    images: Images,
-    normalize: Normalize,
+    data: object,
+    task: Task | Normalize,
     settings: TrainSettings,
     *,
     seed: int = 0,
@@ -63,11 +66,12 @@ def train(
     resume: bool = False,
     bar: Bar | NoBar | None = None,
 ) -> nn.Module:
-    """Train `module` on `images` and return it in eval mode, on the CPU.
+    """Train `module` on `data` and return it in eval mode, on the CPU.
 
     Args:
-        module: (n, c, h, w) → logits (n, classes).
-        images: pixels and labels; `normalize` turns pixels into inputs.
+        module: takes what the task gives.
+        data: images in memory, a Dataset, a DataLoader, or an iterable of batches.
+        task: what it is for; a normalisation stands for the classification of images in memory.
         teacher: a trained module of equal outputs, kept as it is.
         checkpoint: file that is written after each epoch; whoever has saved the result removes it. None keeps nothing.
         resume: go on from `checkpoint`, if it is there, to the bit as if nothing had happened.
@@ -77,8 +81,10 @@ def train(
         UsageError: the checkpoint is damaged or was begun with something else.
     """
     keep_freed_memory()
-    begun = "" if checkpoint is None else _begun(module, teacher, images, normalize, settings, seed)
-    job = PlainJob.of(module, images, normalize, settings, seed, device, teacher, begun)
+    split = split_of(data, "train")
+    known = ImageClassification(task) if isinstance(task, Normalize) else task
+    begun = "" if checkpoint is None else _begun(module, teacher, split, known, settings, seed)
+    job = PlainJob.of(module, split, known, settings, seed, device, teacher, begun)
     TrainingLoop(job, checkpoint, bar=bar).run(resume=resume)
     job.state.optimizer.zero_grad()
     return module.to("cpu").eval()
@@ -87,14 +93,16 @@ def train(
 def _begun(
     module: nn.Module,
     teacher: nn.Module | None,
-    images: Images,
-    normalize: Normalize,
+    data: Split,
+    task: Task,
     settings: TrainSettings,
     seed: int,
 ) -> str:
     """Return what is equal for trainings with equal inputs."""
     states = [module.state_dict(), {} if teacher is None else teacher.state_dict()]
-    seen = [images.pixels, images.labels, normalize.mean, normalize.std]
+    seen: list[Any] = [data.digest, task.measure.name]
+    if isinstance(data, Images) and (normalize := normalize_of(task)) is not None:
+        seen = [data.pixels, data.labels, normalize.mean, normalize.std]
     return digest_of([*states, seen, repr(settings), seed])
 
 
@@ -110,7 +118,7 @@ class PlainState:
     """
 
     module: nn.Module
-    images: Images
+    data: Split
     task: Task
     settings: TrainSettings
     fabric: Fabric
@@ -129,18 +137,17 @@ class TrainPlain(Step[PlainState]):
 
     def count(self, state: PlainState) -> int:
         """Return the number of whole batches, at least 1."""
-        return max(1, len(state.images) // state.settings.batch_size)
+        return state.data.count(state.settings.batch_size)
 
     def batches(self, state: PlainState, order: torch.Generator, start: int) -> Iterator[Batch]:
-        """Return shuffled images; the order is drawn from the state's own generator, as augmentation is."""
+        """Return shuffled batches; the order is drawn from the state's own generator, as augmentation is."""
         generator = state.generator
         if start:
             generator = torch.Generator()
             generator.set_state(state.epoch_began)
         else:
             state.epoch_began = generator.get_state()
-        size = min(state.settings.batch_size, len(state.images))
-        return batches(state.images, size, generator=generator, start=start, drop_last=True)
+        return state.data.shuffled(state.settings.batch_size, generator, start)
 
     def __call__(self, state: PlainState, batch: Batch, progress: float) -> Figures:
         """Train on one batch."""
@@ -149,8 +156,8 @@ class TrainPlain(Step[PlainState]):
             # The share of whole steps, exactly: a rate that is off in its last bit makes another network.
             group["lr"] = state.settings.rate(round(progress * steps) / steps)
         varied = state.generator if state.settings.augment else None
-        inputs = laid_out(state.task.inputs(batch, state.fabric.device, varied), state.order)
-        loss = state.objective(inputs, state.forward(inputs), batch)
+        inputs = all_laid_out(state.task.inputs(batch, state.fabric.device, varied), state.order)
+        loss = state.objective(inputs, called(state.forward, inputs, of=state.module), batch)
         descend(state.fabric, state.forward, state.optimizer, loss, state.settings.clip)
         return {"loss": float(loss.detach())}
 
@@ -174,8 +181,8 @@ class PlainJob(Job[PlainState]):
     def of(
         cls,
         module: nn.Module,
-        images: Images,
-        normalize: Normalize,
+        data: Split,
+        task: Task,
         settings: TrainSettings,
         seed: int,
         device: str,
@@ -190,10 +197,9 @@ class PlainJob(Job[PlainState]):
         forward, optimizer = fabric.setup(module, sgd(module, settings))
         taught = None if teacher is None else fabric.setup_module(copy.deepcopy(teacher).eval())
         module.train()
-        task = Classification(normalize)
         state = PlainState(
             module=module,
-            images=images,
+            data=data,
             task=task,
             settings=settings,
             fabric=fabric,

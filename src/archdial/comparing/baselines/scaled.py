@@ -106,9 +106,7 @@ def _trained(
     generator: torch.Generator,
 ) -> Member:
     seed = int(torch.randint(2**31, (), generator=generator))
-    module = train(
-        network.build(architecture), school.weights, family.normalize, school.settings, seed=seed, bar=school.bar
-    )
+    module = train(network.build(architecture), school.weights, family.task, school.settings, seed=seed, bar=school.bar)
     counts = count(module, shape_of(network.example))
     return ScaledMember(
         family=family,

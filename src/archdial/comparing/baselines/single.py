@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 
 from archdial.comparing.baselines.baseline import Judge, Search, full_architecture
-from archdial.data import Images, SearchData
+from archdial.data import BatchData, Images, SearchData, Seen
+from archdial.data.loaders import LoaderSplit
 from archdial.dial import Scalar
 from archdial.families.family import Family
 from archdial.families.redialling import redial
@@ -61,12 +62,15 @@ class Single(Search):
         )
         network = copy.deepcopy(family.network)
         dial = Scalar(position, position * WIDTH)
-        state = begin(network, _data(family), family.table, dial, settings, seed)
+        state = begin(network, _data(family), family.table, dial, settings, seed, task=family.own_task)
         state.frozen, state.judge = True, judge
         Loop(state).run()
 
 
-def _data(family: Family) -> SearchData:
+def _data(family: Family) -> Seen:
     """Return what a search wants to see, though with frozen weights and a judge it looks at none of it."""
+    if family.normalize is None or not isinstance(family.calibration, torch.Tensor):
+        nothing = LoaderSplit([()])
+        return BatchData("the family's", nothing, nothing)
     images = Images(family.calibration, torch.zeros(len(family.calibration), dtype=torch.int64))
     return SearchData("the family's", family.classes, images, images, family.normalize.mean, family.normalize.std)

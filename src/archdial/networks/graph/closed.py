@@ -8,8 +8,9 @@ from typing import Any, NoReturn
 from torch import Tensor, nn
 
 from archdial.common.errors import UsageError
-from archdial.networks.example import example_of
+from archdial.networks.example import Inputs, example_of
 from archdial.networks.graph.choices.gates import KEEP, OPTIONS
+from archdial.networks.graph.input_plan import inputs_of
 from archdial.networks.graph.need import Condition, running
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import TermPlan
@@ -54,9 +55,9 @@ class ClosedNetwork(Pretrained):
         return self.space.uniform(KEEP)
 
     @property
-    def example(self) -> Tensor:
+    def example(self) -> Inputs:
         """One input (1, …)."""
-        return example_of(tuple(map(int, self._plan["input_shape"])))
+        return inputs_of(self._plan) if "inputs" in self._plan else example_of(tuple(self._plan["input_shape"]))
 
     def to_json(self) -> dict[str, Any]:
         """Return what it was made from."""

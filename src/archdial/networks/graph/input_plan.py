@@ -12,7 +12,7 @@ from archdial.common.errors import UsageError, cut
 from archdial.networks.calling import Calling
 from archdial.networks.example import Inputs
 
-_MOST = 2**16
+MOST_VALUES = 2**16
 """Integers of one input that a file holds: an input of more is none that anybody calls text."""
 _DTYPES = {
     str(dtype).removeprefix("torch."): dtype
@@ -21,6 +21,9 @@ _DTYPES = {
         torch.uint8, torch.bool,
     )
 }  # fmt: skip
+
+DTYPES = tuple(_DTYPES)
+"""Types of numbers that inputs may have."""
 
 
 def inputs_json(calling: Calling, one: Sequence[Tensor], outputs: Sequence[str] | None) -> dict[str, Any]:
@@ -53,8 +56,8 @@ def _plan(name: str, tensor: Tensor) -> dict[str, Any]:
     }
     if not tensor.is_floating_point():
         # Which numbers stand for something only the network knows: tokens, masks.
-        if tensor.numel() > _MOST:
-            count = f"{tensor.numel():,} integers, a file holds {_MOST:,}"
+        if tensor.numel() > MOST_VALUES:
+            count = f"{tensor.numel():,} integers, a file holds {MOST_VALUES:,}"
             raise UsageError(f"the input {cut(name)} of the example has {count}: pass a shorter one")
         plan["values"] = tensor.flatten().tolist()
     return plan

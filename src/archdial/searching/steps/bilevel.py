@@ -8,7 +8,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from archdial.data import batches
+from archdial.data.split import Batch
 from archdial.searching.projection import project
 from archdial.searching.smoothing import smoothed
 from archdial.searching.state import SearchState
@@ -17,8 +17,6 @@ from archdial.searching.steps.step import Figures
 from archdial.searching.steps.weights import TrainWeights, descend, set_rate, task_loss
 from archdial.searching.unrolled import unrolled
 from archdial.training.loop import fold
-
-Batch = tuple[Tensor, Tensor]
 
 
 class TrainBilevel(TrainWeights):
@@ -29,12 +27,12 @@ class TrainBilevel(TrainWeights):
 
     name = "bilevel"
 
-    def batches(self, state: SearchState, order: torch.Generator, start: int) -> Iterator[tuple[Batch, Batch]]:  # type: ignore[override]
+    def batches(self, state: SearchState, order: torch.Generator, start: int) -> Iterator[tuple[Batch, Batch]]:
         """Return shuffled training images, and as many validation images with each."""
         seed = int(torch.randint(2**31, (), generator=order))
         return zip(super().batches(state, order, start), islice(_endless(state, seed), start, None), strict=False)
 
-    def __call__(self, state: SearchState, batch: tuple[Batch, Batch], progress: float) -> Figures:  # type: ignore[override]
+    def __call__(self, state: SearchState, batch: tuple[Batch, Batch], progress: float) -> Figures:
         """Train the hypernetwork on validation images at one drawn dial position, then the weights under its path."""
         training, validation = batch
         set_rate(state, 1 - self.fraction * (1 - progress))
@@ -76,8 +74,7 @@ def _unrolled_task(state: SearchState, training: Batch, validation: Batch, weigh
 
 def _endless(state: SearchState, seed: int) -> Iterator[Batch]:
     """Yield shuffled validation images, again and again in another order."""
-    size = min(state.settings.batch_size, len(state.data.validation))
     turn = 0
     while True:
-        yield from batches(state.data.validation, size, generator=fold(seed, turn), drop_last=True)
+        yield from state.data.validation.shuffled(state.settings.batch_size, fold(seed, turn))
         turn += 1

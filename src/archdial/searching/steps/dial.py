@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from archdial.data import batches
+from archdial.data.split import Batch
 from archdial.networks.pretrained import Pretrained
 from archdial.searching.dialling import Known, spread
 from archdial.searching.objective import entropy, objective
@@ -23,17 +23,16 @@ class TrainDial(SearchStep):
     known: Known | None = None
 
     def count(self, state: SearchState) -> int:
-        """Return the number of whole batches of the validation images, at least 1."""
-        return max(1, len(state.data.validation) // state.settings.batch_size)
+        """Return the number of batches of an epoch over the validation data, at least 1."""
+        return state.data.validation.count(state.settings.batch_size)
 
-    def batches(self, state: SearchState, order: torch.Generator, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Return shuffled validation images."""
+    def batches(self, state: SearchState, order: torch.Generator, start: int) -> Iterator[Batch]:
+        """Return shuffled validation data."""
         # Nothing is evaluated while the dial is trained: stacked once an epoch, not at every step.
         self.known = Known.of(state.network, state.archive) if state.archive else None
-        size = min(state.settings.batch_size, len(state.data.validation))
-        return batches(state.data.validation, size, generator=order, start=start, drop_last=True)
+        return state.data.validation.shuffled(state.settings.batch_size, order, start)
 
-    def __call__(self, state: SearchState, batch: tuple[Tensor, Tensor], progress: float) -> Figures:
+    def __call__(self, state: SearchState, batch: Batch, progress: float) -> Figures:
         """Train the hypernetwork on one batch at one drawn dial position."""
         position, logits, weights = draw(state, progress)
         task = validation_loss(state, batch, weights)
@@ -45,9 +44,7 @@ class TrainDial(SearchStep):
         return {"loss": float(loss.detach()), "task": float(task.detach())}
 
 
-def validation_loss(
-    state: SearchState, batch: tuple[Tensor, Tensor], weights: Tensor, *, frozen: bool = True
-) -> Tensor:
+def validation_loss(state: SearchState, batch: Batch, weights: Tensor, *, frozen: bool = True) -> Tensor:
     """Return the task's loss () on the CPU of a batch for the dial under option weights (m, k).
 
     Args:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from archdial.data import batches
+from archdial.data.split import Batch
 from archdial.searching.paths import make_paths
 from archdial.searching.state import SearchState
 from archdial.searching.steps.step import Figures, SearchStep
@@ -29,15 +29,14 @@ class TrainWeights(SearchStep):
         self.fraction, self.begun = fraction, begun
 
     def count(self, state: SearchState) -> int:
-        """Return the number of whole batches of the images for the weights, at least 1."""
-        return max(1, len(state.data.weights) // state.settings.batch_size)
+        """Return the number of batches of an epoch over the data for the weights, at least 1."""
+        return state.data.weights.count(state.settings.batch_size)
 
-    def batches(self, state: SearchState, order: torch.Generator, start: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Return shuffled images for the weights."""
-        size = min(state.settings.batch_size, len(state.data.weights))
-        return batches(state.data.weights, size, generator=order, start=start, drop_last=True)
+    def batches(self, state: SearchState, order: torch.Generator, start: int) -> Iterator[Batch]:
+        """Return shuffled batches for the weights."""
+        return state.data.weights.shuffled(state.settings.batch_size, order, start)
 
-    def __call__(self, state: SearchState, batch: tuple[Tensor, Tensor], progress: float) -> Figures:
+    def __call__(self, state: SearchState, batch: Batch, progress: float) -> Figures:
         """Train on one batch under one path."""
         set_rate(state, self.begun + progress * self.fraction)
         weights = state.network.space.one_hot(self.draw(state))
@@ -57,7 +56,7 @@ def set_rate(state: SearchState, progress: float) -> None:
         group["lr"] = rate
 
 
-def task_loss(state: SearchState, batch: tuple[Tensor, Tensor], weights: Tensor) -> Tensor:
+def task_loss(state: SearchState, batch: Batch, weights: Tensor) -> Tensor:
     """Return the objective () of a batch for training under option weights (m, k)."""
     state.network.train()
     inputs = state.inputs(batch, training=True)

@@ -1,46 +1,12 @@
-"""Batches in an order that a resumed run can repeat, their augmentation and normalisation."""
+"""From pixels to inputs: augmentation and normalisation of batches of images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from archdial.common.errors import UsageError
-from archdial.data.images import Images
-
-
-def batches(
-    images: Images, size: int, *, generator: torch.Generator | None, start: int = 0, drop_last: bool = False
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Return the batches of one epoch from number `start` on: pixels uint8 (b, c, h, w), labels int64 (b,).
-
-    `generator` shuffles, None keeps the order. The call itself draws the whole order, before a batch is asked
-    for: with the generator in the same state, `start` gives exactly the later batches of that epoch. The last
-    batch may be smaller, unless `drop_last` leaves it out.
-
-    Raises:
-        UsageError: a size below 1, or a start below 0 or past the end of the epoch.
-    """
-    if size < 1:
-        raise UsageError(f"batch size {size}, expected 1 or more: raise it")
-    count = len(images) // size if drop_last else -(-len(images) // size)
-    if not 0 <= start <= count:
-        raise UsageError(
-            f"start at batch {start}, expected 0 to {count}, the batches of {size} in {len(images)} images: "
-            "resume with the batch size and data of the run"
-        )
-    if generator is None:
-        order = torch.arange(len(images))
-    else:
-        order = torch.randperm(len(images), generator=generator, device=generator.device)
-    return _slices(images, order.to(images.labels.device), size, range(start, count))
-
-
-def _slices(images: Images, order: Tensor, size: int, numbers: range) -> Iterator[tuple[Tensor, Tensor]]:
-    for number in numbers:
-        part = images.take(order[number * size : (number + 1) * size])
-        yield part.pixels, part.labels
 
 
 class Normalize:

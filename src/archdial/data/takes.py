@@ -1,0 +1,60 @@
+"""Batches as trees of tensors: how many examples they hold, and the first of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from archdial.common.errors import UsageError
+
+Batch = Any
+
+
+def size_of(batch: Batch) -> int:
+    """Return the number of examples in `batch`: the length of its first tensor.
+
+    Raises:
+        UsageError: there is no tensor in it.
+    """
+    for leaf in pytree.tree_leaves(batch):
+        if isinstance(leaf, Tensor) and leaf.dim():
+            return len(leaf)
+    raise UsageError(
+        f"a batch of type {type(batch).__name__} with no tensor in it: expected a tensor, or a tuple or dict of "
+        "tensors; let the DataLoader's collate_fn make them"
+    )
+
+
+def taken(batch: Batch, count: int) -> Batch:
+    """Return the first `count` examples of `batch`."""
+    size = size_of(batch)
+
+    def cut(leaf: Any) -> Any:
+        sized = isinstance(leaf, Tensor) and leaf.dim() > 0 and len(leaf) == size
+        return leaf[:count] if sized else leaf
+
+    # Lists of texts or boxes, one an example, are no leaves of a tree.
+    if isinstance(batch, tuple | list) and not hasattr(batch, "_fields"):
+        return type(batch)(part[:count] if _listed(part, size) else pytree.tree_map(cut, part) for part in batch)
+    if isinstance(batch, dict):
+        return {k: part[:count] if _listed(part, size) else pytree.tree_map(cut, part) for k, part in batch.items()}
+    return pytree.tree_map(cut, batch)
+
+
+def bytes_of(value: Any) -> int:
+    """Return the bytes of all tensors in `value`."""
+    return sum(leaf.nbytes for leaf in pytree.tree_leaves(value) if isinstance(leaf, Tensor))
+
+
+def moved(value: Any, device: torch.device) -> Any:
+    """Return `value` with all its tensors on `device`."""
+    return pytree.tree_map(lambda leaf: leaf.to(device, non_blocking=True) if isinstance(leaf, Tensor) else leaf, value)
+
+
+def _listed(part: Any, size: int) -> bool:
+    return (
+        isinstance(part, list) and len(part) == size and not any(isinstance(one, Tensor) and one.dim() for one in part)
+    )

@@ -1,0 +1,70 @@
+"""Imitation: no labels at all; what the untouched network gives is asked for, and agreement with it is the score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archdial.common.errors import UsageError
+from archdial.data.split import Batch
+from archdial.data.takes import moved
+from archdial.tasks.calls import called
+from archdial.tasks.measure import Measure
+from archdial.tasks.parts import seen
+from archdial.tasks.scores import MeanScore
+from archdial.tasks.task import Outputs, Score, Task, tensors_in, variance_left
+
+
+class Imitation(Task):
+    """Inputs alone, or with targets that are passed over; the network that came is the teacher.
+
+    The loss is the squared distance from the teacher's outputs over their variance; the score, agreement, is 1 less
+    that: 1 where they are equal, 0 where no more is right than their mean.
+
+    Args:
+        labelled: batches are (inputs, target), of which the target is passed over; else all of a batch is inputs.
+    """
+
+    measure = Measure("agreement", share=False)
+
+    def __init__(self, labelled: bool = False, teacher: nn.Module | None = None) -> None:
+        self.labelled, self.teacher = labelled, teacher
+
+    @property
+    def chance(self) -> float:
+        """What the mean of all outputs agrees."""
+        return 0.0
+
+    def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Any:
+        """Return what the network takes for `batch`, on `device`."""
+        whole = tuple(batch) if isinstance(batch, list) else batch
+        if not self.labelled and isinstance(whole, tuple) and len(whole) == 1:
+            whole = whole[0]
+        return moved(seen(batch) if self.labelled else whole, device)
+
+    def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
+        """Return Σ (outputs − teacher's)² over the variance of the teacher's, ()."""
+        return variance_left(outputs, self._wanted(outputs, batch))
+
+    def score(self) -> Score:
+        """Return an agreement of no input yet: the mean over batches, by their sizes."""
+        return MeanScore(lambda outputs, batch: 1 - self.loss(outputs, batch), self.size)
+
+    def taught(self, teacher: nn.Module | None) -> Task:
+        """Return the task with `teacher`."""
+        return Imitation(self.labelled, teacher)
+
+    def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
+        """Return the same distance, from outputs that are there already."""
+        return variance_left(outputs, taught)
+
+    @torch.no_grad()
+    def _wanted(self, outputs: Outputs, batch: Batch) -> Outputs:
+        if self.teacher is None:
+            raise UsageError(
+                "nobody to imitate: Imitation is for a network that was trained, gates(model, example); cells have none"
+            )
+        found = self.inputs(batch, tensors_in(outputs)[0].device)
+        return called(self.teacher, found)

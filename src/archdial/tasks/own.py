@@ -1,0 +1,116 @@
+"""A task of the user's own functions: how a batch becomes inputs, a loss, and a score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from archdial.common.errors import UsageError
+from archdial.data.split import Batch
+from archdial.data.takes import moved
+from archdial.tasks.measure import Measure
+from archdial.tasks.parts import asked
+from archdial.tasks.scores import MeanScore, MetricScore
+from archdial.tasks.task import Outputs, Score, Task
+
+Loss = Callable[[Outputs, Batch], Tensor]
+
+
+class OwnTask(Task):
+    """Functions of outputs and batch.
+
+    Args:
+        loss: (outputs, batch) → tensor (), to be descended; the batch's tensors are on the device of the outputs.
+        score: a metric of torchmetrics, updated with (outputs, target), or (outputs, batch) → number, of which the mean
+            over the examples is taken; the loss by default, of which less is better.
+        inputs: batch → what the network takes; by default all but the target (see `Task`).
+        target: batch → what a metric is updated with beside the outputs; by default the last part, or what is called
+            labels.
+        higher_is_better: which way the score is better; by default as the metric says, else higher.
+        best: the score of what makes no mistake: 1 by default, or 0 where lower is better.
+        share: the score lies in [0, 1] and is written in %.
+        name: how the score is called; by default as the metric or the function is.
+        chance: the score of guessing, if that is known.
+        apart: (outputs, teacher's outputs) → tensor (), the distance in distillation; by default squares.
+
+    Raises:
+        UsageError: the loss is no function, or the score neither a metric nor a function.
+    """
+
+    def __init__(
+        self,
+        loss: Loss,
+        score: Any = None,
+        *,
+        inputs: Callable[[Batch], Any] | None = None,
+        target: Callable[[Batch], Any] | None = None,
+        higher_is_better: bool | None = None,
+        best: float | None = None,
+        share: bool = False,
+        name: str | None = None,
+        chance: float | None = None,
+        apart: Callable[[Outputs, Outputs], Tensor] | None = None,
+    ) -> None:
+        if not callable(loss):
+            raise UsageError(f"loss is {type(loss).__name__}, expected a function (outputs, batch) → tensor")
+        if not (score is None or callable(score)):
+            raise UsageError(
+                f"score is {type(score).__name__}, expected a metric of torchmetrics or a function (outputs, batch)"
+            )
+        self._loss, self._score, self._inputs, self._apart = loss, score, inputs, apart
+        self._target, self._chance = target or asked, chance
+        higher = _direction(score) if higher_is_better is None else higher_is_better
+        ideal = (1.0 if higher else 0.0) if best is None else best
+        self.measure = Measure(name or _name(score), higher_is_better=higher, best=ideal, share=share)
+
+    @property
+    def chance(self) -> float | None:
+        """As the user said."""
+        return self._chance
+
+    def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Any:
+        """Return what the network takes for `batch`, on `device`."""
+        return super().inputs(batch, device) if self._inputs is None else moved(self._inputs(batch), device)
+
+    def target(self, batch: Batch) -> Any:
+        """Return what is asked for."""
+        return self._target(batch)
+
+    def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
+        """Return the user's loss, ()."""
+        found = self._loss(outputs, batch)
+        if not isinstance(found, Tensor) or found.numel() != 1:
+            shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise UsageError(f"the loss is {shape}, expected a tensor of one number: take its mean")
+        return found.reshape(())
+
+    def score(self) -> Score:
+        """Return a score of no input yet."""
+        if _is_metric(self._score):
+            return MetricScore(lambda *_: self._score.clone(), lambda outputs, batch: (outputs, self._target(batch)))
+        return MeanScore(self._loss if self._score is None else self._score, self.size)
+
+    def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
+        """Return the user's distance, or squares."""
+        return super().apart(outputs, taught, temperature) if self._apart is None else self._apart(outputs, taught)
+
+
+def _is_metric(score: Any) -> bool:
+    return all(hasattr(score, name) for name in ("update", "compute", "reset"))
+
+
+def _direction(score: Any) -> bool:
+    if score is None:
+        return False
+    said = getattr(score, "higher_is_better", None)
+    return True if said is None else bool(said)
+
+
+def _name(score: Any) -> str:
+    if score is None:
+        return "loss"
+    found = type(score).__name__ if _is_metric(score) else getattr(score, "__name__", "score")
+    return "score" if found == "<lambda>" else str(found)

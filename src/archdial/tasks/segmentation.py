@@ -1,0 +1,63 @@
+"""Semantic segmentation: a class for each pixel, cross-entropy and mean IoU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from archdial.common.libraries import imported
+from archdial.data.split import Batch
+from archdial.tasks.measure import Measure
+from archdial.tasks.parts import asked_tensor
+from archdial.tasks.scores import MetricScore
+from archdial.tasks.task import Outputs, Score, Task, alone
+
+
+class Segmentation(Task):
+    """Masks (n, h, w) of class indices; a network gives logits (n, classes, h, w), of a coarser grid too.
+
+    Args:
+        ignore_index: the mask's value where no class is asked for.
+    """
+
+    measure = Measure("mean IoU")
+
+    def __init__(self, ignore_index: int = -100) -> None:
+        self.ignore_index = ignore_index
+
+    def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
+        """Return the mean cross-entropy () over all pixels."""
+        found, wanted = self._parts(outputs, batch)
+        return functional.cross_entropy(
+            found, wanted.to(found.device), ignore_index=self.ignore_index, label_smoothing=smoothing
+        )
+
+    def score(self) -> Score:
+        """Return a mean IoU of no pixel yet."""
+        metrics = imported("torchmetrics", "the score mean IoU", "scores").classification
+
+        def make(found: Any, wanted: Any) -> Any:
+            return metrics.MulticlassJaccardIndex(self._classes, ignore_index=self.ignore_index)
+
+        def parts(outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:
+            found, wanted = self._parts(outputs, batch)
+            self._classes = found.shape[1]
+            return found.argmax(1), wanted
+
+        return MetricScore(make, parts)
+
+    def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
+        """Return the mean divergence () over pixels of softened logits from a teacher's, times temperature²."""
+        own, wanted = (torch.log_softmax(alone(one) / temperature, 1) for one in (outputs, taught))
+        apart = functional.kl_div(own, wanted, log_target=True, reduction="none").sum(1).mean()
+        return apart * temperature**2
+
+    @staticmethod
+    def _parts(outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:
+        found, wanted = alone(outputs), asked_tensor(batch).long()
+        if found.shape[2:] != wanted.shape[1:]:
+            found = functional.interpolate(found, wanted.shape[1:], mode="bilinear", align_corners=False)
+        return found, wanted
