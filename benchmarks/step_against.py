@@ -1,7 +1,7 @@
 """The figures of `step.py` here and in another checkout: alternating runs, medians, and the ratio of each figure.
 
-    git worktree add ../before REVISION
-    python benchmarks/step_against.py ../before [--pairs 5] [--rounds 12] [--threads 2]
+git worktree add ../before REVISION
+python benchmarks/step_against.py ../before [--pairs 5] [--rounds 12] [--threads 2]
 """
 
 from __future__ import annotations

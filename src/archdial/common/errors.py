@@ -42,6 +42,10 @@ class OtherConditions(Notice):
     """What was measured here was measured in another way than was asked for: the message says how."""
 
 
+class NearChance(Notice):
+    """A network that was trained does hardly better than guessing: the message names the likely causes."""
+
+
 def unknown(what: str, value: str, known: Iterable[str]) -> UsageError:
     """Return the error for a name that is not among the `known` ones, with the nearest right one."""
     names, value = list(known), cut(str(value), _VALUE)

@@ -49,6 +49,10 @@ class Bar:
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         self._progress.stop()
 
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
     def part(self, name: str, total: int, done: int = 0) -> Part:
         """Begin a part of `total` steps."""
         task = self._progress.add_task(name, total=total, completed=done, note="")
@@ -103,6 +107,9 @@ class NoBar:
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
         return None
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
 
     def part(self, name: str, total: int, done: int = 0) -> Part:
         """Begin a part that nobody sees."""

@@ -23,6 +23,8 @@ from archdial.families.hardware import found
 from archdial.networks.example import shapes_of
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import Supernet
+from archdial.searching.evaluation import Evaluated
+from archdial.searching.first_look import first_look
 from archdial.searching.loop import Loop
 from archdial.searching.settings import SearchSettings
 from archdial.searching.state import SearchState, begin
@@ -71,9 +73,18 @@ def search(
     state = begin(network, seen, table, dial or Scalar(), settings, seed, device, task)
     if weights_from is not None:
         _take_weights(state, weights_from)
+    told(first_look(state), bar or NoBar())
     with nullcontext() if folder is None else locked(folder, "a search"):
         Loop(state, folder, bar).run(resume=resume)
     return as_family(state, config or {"search": asdict(settings)})
+
+
+def told(whole: Evaluated | None, bar: Bar | NoBar) -> None:
+    """Say what the untouched network can, if there is one."""
+    if whole is not None:
+        measure = whole.measure
+        score = f"{measure.text(whole.score)} {measure.unit}".rstrip()
+        bar.say(f"untouched network: {measure.name} {score}, loss {whole.loss:.3f} on validation data")
 
 
 def check_images(network: Supernet, data: SearchData) -> None:

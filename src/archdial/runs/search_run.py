@@ -13,12 +13,13 @@ from archdial.common.leftovers import clear_leftovers
 from archdial.common.progress import Bar, NoBar
 from archdial.cost.table.several import tables_json
 from archdial.families.family import Family
-from archdial.families.searched import as_family
+from archdial.families.searched import as_family, told
 from archdial.families.storage import save_family
 from archdial.runs.cost_tables import cost_table, keep_tables, loaded_tables, named_tables
 from archdial.runs.folder import CONFIG, NAMES, TABLE, Run, check_free
 from archdial.runs.images import load_data
 from archdial.runs.opening import open_family
+from archdial.searching.first_look import first_look
 from archdial.searching.loop import Loop
 from archdial.searching.state import begin
 
@@ -66,6 +67,7 @@ def _searched(run: Run, table: Path | Mapping[str, Path] | None, bar: Bar | NoBa
         keep_tables(run.folder / TABLE, costs)
         value = {**run.to_json(), "table_sha256": digest(tables_json(costs))}
         write_json(run.folder / CONFIG, sealed(value))
+    told(first_look(state), bar)
     Loop(state, run.folder, bar).run(resume=begun)
     family = as_family(state, recipe.to_json())
     save_family(family, run.folder)

@@ -102,6 +102,8 @@ class TrainingLoop(Generic[S]):
                 here = Place(place.phase, epoch, index)
                 if interrupt.asked:
                     self._stop(here)
+                # Dropout and whatever else draws from torch's own numbers does so again in a run that is resumed.
+                torch.manual_seed(number_of(self.job.seed, place.phase, epoch, index))
                 figures = phase.step(state, batch, (epoch + index / count) / phase.epochs)
                 self._check(figures, here)
                 sums.add(figures)
@@ -135,8 +137,13 @@ class TrainingLoop(Generic[S]):
 
 def fold(seed: int, *numbers: int) -> torch.Generator:
     """Return a generator whose seed follows from `seed` and `numbers`."""
+    return torch.Generator().manual_seed(number_of(seed, *numbers))
+
+
+def number_of(seed: int, *numbers: int) -> int:
+    """Return a seed that follows from `seed` and `numbers`."""
     digest = hashlib.sha256(repr((seed, numbers)).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+    return int.from_bytes(digest[:7], "big")
 
 
 def _check_place(place: Place, plan: Sequence[Phase[S]], file: Path | None) -> None:

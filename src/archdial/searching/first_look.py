@@ -1,0 +1,79 @@
+"""Before a search: the first batch goes through network, loss and score, and a trained network shows what it can."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+
+from archdial.common.errors import NearChance, RunError, UsageError, reason
+from archdial.data import SearchData
+from archdial.networks.calling import described
+from archdial.networks.pretrained import Pretrained
+from archdial.searching.evaluation import Evaluated
+from archdial.searching.state import SearchState
+
+_NEAR = 0.1
+"""Of the way from chance to the best score: a trained network that is no further was fed with something else."""
+
+
+def first_look(state: SearchState) -> Evaluated | None:
+    """Return the score of a network that was trained before, on validation data; None of cells.
+
+    Raises:
+        UsageError: the data, the network and the task do not go together.
+    """
+    if not isinstance(state.data, SearchData):
+        _check(state)
+    if not isinstance(state.network, Pretrained):
+        return None
+    whole = state.evaluator(state.network.whole)
+    if not torch.isfinite(torch.tensor([whole.score, whole.loss])).all():
+        raise UsageError(
+            f"the untouched network has a {whole.measure.name} of {whole.score} and a loss of {whole.loss}: look for "
+            "NaN or infinity in its weights and in the data"
+        )
+    chance = state.task.chance
+    if chance is not None and _near(whole, chance):
+        measure = whole.measure
+        warnings.warn(
+            f"the untouched network has a {measure.name} of {measure.text(whole.score)} {measure.unit}".rstrip()
+            + f" on validation data, and guessing has {measure.text(chance)}: were these data prepared as those it was "
+            "trained on? Likely are another normalisation, another order of classes, or other channels",
+            NearChance,
+            stacklevel=3,
+        )
+    return whole
+
+
+def _near(whole: Evaluated, chance: float) -> bool:
+    measure = whole.measure
+    return measure.error(whole.score) > (1 - _NEAR) * measure.error(chance)
+
+
+def _check(state: SearchState) -> None:
+    """Take the first batch of each split through everything that a step does with one."""
+    for name, split in (("train", state.data.weights), ("validation", state.data.validation)):
+        batch = next(split.in_order(2, None), None)
+        if batch is None:
+            raise UsageError(f"the {name} data give no batch: expected one at least")
+        try:
+            _judge(state, batch)
+        except (UsageError, RunError):
+            raise
+        except Exception as error:
+            raise UsageError(
+                f"the first batch of the {name} data, {described(batch)}, does not go through network and task: "
+                f"{reason(error)}"
+            ) from error
+
+
+@torch.no_grad()
+def _judge(state: SearchState, batch: object) -> None:
+    weights = state.network.space.one_hot(state.network.space.random(torch.Generator().manual_seed(0)))
+    state.network.eval()
+    outputs = state.network(state.inputs(batch), weights.to(state.fabric.device))
+    state.task.loss(outputs, batch)
+    score = state.task.score()
+    score.add(outputs, batch)
+    score.value()
