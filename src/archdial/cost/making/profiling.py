@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from archdial.common.errors import NoisyMeasurement
+from archdial.common.errors import NoisyMeasurement, UsageError
 from archdial.cost.making.assembly import Plan
 from archdial.cost.measuring import timing
 from archdial.cost.measuring.conditions import Conditions
@@ -33,6 +33,7 @@ def profile(
     repeats: int = timing.REPEATS,
     device: str = "cpu",
     networks: int | None = None,
+    shapes: Shapes | None = None,
     progress: Progress | None = None,
 ) -> CostTable:
     """Return the cost table of `network`: each distinct part is measured once and alone, all in one new process.
@@ -52,26 +53,50 @@ def profile(
         device: "cpu", "cuda" or "cuda:N".
         networks: how many whole networks at most, by default as many as there are parts, from 32 to 64, for ExecuTorch
             16; with fewer than 10 nothing is fitted.
+        shapes: of the input, or by name of those that have another than the example's, without the batch, as longer
+            texts: of gates on a network that runs at other lengths.
         progress: called with (steps done, steps in all).
 
     Raises:
-        UsageError: an argument is out of range, there is no such runtime or device, or its libraries are missing.
+        UsageError: an argument is out of range, the network does not run at these shapes, there is no such runtime or
+            device, or its libraries are missing.
         RunError: a part does not run, or not on this runtime.
     """
     began = time.perf_counter()
     conditions = Conditions.of(runtime, batch_size, threads, repeats, device)
-    plan = Plan.of(network, networks, [conditions.runtime])
+    plan = Plan.of(network if shapes is None else at_shapes(network, shapes), networks, [conditions.runtime])
     subjects = plan.subjects()
     found = conditions.time(subjects, progress)
     timings = {part.key: timing for part, timing in zip(subjects, found, strict=True)}
     header = {
         **conditions.header(),
+        **({} if shapes is None else {"shapes": _plain(shapes)}),
         **_quality(timings),
         "date": _now(),
         "seconds": round(time.perf_counter() - began, 3),
     }
     warn_noisy(header["noisy"], len(timings))
     return plan.table(timings, header)
+
+
+Shapes = Sequence[int] | Mapping[str, Sequence[int]]
+
+
+def at_shapes(network: Supernet, shapes: Shapes) -> Supernet:
+    """Return `network` as it runs on inputs of `shapes`.
+
+    Raises:
+        UsageError: it takes one shape only.
+    """
+    found = getattr(network, "at", None)
+    if found is None:
+        raise UsageError(f"shapes {shapes}: cells are made for images of one size, make them with another image_size")
+    made: Supernet = found(shapes)
+    return made
+
+
+def _plain(shapes: Shapes) -> Any:
+    return {k: list(v) for k, v in shapes.items()} if isinstance(shapes, Mapping) else list(shapes)
 
 
 def measure(

@@ -57,7 +57,10 @@ class ClosedNetwork(Pretrained):
     @property
     def example(self) -> Inputs:
         """One input (1, …)."""
-        return inputs_of(self._plan) if "inputs" in self._plan else example_of(tuple(self._plan["input_shape"]))
+        if "inputs" in self._plan:
+            return inputs_of(self._plan)
+        # As the validator read it, to which 8.0 is 8.
+        return example_of(tuple(map(int, self._plan["input_shape"])))
 
     def to_json(self) -> dict[str, Any]:
         """Return what it was made from."""

@@ -10,10 +10,12 @@ from typing import Any
 
 from torch import Tensor, fx, nn
 
-from archdial.common.errors import UsageError, cut
+from archdial.common.errors import UsageError, cut, first_line, unknown
 from archdial.networks.backbones import width_of
+from archdial.networks.calling import described
 from archdial.networks.example import Inputs
-from archdial.networks.graph.capture.capture import Captured, capture
+from archdial.networks.graph.capture.capture import Captured, capture, flow_of
+from archdial.networks.graph.capture.lengths import resized
 from archdial.networks.graph.capture.outputs import Outputs, like, tensors_of
 from archdial.networks.graph.choices.droppable import Operation, find_operations
 from archdial.networks.graph.choices.gates import DROP, KEEP, OPTIONS, Gate, chosen, space_of
@@ -176,6 +178,30 @@ class GatedNetwork(Pretrained):
     def terms(self) -> list[TermPlan]:
         """Return the terms of the cost: over the choices that decide together whether something runs."""
         return term_plans(self.body, self._flow, self._needs, [gate.name for gate in self.gates])
+
+    def at(self, shapes: Sequence[int] | Mapping[str, Sequence[int]]) -> GatedNetwork:
+        """Return the same network, with the same weights, as it runs on inputs of other shapes, without the batch.
+
+        Args:
+            shapes: of the one input, or by the names of those that have another.
+
+        Raises:
+            UsageError: there is no such input, or the network does not run at these shapes.
+        """
+        named = shapes if isinstance(shapes, Mapping) else {self.calling.names[0]: shapes}
+        for name in named:
+            if name not in self.calling.names:
+                raise unknown("input", name, self.calling.names)
+        own = dict(zip(self.calling.names, (self._flow[node] for node in self._inputs), strict=True))
+        inputs = tuple(resized(tensor, named[name]) if name in named else tensor for name, tensor in own.items())
+        made = copy.deepcopy(self)
+        try:
+            made._flow = flow_of(made.body, made.graph, inputs)
+        except Exception as error:
+            raise UsageError(
+                f"the network does not run at {described(self.calling.tree(inputs))}: {first_line(error)}"
+            ) from None
+        return made
 
     def scaled(self, share: float) -> GatedNetwork | None:
         """Return the gates on a narrower backbone with new weights; None of a model that archdial did not make."""

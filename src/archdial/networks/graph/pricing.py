@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, fx, nn
 from torch.nn.modules.conv import _ConvNd
 
-from archdial.networks.graph.capture.capture import BATCH, Flow
+from archdial.networks.graph.capture.capture import BATCH, SETTLED, Flow
 from archdial.networks.graph.grain import strided, thinned
 from archdial.networks.supernet import Part
 
@@ -24,13 +24,17 @@ def part_of(root: nn.Module, node: fx.Node, flow: Flow, grain: int = 1) -> Part 
         sources = list(node.all_input_nodes)
     if node.op in {"placeholder", "output", "get_attr"} or not sources:
         return None
-    # A view by the size of the batch, which is a number and no tensor, moves nothing; nor does taking out of a tuple.
-    if not (all(isinstance(flow[one], Tensor) for one in sources) and _gives_tensors(flow[node])):
+    # Lengths are numbers like those in the code. A view by the size of the batch moves nothing, nor does taking out of
+    # a tuple.
+    settled = {one: flow[one] for one in sources if one.meta.get(SETTLED) and isinstance(flow[one], int | float)}
+    sources = [one for one in sources if one not in settled]
+    if not sources or not all(isinstance(flow[one], Tensor) for one in sources) or not _gives_tensors(flow[node]):
         return None
-    module = root.get_submodule(str(node.target)) if node.op == "call_module" else _function(root, node, sources)
+    called = node.op == "call_module"
+    module = root.get_submodule(str(node.target)) if called else _function(root, node, sources, settled)
     if type(module) is nn.Identity:
         return None
-    tensors = {source: flow[source] for source in node.all_input_nodes}
+    tensors = {source: flow[source] for source in node.all_input_nodes if source not in settled}
     if isinstance(module, nn.Conv2d) and grain > 1:
         module = strided(module, grain)
     else:
@@ -38,7 +42,8 @@ def part_of(root: nn.Module, node: fx.Node, flow: Flow, grain: int = 1) -> Part 
     inputs = tuple(tensors[source] for source in sources)
     shapes = "+".join(_layout(source, tensor) for source, tensor in tensors.items())
     dimensions = tuple(source.meta.get(BATCH) for source in sources)
-    key = f"{_kind(module, node)}/{_what(module, node)}/{shapes}"
+    lengths = f"/{'x'.join(map(str, settled.values()))}" if settled else ""
+    key = f"{_kind(module, node)}/{_what(module, node)}/{shapes}{lengths}"
     return Part(key, module, tuple(inputs[0].shape[1:]), inputs, dimensions)
 
 
@@ -78,11 +83,14 @@ def _settings(value: Any) -> str:
     return str(fx.node.map_arg(value, lambda node: "·"))
 
 
-def _function(root: nn.Module, node: fx.Node, sources: Sequence[fx.Node]) -> fx.GraphModule:
+def _function(
+    root: nn.Module, node: fx.Node, sources: Sequence[fx.Node], settled: Mapping[fx.Node, int | float]
+) -> fx.GraphModule:
     graph = fx.Graph()
     copies = {source: graph.placeholder(f"input_{number}") for number, source in enumerate(sources)}
     for source in node.all_input_nodes:
-        if source not in copies:
+        if source not in copies and source not in settled:
             copies[source] = graph.get_attr(str(source.target))
-    graph.output(graph.node_copy(node, copies.__getitem__))
+    known: dict[fx.Node, Any] = {**copies, **settled}
+    graph.output(graph.node_copy(node, known.__getitem__))
     return fx.GraphModule(root, graph)

@@ -213,3 +213,46 @@ def test_labels_beside_the_inputs_are_passed_over() -> None:
     _, example, network = case("by name")
     weights = network.space.one_hot(network.whole)
     assert network({**example, "labels": TOKENS[:, 0]}, weights).equal(network(example, weights))  # type: ignore[dict-item]
+
+
+def longer(example: dict[str, Any], length: int) -> dict[str, Any]:
+    return {**example, "tokens": TOKENS[:, torch.arange(length) % 6], "mask": torch.ones(3, length, dtype=torch.long)}
+
+
+@pytest.mark.parametrize("length", [2, 5, 11])
+def test_members_run_at_other_lengths(length: int) -> None:
+    model, example, network = case("by name")
+    other = longer(dict(example), length)  # type: ignore[arg-type]
+    wanted = expected(given(model, other), network)
+    under = network(other, network.space.one_hot(network.whole))
+    for own in (under, given(network.untouched(), by_form(network, other))):
+        torch.testing.assert_close(own, wanted[0], atol=1e-5, rtol=0)
+
+
+def test_costs_at_another_length_are_those_of_that_length() -> None:
+    _, _, network = case("by name")
+    other = network.at({"tokens": (12,), "mask": (12,)})
+    assert other.example["tokens"].shape == (1, 12) and network.example["tokens"].shape == (1, 6)  # type: ignore[index,call-overload]
+
+    def flops(of: GatedNetwork) -> int:
+        parts = [part for plan in of.terms() for part in plan.under(("keep",) * len(plan.choices))]
+        return sum(count(part.module, part.input_shape, part.inputs).flops for part in parts)
+
+    heads = 2 * 8 * 4
+    assert flops(other) - heads == 2 * (flops(network) - heads), "all but the head works on each token"
+    assert other.space.fingerprint == network.space.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("shapes", "told"),
+    [
+        ({"words": (4,)}, "unknown input 'words'.*known are tokens, mask"),
+        ({"tokens": (4, 4)}, "shape .4, 4. for an input .6,.: expected as many sizes"),
+        ({"tokens": (20,), "mask": (20,)}, "the network does not run at .*index out of range"),
+        ({"tokens": (9,)}, "the network does not run at"),
+    ],
+)
+def test_shapes_that_cannot_be(shapes: Any, told: str) -> None:
+    _, _, network = case("by name")
+    with pytest.raises(UsageError, match=told):
+        network.at(shapes)

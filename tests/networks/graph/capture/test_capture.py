@@ -468,9 +468,9 @@ def test_one_thread_captures_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         yield
         inside.pop()
 
-    def slow(*arguments: Any) -> Any:
+    def slow(*arguments: Any, **options: Any) -> Any:
         with counted():
-            return exported(*arguments)
+            return exported(*arguments, **options)
 
     monkeypatch.setattr(capture, "exported", slow)
     with ThreadPoolExecutor(3) as pool:

@@ -17,18 +17,27 @@ Leaf = Callable[[nn.Module], bool]
 
 
 def exported(
-    model: nn.Module, calling: Calling, example: Sequence[Tensor], outputs: Sequence[str] | None, leaf: Leaf
+    model: nn.Module,
+    calling: Calling,
+    example: Sequence[Tensor],
+    outputs: Sequence[str] | None,
+    leaf: Leaf,
+    *,
+    lengths: bool = False,
 ) -> fx.Graph:
     """Return the graph of `model` on a batch like `example`, of any size; its targets are names within `model`.
 
     Constants that the export lifts out of the code become buffers of `model` that its state dict leaves out.
+
+    Args:
+        lengths: other lengths are taken too, as far as the code allows for them.
 
     Raises:
         Exception: whatever torch.export raises where it cannot follow the code.
     """
     with _choosing(model, calling, outputs), torch.no_grad():
         # Without gradients, as code that turns them off would else stand in a graph of its own (rotary embeddings).
-        program = torch.export.export(model, tuple(example), dynamic_shapes=_any_batch(example), strict=False)
+        program = torch.export.export(model, tuple(example), dynamic_shapes=_free(example, lengths), strict=False)
     captured = program.module()
     graph = fx.Graph()
     result = graph.graph_copy(_without_guards(captured).graph, {})
@@ -60,9 +69,12 @@ def _choosing(model: nn.Module, calling: Calling, outputs: Sequence[str] | None)
             model.forward = instance["forward"]
 
 
-def _any_batch(example: Sequence[Tensor]) -> Any:
-    count = len(example[0])
-    return (tuple({0: torch.export.Dim.AUTO} if one.dim() and len(one) == count else None for one in example),)
+def _free(example: Sequence[Tensor], lengths: bool) -> Any:
+    """Return which dimensions may have any size: the batch, and others that no weight settles."""
+    count, any_size = len(example[0]), torch.export.Dim.AUTO
+    batched = [one.dim() > 0 and len(one) == count for one in example]
+    own = [range(one.dim() if lengths else int(there)) for one, there in zip(example, batched, strict=True)]
+    return (tuple(dict.fromkeys(dimensions, any_size) or None for dimensions in own),)
 
 
 def _as_given(result: Any, spec: _pytree.TreeSpec) -> Any:

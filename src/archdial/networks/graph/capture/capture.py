@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +19,7 @@ from archdial.networks.graph.capture.by_tracing import Untraceable, line_at_faul
 from archdial.networks.graph.capture.constants import fold_constants
 from archdial.networks.graph.capture.functional import make_functional, make_reshapes, remove_dead
 from archdial.networks.graph.capture.leaves import is_leaf, is_torch_leaf
+from archdial.networks.graph.capture.lengths import has_lengths, shorter
 from archdial.networks.graph.capture.outputs import chosen, left_out, tensors_of
 from archdial.networks.layout import laid_out, lay_out, layout
 from archdial.networks.tracing_lock import TRACING
@@ -27,6 +29,9 @@ Flow = dict[fx.Node, Any]
 
 BATCH = "batch_dimension"
 """Key of a node's meta: in which dimension of its tensor the inputs of a batch lie, or None."""
+
+SETTLED = "settled"
+"""Key of a node's meta: it gives a number that the size of the batch does not change."""
 
 TOLERANCE = 1e-4
 """Largest difference of a captured network from the original, over the largest output."""
@@ -133,13 +138,16 @@ def _several(one: Sequence[Tensor], vary: Callable[[Tensor], tuple[Tensor, ...]]
 def _captured(subject: _Subject, one: tuple[Tensor, ...]) -> Captured:
     faults: list[str] = []
     name = type(subject.model).__name__
-    for leaf in (is_leaf, is_torch_leaf):
+    for leaf, lengths in itertools.product((is_leaf, is_torch_leaf), (True, False) if has_lengths(one) else (False,)):
         try:
             root = subject.prepared()
             # A batch of one would be taken for a constant.
             two = _several(one, lambda tensor: (tensor, tensor))
-            graph = exported(root, subject.calling, two, subject.outputs, leaf)
-            return _checked(subject, root, graph, one, "export", ())
+            graph = exported(root, subject.calling, two, subject.outputs, leaf, lengths=lengths)
+            found = _checked(subject, root, graph, one, "export", ())
+            if lengths:
+                _check_shorter(subject, found, one)
+            return found
         except Exception as error:
             faults.append(f"torch.export: {first_line(error)}")
     try:
@@ -177,7 +185,21 @@ def _checked(
         raise ValueError("the captured graph gives other outputs than the network")
     for node in graph.nodes:
         node.meta[BATCH] = _batch_dimension(flow[node], of_three[node])
+        node.meta[SETTLED] = isinstance(flow[node], int | float) and flow[node] == of_three[node]
     return Captured(root, graph, how, opaque, flow, subject.calling, subject.outputs)
+
+
+def _check_shorter(subject: _Subject, found: Captured, one: tuple[Tensor, ...]) -> None:
+    """Raise ValueError where the graph computes something else than the network at another length."""
+    fewer = shorter(one)
+    try:
+        expected = subject.run(fewer)
+    except Exception:
+        # The network itself takes one length only.
+        return
+    given = tensors_of(flow_of(found.root, found.graph, fewer)[next(reversed(found.graph.nodes))])
+    if not all(_close(own, user) for own, user in zip(given, expected, strict=True)):
+        raise ValueError("the captured graph gives other outputs than the network at another length")
 
 
 def _close(given: Tensor, expected: Tensor) -> bool:
