@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archdial.common.errors import RunError, UsageError
+    from archdial.comparing.measured import score
     from archdial.cost.making.profiling import profile
     from archdial.cost.table.table import CostTable
     from archdial.dial import Budget, OperationSimplex, Scalar
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from archdial.networks.cells.network import cells
     from archdial.networks.cells.operations import register_operation
     from archdial.networks.graph import gates
+    from archdial.searching.settings import SearchSettings
     from archdial.tasks.classification import Classification
     from archdial.tasks.imitation import Imitation
     from archdial.tasks.language import LanguageModelling
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from archdial.tasks.own import OwnTask as Task
     from archdial.tasks.regression import Regression
     from archdial.tasks.segmentation import Segmentation
+    from archdial.training.settings import TrainSettings
 
 __all__ = [
     "Budget",
@@ -39,8 +42,10 @@ __all__ = [
     "Regression",
     "RunError",
     "Scalar",
+    "SearchSettings",
     "Segmentation",
     "Task",
+    "TrainSettings",
     "UsageError",
     "add_device",
     "cells",
@@ -49,6 +54,7 @@ __all__ = [
     "profile",
     "redial",
     "register_operation",
+    "score",
     "search",
 ]
 
@@ -65,8 +71,10 @@ _HOMES = {
     "Regression": "archdial.tasks.regression",
     "RunError": "archdial.common.errors",
     "Scalar": "archdial.dial",
+    "SearchSettings": "archdial.searching.settings",
     "Segmentation": "archdial.tasks.segmentation",
     "Task": "archdial.tasks.own",
+    "TrainSettings": "archdial.training.settings",
     "UsageError": "archdial.common.errors",
     "add_device": "archdial.families.redialling",
     "cells": "archdial.networks.cells.network",
@@ -75,6 +83,7 @@ _HOMES = {
     "profile": "archdial.cost.making.profiling",
     "redial": "archdial.families.redialling",
     "register_operation": "archdial.networks.cells.operations",
+    "score": "archdial.comparing.measured",
     "search": "archdial.families.searched",
 }
 _RENAMED = {"load": "load_family", "Task": "OwnTask"}

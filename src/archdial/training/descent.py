@@ -38,6 +38,16 @@ def sgd(module: nn.Module, settings: Sgd) -> torch.optim.Optimizer:
     )
 
 
+def adamw(module: nn.Module, settings: Sgd) -> torch.optim.Optimizer:
+    """Return Adam with decoupled weight decay (Loshchilov and Hutter 2019) for the parameters of `module`."""
+    return torch.optim.AdamW(module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+
+
+OPTIMIZERS = {"sgd": sgd, "adamw": adamw}
+NOTES = {"sgd": frozenset({"momentum_buffer"}), "adamw": frozenset({"step", "exp_avg", "exp_avg_sq"})}
+"""What each keeps of a parameter, by its name."""
+
+
 def descend(fabric: Fabric, module: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:
     """Take one step against `loss` (), its gradient no longer than `clip`.
 

@@ -33,7 +33,7 @@ from archdial.training.checkpoint import (
     restoring,
     write_checkpoint,
 )
-from archdial.training.descent import descend, precision_state, restore_precision, sgd
+from archdial.training.descent import NOTES, OPTIMIZERS, descend, precision_state, restore_precision
 from archdial.training.loop import Job, TrainingLoop
 from archdial.training.objective import Objective
 from archdial.training.settings import TrainSettings
@@ -103,7 +103,8 @@ def _begun(
     seen: list[Any] = [data.digest, task.measure.name]
     if isinstance(data, Images) and (normalize := normalize_of(task)) is not None:
         seen = [data.pixels, data.labels, normalize.mean, normalize.std]
-    return digest_of([*states, seen, repr(settings), seed])
+    optimizer = [] if settings.optimizer == "sgd" else [settings.optimizer]
+    return digest_of([*states, seen, repr(settings), seed, *optimizer])
 
 
 @dataclass
@@ -194,7 +195,7 @@ class PlainJob(Job[PlainState]):
         generator = torch.Generator().manual_seed(seed)
         fabric = fabric_on(device, settings.precision)
         order = lay_out(module)
-        forward, optimizer = fabric.setup(module, sgd(module, settings))
+        forward, optimizer = fabric.setup(module, OPTIMIZERS[settings.optimizer](module, settings))
         taught = None if teacher is None else fabric.setup_module(copy.deepcopy(teacher).eval())
         module.train()
         state = PlainState(
@@ -251,7 +252,7 @@ class PlainJob(Job[PlainState]):
         state = self.state
         known = ("fingerprint", "place", "network", "optimizer", "generator", "epoch_began", "precision")
         check_names(value, known)
-        check_optimizer("optimizer", value["optimizer"], state.optimizer, frozenset({"momentum_buffer"}))
+        check_optimizer("optimizer", value["optimizer"], state.optimizer, NOTES[state.settings.optimizer])
         state.module.load_state_dict(value["network"])
         state.optimizer.load_state_dict(value["optimizer"])
         check_shapes(state.optimizer)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
 from archdial.common.limits import Count, Factor, Positive, Precision, Rate, Share
 from archdial.common.validation import check_fields
@@ -20,6 +20,7 @@ class TrainSettings:
         label_smoothing: share of the target that is spread over all classes.
         distillation: weight of a teacher's softened outputs against the labels, where there is a teacher.
         temperature: softens both sides of the distillation (Hinton et al. 2015).
+        optimizer: sgd, or adamw, which transformers want, at a far lower learning rate.
     """
 
     epochs: Count = 20
@@ -33,6 +34,8 @@ class TrainSettings:
     distillation: Share = 0.5
     temperature: Rate = 2.0
     precision: Precision = "32-true"
+    # Not in the text of the settings, of which fingerprints of trainings that were begun before are made.
+    optimizer: Literal["sgd", "adamw"] = field(default="sgd", repr=False)
 
     def __post_init__(self) -> None:
         check_fields(self, "train")

@@ -15,7 +15,9 @@ from archdial.common.errors import UsageError
 from archdial.cost.making.counting import count
 from archdial.networks.example import Inputs
 from archdial.networks.graph import GatedNetwork, gates
+from archdial.networks.graph.capture.capture import BATCH
 from archdial.networks.graph.capture.outputs import tensors_of
+from archdial.space import Architecture
 from tests.networks.graph.examples import lived_in
 
 TOKENS = torch.randint(0, 20, (3, 6), generator=torch.Generator().manual_seed(0))
@@ -169,6 +171,19 @@ def test_every_parameter_is_in_the_terms(name: str) -> None:
     used = sum(parameter.numel() for parameter in network.untouched().parameters())
     assert sum(owned.values()) == used
     assert used <= sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_takes_the_place_of_an_operation_has_the_whole_batch(name: str) -> None:
+    _, example, network = case(name)
+    for gate in network.gates:
+        for operation in gate.operations:
+            assert operation.passes.meta[BATCH] == operation.node.meta[BATCH], gate.name
+    for number in range(len(network.gates)):
+        alone = Architecture(tuple(int(place == number) for place in range(len(network.gates))))
+        assert len(tensors_of(network(example, network.space.one_hot(alone)))[0]) == len(
+            network.calling.flat(example)[0]
+        )
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, fx, nn
 
-from archdial.networks.graph.capture.capture import Captured, Flow
+from archdial.networks.graph.capture.capture import BATCH, Captured, Flow
 from archdial.networks.graph.choices.branches import branch_at, name_of, scope
 from archdial.networks.graph.choices.kinds import BRANCH, function_name, is_addition, kind_of
 
@@ -55,7 +55,7 @@ def _alone(node: fx.Node, captured: Captured, names: _Names) -> Iterator[Operati
     module = module_of(captured.root, node)
     kind = kind_of(node, module, opaque=str(node.target) in captured.opaque)
     source = _source(node, kind)
-    if kind is None or source is None or not _alike(captured.flow, source, node):
+    if kind is None or source is None or not _stands_in(captured.flow, source, node):
         return
     path = str(node.target) if module is not None else f"{scope(node)}:{function_name(node)}".removeprefix(":")
     yield Operation(names.new(path), kind, node, source)
@@ -72,13 +72,18 @@ def _branch(node: fx.Node, captured: Captured, order: dict[fx.Node, int], names:
     branch = branch_at(node, order)
     if branch is None:
         return
-    if _alike(captured.flow, branch.other, node) and _alike(captured.flow, branch.end, node):
+    if _stands_in(captured.flow, branch.other, node) and _alike(captured.flow, branch.end, node):
         yield Operation(names.new(name_of(branch, node)), BRANCH, node, branch.other)
 
 
 def _alike(flow: Flow, source: fx.Node, result: fx.Node) -> bool:
     a, b = flow[source], flow[result]
     return isinstance(a, Tensor) and isinstance(b, Tensor) and a.shape == b.shape and a.dtype == b.dtype
+
+
+def _stands_in(flow: Flow, source: fx.Node, result: fx.Node) -> bool:
+    """Tell whether `source` may take the place of `result` in any batch: embeddings of positions are one for all."""
+    return _alike(flow, source, result) and source.meta.get(BATCH) == result.meta.get(BATCH)
 
 
 def module_of(root: nn.Module, node: fx.Node) -> nn.Module | None:

@@ -1,0 +1,71 @@
+"""Membranes in micrographs, by a U-Net: python examples/segmentation.py FOLDER [EPOCHS EVALUATIONS]"""
+
+import io
+import sys
+
+import numpy
+import pyarrow.parquet as pq
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import archdial as ad
+
+source, epochs, evaluations = sys.argv[1], *map(int, sys.argv[2:] or (30, 150))
+
+
+# An ordinary training script, on crops of 128 × 128 pixels.
+def crops(split, first=0, last=None):
+    rows = pq.read_table(f"{source}/{split}.parquet").to_pylist()[first:last]
+    read = [[numpy.asarray(Image.open(io.BytesIO(row[k]["bytes"])).convert("L")) for k in row] for row in rows]
+    parts = torch.from_numpy(numpy.array(read)).unfold(2, 128, 128).unfold(3, 128, 128).transpose(1, 3).flatten(0, 2)
+    return TensorDataset(parts[:, :1].float() / 128 - 1, (parts[:, 1] > 127).long())
+
+
+class Residual(nn.Sequential):
+    def forward(self, features):
+        return features + super().forward(features)
+
+
+def layer(given, channels):
+    return nn.Conv2d(given, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()
+
+
+def block(given, channels):
+    rest = (Residual(*layer(channels, channels), *layer(channels, channels)) for _ in range(2))
+    return nn.Sequential(*layer(given, channels), *rest)
+
+
+class UNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.left, self.middle, self.right = block(1, 16), block(16, 32), block(48, 16)
+        self.pool, self.grow, self.head = nn.MaxPool2d(2), nn.Upsample(scale_factor=2), nn.Conv2d(16, 2, 1)
+
+    def forward(self, images):
+        fine = self.left(images)
+        return self.head(self.right(torch.cat((fine, self.grow(self.middle(self.pool(fine)))), 1)))
+
+
+torch.manual_seed(0)
+learn, validation = (DataLoader(crops("train", *part), 16, shuffle=True) for part in ((0, 20), (20, 24)))
+model = UNet()
+optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
+for images, masks in (batch for _ in range(epochs) for batch in learn):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(images), masks).backward()
+    optimizer.step()
+
+# archdial.
+net = ad.gates(model.eval(), images)
+search = ad.SearchSettings(evaluations=evaluations, sample=evaluations * 2 // 5)
+task, data = ad.Segmentation(), {"train": learn, "validation": validation}
+family = ad.search(net, data, ad.profile(net), task=task, settings=search)
+whole = family.member(net.whole)
+fast = family.within(latency_ms=whole.latency_ms / 2)
+tuned = fast.finetune(
+    learn, ad.TrainSettings(epochs=10, learning_rate=1e-3, optimizer="adamw"), teacher=net.untouched()
+)
+for name, member, module in (("whole", whole, whole.build()), ("half the time", fast, tuned)):
+    print(f"{name}: mean IoU {ad.score(module, crops('test'), task):.4f} of test, {member.latency_ms:.2f} ms")
