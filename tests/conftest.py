@@ -5,15 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 import torch
 
 from archdial.data import Normalize
 from archdial.dial import Scalar
+from archdial.families import redialling
 from archdial.families.family import Family
 from archdial.hypernet import make_hypernet
 from archdial.searching import dialling
+from archdial.searching.dialling import DialTrainer
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture
@@ -94,7 +97,18 @@ def short_lessons() -> Iterator[None]:
     For tests that ask whether searches go through, not how well they learn.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ErrorPredictor.fit, "__defaults__", (60,))
-        patch.setattr(dialling, "LESSON", 32)
-        patch.setattr(dialling, "LIKELY", 1)
+        shorten(patch)
         yield
+
+
+@pytest.fixture
+def short_lesson(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for one test, and for what is trained anew for another dial or device."""
+    shorten(monkeypatch)
+    monkeypatch.setattr(redialling, "DialTrainer", partial(DialTrainer, steps=20))
+
+
+def shorten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ErrorPredictor.fit, "__defaults__", (20,))
+    patch.setattr(dialling, "LESSON", 16)
+    patch.setattr(dialling, "LIKELY", 1)
