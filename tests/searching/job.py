@@ -31,8 +31,8 @@ def small_data() -> SearchData:
 
 
 def small_network(nodes: int = 1) -> CellNetwork:
-    """Three cells, for with two none is a normal one."""
-    return cells(1, 3, cells=3, nodes=nodes, channels=4, image_size=8)
+    """A normal cell and a reduction."""
+    return cells(1, 3, cells=2, nodes=nodes, channels=4, image_size=8)
 
 
 def small_settings(method: str) -> SearchSettings:
