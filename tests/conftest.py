@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 import torch
+from torch import Tensor, fx, nn
 
 from archdial.data import Normalize
 from archdial.dial import Scalar
+from archdial.families import redialling
 from archdial.families.family import Family
 from archdial.hypernet import make_hypernet
+from archdial.networks.graph.capture import by_export, capture
 from archdial.searching import dialling
+from archdial.searching.dialling import DialTrainer
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture
@@ -94,7 +99,50 @@ def short_lessons() -> Iterator[None]:
     For tests that ask whether searches go through, not how well they learn.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ErrorPredictor.fit, "__defaults__", (60,))
-        patch.setattr(dialling, "LESSON", 32)
-        patch.setattr(dialling, "LIKELY", 1)
+        shorten(patch)
         yield
+
+
+@pytest.fixture
+def short_lesson(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for one test, and for what is trained anew for another dial or device."""
+    shorten(monkeypatch)
+    monkeypatch.setattr(redialling, "DialTrainer", partial(DialTrainer, steps=20))
+
+
+@pytest.fixture(scope="module")
+def exported_once() -> Iterator[None]:
+    """Let torch export models of one shape once, and copy the graph: most of the seconds of opening gates."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(capture, "exported", remembering(by_export.exported))
+        yield
+
+
+def remembering(export: Callable[..., fx.Graph]) -> Callable[..., fx.Graph]:
+    """Return `export` for models without constants in their code: their graphs hold names and no values."""
+    seen: dict[tuple[str, str, tuple[int, ...], by_export.Leaf], fx.Graph] = {}
+
+    def exported(model: nn.Module, example: Tensor, leaf: by_export.Leaf) -> fx.Graph:
+        shapes = {name: (value.shape, value.device) for name, value in model.state_dict().items()}
+        key = (repr(model), repr(shapes), tuple(example.shape), leaf)
+        if key not in seen:
+            buffers = len(list(model.buffers()))
+            graph = export(model, example, leaf)
+            if buffers != len(list(model.buffers())):
+                return graph
+            seen[key] = copied(graph)
+        return copied(seen[key])
+
+    return exported
+
+
+def copied(graph: fx.Graph) -> fx.Graph:
+    copy = fx.Graph()
+    copy.output(copy.graph_copy(graph, {}))
+    return copy
+
+
+def shorten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ErrorPredictor.fit, "__defaults__", (20,))
+    patch.setattr(dialling, "LESSON", 16)
+    patch.setattr(dialling, "LIKELY", 1)

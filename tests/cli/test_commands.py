@@ -204,13 +204,14 @@ def test_help_and_version_do_not_wait_for_torch() -> None:
 
 
 @pytest.mark.slow
-def test_a_simplex_dial_is_picked_by_its_vector(tmp_path: Path) -> None:
+def test_a_simplex_dial_is_picked_by_its_vector(searched: Searched, tmp_path: Path) -> None:
     recipe = write_recipe(
         tmp_path,
         RECIPE.replace("  method: two_stage\n  dial_epochs: 1\n", "  rounds: 2\n  dial_steps: 40\n")
         + "dial: {kind: operation_simplex}\n",
     )
-    assert call("search", recipe, "--out", tmp_path / "run", "--epochs", 1).status == 0
+    table = searched.folder / "table.json"
+    assert call("search", recipe, "--table", table, "--out", tmp_path / "run", "--epochs", 1).status == 0
     answer = call("pick", tmp_path / "run", "--at", "0.2,0.3,0.5", "--json")
     assert answer.json["dial"] == pytest.approx([0.2, 0.3, 0.5])
     for text, part in (("0.2,0.3,0.6", "off the simplex"), ("0.5,0.5", "expected 3 numbers"), ("a,b", "--at a,b")):

@@ -19,7 +19,7 @@ from archdial.networks.graph.network import GatedNetwork
 from archdial.searching.settings import SearchSettings
 from tests.cli.conftest import Answer, call, write_recipe
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("short_lessons")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("short_lessons", "exported_once")]
 
 # Without the first stage, as much of the time of each command goes into pricing what all gates decide together.
 CHOICES = ', include: ["stages.1.*", "stages.2.*"], groups: {"stages.*.pair": ["stages.*.conv2", "stages.*.bn2"]}'
@@ -57,7 +57,7 @@ class Pruned:
 
 
 @pytest.fixture(scope="module")
-def pruned(short_lessons: None, tmp_path_factory: pytest.TempPathFactory) -> Pruned:
+def pruned(short_lessons: None, exported_once: None, tmp_path_factory: pytest.TempPathFactory) -> Pruned:
     place = tmp_path_factory.mktemp("gates")
     recipe, weights, folder = write_recipe(place, RECIPE), place / "backbone.safetensors", place / "run"
     trained = call("train", recipe, "--out", weights, "--json")

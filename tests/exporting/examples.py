@@ -20,13 +20,26 @@ from tests.networks.graph import examples as gate_examples
 OPERATIONS = ("identity", "avg_pool_3x3", "max_pool_3x3", "sep_conv_3x3", "dil_conv_3x3")
 
 
-def members(kind: str) -> list[BuiltMember]:
-    """Two random members; with this seed those of cells run every operation, and two BatchNorms without scale."""
+RUN = {
+    "normal/2<-0": "dil_conv_3x3",
+    "normal/2<-1": "avg_pool_3x3",
+    "reduction/2<-0": "identity",
+    "reduction/2<-1": "dil_conv_3x3",
+    "reduction/3<-0": "max_pool_3x3",
+    "reduction/3<-2": "sep_conv_3x3",
+}
+"""Every operation once, in a reduction where it is another one there, and BatchNorms without scale."""
+
+
+def member(kind: str) -> BuiltMember:
+    """One member: of gates a random one with most that this network has, of cells with every operation."""
     if kind == "gates":
         network = gate_examples.gated("residual")
-        return [built(network, architecture) for architecture in gate_examples.drawn(network.space, 2, seed=2)]
-    network = cell_examples.tiny(in_channels=1, cells=2, nodes=1, operations=OPERATIONS)
-    return [built(network, architecture) for architecture in cell_examples.drawn(network.space, 2, seed=4)]
+        return built(network, gate_examples.drawn(network.space, 2, seed=2)[1])
+    options = ("none", *OPERATIONS)
+    network = cell_examples.tiny(in_channels=1, cells=2, nodes=2, operations=options)
+    taken = [RUN.get(choice.name, "none") for choice in network.space.choices]
+    return built(network, Architecture(tuple(map(options.index, taken))))
 
 
 def built(network: Supernet, architecture: Architecture) -> BuiltMember:

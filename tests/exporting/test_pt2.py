@@ -14,7 +14,7 @@ import torch
 
 from archdial.exporting import export
 from archdial.exporting.built import BuiltMember
-from tests.exporting.examples import members
+from tests.exporting.examples import member
 
 ALONE = """
 import sys
@@ -36,7 +36,7 @@ assert not [name for name in sys.modules if name.startswith("archdial.")]
 
 @pytest.fixture(scope="module", params=["cells", "gates"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[BuiltMember, Path]:
-    built = members(request.param)[0]
+    built = member(request.param)
     return built, export(built, tmp_path_factory.mktemp("pt2") / "member.pt2", "pt2").path
 
 

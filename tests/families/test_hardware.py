@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from archdial.cost.pricing.expected import ExpectedCost
 from archdial.cost.pricing.fingerprint import Fingerprint
 from archdial.cost.table.table import CostTable
 from archdial.cost.table.terms import CostEntry
+from archdial.families import redialling
 from archdial.families.family import Family
 from archdial.families.storage import load_family, save_family
+from archdial.searching.dialling import DialTrainer
 from archdial.searching.loop import Loop
 from archdial.searching.state import begin
 from archdial.training.step import Place
@@ -51,7 +54,10 @@ def tables(full_toy: Toy) -> dict[str, CostTable]:
 
 @pytest.fixture(scope="module")
 def both(full_toy: Toy, tables: dict[str, CostTable]) -> Family:
-    first = redial(full_toy.family, table=tables[CONVOLVES])
+    with pytest.MonkeyPatch.context() as patch:
+        # All devices are trained for anew once there is a second one.
+        patch.setattr(redialling, "DialTrainer", partial(DialTrainer, steps=1))
+        first = redial(full_toy.family, table=tables[CONVOLVES])
     return add_device(first, POOLS, tables[POOLS])
 
 
@@ -79,8 +85,12 @@ def test_redial_takes_the_tables_of_several_devices_at_once(full_toy: Toy, table
     assert family.device == CONVOLVES
     for device in tables:
         assert regret(full_toy, family, device) < 0.02
-    # Others in their place: none of the old ones is left.
-    others = redial(family, table={BOTH: full_toy.family.table})
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_lesson")
+def test_others_in_their_place_leave_none_of_the_old_ones(full_toy: Toy, both: Family) -> None:
+    others = redial(both, table={BOTH: full_toy.family.table})
     assert others.devices is not None and list(others.devices.each) == [BOTH]
 
 
@@ -99,6 +109,7 @@ def test_within_asks_by_the_milliseconds_of_the_device(both: Family, tables: dic
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_lesson")
 def test_adding_a_device_leaves_the_rest_alone(full_toy: Toy, tables: dict[str, CostTable]) -> None:
     family = full_toy.family
     before = {name: tensor.clone() for name, tensor in family.network.state_dict().items()}
@@ -144,6 +155,7 @@ def test_a_table_of_another_space_is_refused(full_toy: Toy, tables: dict[str, Co
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_lesson")
 def test_a_hypernetwork_of_one_feature_gives_way(full_toy: Toy, tables: dict[str, CostTable]) -> None:
     from archdial.searching.state import hypernet_for
 
@@ -164,6 +176,7 @@ def test_several_devices_travel(both: Family, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_lesson")
 def test_another_dial_for_all_devices(both: Family) -> None:
     other = redial(both, OperationSimplex())
     assert other.device == POOLS and {other.on(name).dial.kind for name in ("first", POOLS)} == {"operation_simplex"}
@@ -176,6 +189,7 @@ def small_tables() -> dict[str, CostTable]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_lesson")
 @pytest.mark.parametrize("method", ["predictor", "two_stage", "single_level"])
 def test_a_search_for_several_devices(method: str) -> None:
     tables = small_tables()
@@ -198,6 +212,7 @@ def test_no_table_is_refused() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_lesson")
 def test_a_checkpoint_keeps_the_range_of_each_device(tmp_path: Path) -> None:
     from archdial.searching import checkpoint
 
@@ -213,6 +228,7 @@ def test_a_checkpoint_keeps_the_range_of_each_device(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_lesson")
 def test_a_table_is_renewed(both: Family, tables: dict[str, CostTable]) -> None:
     slow = priced(tables[POOLS], {}, all_of=2.0)
     renewed = add_device(both, POOLS, slow, renew=True)

@@ -42,6 +42,7 @@ def test_another_table_changes_members_and_leaves_weights_and_old_family_alone(f
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_lesson")
 @pytest.mark.parametrize(
     ("dial", "hypernet"),
     [(OperationSimplex(), "mlp"), (OperationSimplex(), "kernel"), (Budget(), "linear"), (Scalar(), "piecewise_linear")],
@@ -68,6 +69,7 @@ def test_pivots_of_a_kernel_lie_on_the_simplex(family: Family) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_lesson")
 def test_without_a_dial_a_plain_simplex_stays_one(family: Family) -> None:
     simplex = redial(family, OperationSimplex(balanced=False))
     again = redial(simplex)

@@ -184,8 +184,14 @@ MAKERS = {
 @cache
 def folders(kind: str, place: Path) -> Sequence[Path]:
     """Return folders of saved families of a kind."""
+    return [save_family(one, place / f"{kind}{number}").parent for number, one in enumerate(families(kind))]
+
+
+@cache
+def families(kind: str) -> Sequence[Family]:
+    """Return the families of a kind, which nobody changes: putting gates on a network takes a second."""
     torch.manual_seed(0)
-    return [save_family(one, place / f"{kind}{number}").parent for number, one in enumerate(MAKERS[kind]())]
+    return MAKERS[kind]()
 
 
 def begun() -> SearchState:

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -60,33 +61,55 @@ ON_DISK = 0.04
 Json = dict[str, Any]
 
 
+COUNTS = {
+    "recipe.yaml": 300,
+    "recipe.yaml, damaged": 800,
+    "table.json": 10_000,
+    "table.json, to be fitted": 200,
+    "tables.json": 3_000,
+    "family.json of cells": 800,
+    "family.json of NAS-Bench-201": 130,
+    "family.json of several devices": 350,
+    "family.json of gates": 16,
+    "family.json of foreign gates": 700,
+    "weights.safetensors": 300,
+    "architecture.json": 350,
+    "config.json": 1_000,
+    "checkpoint.pt": 180,
+    "weights of gates": 600,
+    "metrics.jsonl": 600,
+    ".archdial.lock": 15_000,
+    "parquet": 150,
+    "images": 400,
+    "members.json": 13_200,
+    "comparison.json": 22_000,
+    "experiments.json": 30_000,
+}
+"""Files of each kind, of a hundred thousand: the fewer, the longer one takes to read."""
+
+
 def kinds(place: Path) -> dict[str, Callable[[], Kind]]:
     """Return what makes each kind, by name; files are written to the folder `place`."""
-    makers: dict[str, Callable[[], Kind]] = {
-        "recipe.yaml": lambda: _recipe_values(900),
-        "recipe.yaml, damaged": lambda: _recipe_texts(2_000),
-        "table.json": lambda: _table(place, 50_000),
-        "table.json, to be fitted": lambda: _unfitted_table(place, 400),
-        "tables.json": lambda: _tables(place, 4_000),
-        "family.json of cells": lambda: _families(place, "cells", 1_800),
-        "family.json of NAS-Bench-201": lambda: _families(place, "nas_bench_201", 400),
-        "family.json of several devices": lambda: _families(place, "devices", 900),
-        "family.json of gates": lambda: _families(place, "gates", 30),
-        "family.json of foreign gates": lambda: _families(place, "closed", 1_600),
-        "weights.safetensors": lambda: _family_weights(place, 800),
-        "architecture.json": lambda: _members(place, 800),
-        "config.json": lambda: _configs(place, 1_200),
-        "checkpoint.pt": lambda: _checkpoints(place, 500),
-        "weights of gates": lambda: _model_weights(place, 1_200),
-        "metrics.jsonl": lambda: _metrics(place, 500),
-        ".archdial.lock": lambda: _locks(6_000),
-        "parquet": lambda: _parquet(place, 200),
-        "images": lambda: _images(place, 200),
+    makers: dict[str, Callable[[int], Kind]] = {
+        "recipe.yaml": _recipe_values,
+        "recipe.yaml, damaged": _recipe_texts,
+        "table.json": partial(_table, place),
+        "table.json, to be fitted": partial(_unfitted_table, place),
+        "tables.json": partial(_tables, place),
+        "weights.safetensors": partial(_family_weights, place),
+        "architecture.json": partial(_members, place),
+        "config.json": partial(_configs, place),
+        "checkpoint.pt": partial(_checkpoints, place),
+        "weights of gates": partial(_model_weights, place),
+        "metrics.jsonl": partial(_metrics, place),
+        ".archdial.lock": _locks,
+        "parquet": partial(_parquet, place),
+        "images": partial(_images, place),
     }
+    makers |= {f"family.json of {name}": partial(_families, place, of) for of, name in _OF.items()}
     readers = {"members": report_numbers, "comparison": read_comparison, "experiments": read_experiments}
-    for name, reader in readers.items():
-        makers[f"{name}.json"] = lambda name=name, reader=reader: _results(place, name, reader, 9_400)  # type: ignore[misc]
-    return makers
+    makers |= {f"{name}.json": partial(_results, place, name, reader) for name, reader in readers.items()}
+    return {name: partial(makers[name], count) for name, count in COUNTS.items()}
 
 
 def _text_of(value: Any) -> bytes:
@@ -122,12 +145,14 @@ def _resealed(data: bytes) -> bytes:
 def _documents(bases: Sequence[Json], *, seal: bool = False) -> Callable[[Random], bytes]:
     """Return what makes mutated JSON files of `bases`."""
 
+    whole = [(base, _text_of(sealed(base) if seal else base)) for base in bases]
+
     def make(dice: Random) -> bytes:
-        base = dice.choice(bases)
+        base, text = dice.choice(whole)
         if dice.random() < 0.65:
             value = mutated(base, dice)
             return _text_of(sealed(value) if seal and isinstance(value, dict) else value)
-        data = damaged(_text_of(sealed(base) if seal else base), dice)
+        data = damaged(text, dice)
         return _resealed(data) if seal and dice.random() < 0.7 else data
 
     return make
@@ -346,7 +371,8 @@ def _results(place: Path, name: str, reader: Callable[[Mapping[str, Any]], Any],
 
 
 def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(asdict(value)))
+    # Not by asdict, which copies every number on its own.
+    return json.loads(json.dumps(value, default=vars))
 
 
 def _members_said(data: bytes) -> Json:

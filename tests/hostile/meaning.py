@@ -9,31 +9,41 @@ from typing import Any
 import torch
 from torch import Tensor
 
+_LEAVES = frozenset((str, int, float, bool, type(None)))
 
-def difference(said: Any, read: Any, *, left_alone: bool = False, path: str = "") -> str:
+
+def difference(said: Any, read: Any, *, left_alone: bool = False) -> str:
     """Return where `read` is not what a file `said`; empty if it is.
 
     Args:
         left_alone: keys that nobody reads are allowed, and null stands for what the reader finds itself; else each key
             that is said has to be read.
     """
-    if isinstance(said, Mapping) and isinstance(read, Mapping):
-        for key, value in said.items():
-            if key not in read:
-                if not left_alone and value is not None:
-                    return f"{path}.{key} was passed over"
-            elif left_alone and value is None:
-                continue
-            elif found := difference(value, read[key], left_alone=left_alone, path=f"{path}.{key}"):
-                return found
+    # Most are of this kind, and the way to them is needed only where they differ.
+    if type(said) is type(read) and type(said) in _LEAVES and said == read:
         return ""
+    if isinstance(said, Mapping) and isinstance(read, Mapping):
+        return _difference_of_mappings(said, read, left_alone)
     if isinstance(said, list | tuple) and isinstance(read, list | tuple):
         if len(said) != len(read):
-            return f"{path} has {len(said)} entries, {len(read)} were read"
-        pairs = enumerate(zip(said, read, strict=True))
-        places = (difference(a, b, left_alone=left_alone, path=f"{path}[{place}]") for place, (a, b) in pairs)
-        return next(filter(None, places), "")
-    return "" if _same(said, read) else f"{path} is {str(said)[:80]!r}, {str(read)[:80]!r} was read"
+            return f" has {len(said)} entries, {len(read)} were read"
+        for place, (a, b) in enumerate(zip(said, read, strict=True)):
+            if found := difference(a, b, left_alone=left_alone):
+                return f"[{place}]{found}"
+        return ""
+    return "" if _same(said, read) else f" is {str(said)[:80]!r}, {str(read)[:80]!r} was read"
+
+
+def _difference_of_mappings(said: Mapping[Any, Any], read: Mapping[Any, Any], left_alone: bool) -> str:
+    for key, value in said.items():
+        if key not in read:
+            if not left_alone and value is not None:
+                return f".{key} was passed over"
+        elif left_alone and value is None:
+            continue
+        elif found := difference(value, read[key], left_alone=left_alone):
+            return f".{key}{found}"
+    return ""
 
 
 def _same(said: Any, read: Any) -> bool:

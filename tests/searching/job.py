@@ -10,15 +10,15 @@ import torch
 
 from archdial import Scalar, cells
 from archdial.common.errors import RunError
-from archdial.cost.making.profiling import profile
-from archdial.cost.table.table import CostTable
 from archdial.data import Images, SearchData
 from archdial.families.searched import search
 from archdial.families.storage import save_family
+from archdial.networks.cells.network import CellNetwork
 from archdial.searching import dialling
 from archdial.searching.predictor import ErrorPredictor
 from archdial.searching.settings import SearchSettings
 from archdial.searching.state import SearchState
+from tests.networks.examples import counted_table
 
 
 def small_data() -> SearchData:
@@ -30,8 +30,9 @@ def small_data() -> SearchData:
     return SearchData("noise", ("a", "b", "c"), *part, mean=(0.4,), std=(0.2,))
 
 
-def small_network():
-    return cells(1, 3, cells=3, nodes=2, channels=4, image_size=8)
+def small_network(nodes: int = 1) -> CellNetwork:
+    """A normal cell and a reduction."""
+    return cells(1, 3, cells=2, nodes=nodes, channels=4, image_size=8)
 
 
 def small_settings(method: str) -> SearchSettings:
@@ -41,7 +42,7 @@ def small_settings(method: str) -> SearchSettings:
         warmup_epochs=1,
         dial_epochs=2,
         batch_size=16,
-        dial_steps=60,
+        dial_steps=20,
         evaluations=14,
         sample=6,
         rounds=2,
@@ -51,25 +52,17 @@ def small_settings(method: str) -> SearchSettings:
     )
 
 
-def table_in(folder: Path) -> CostTable:
-    """Profile once: times differ from one measurement to the next, and a run must go on with the table it has."""
-    path = folder / "table.json"
-    if not path.exists():
-        profile(small_network(), repeats=2, networks=0).save(path)
-    return CostTable.load(path)
-
-
 def main(folder: Path, method: str, *, resume: bool, slow: bool) -> int:
     torch.set_num_threads(1)
     if slow:
         inputs = SearchState.inputs
         SearchState.inputs = lambda *a, **k: (time.sleep(0.05), inputs(*a, **k))[1]  # type: ignore[method-assign]
-    table = table_in(folder.parent)
     folder.mkdir(exist_ok=True)
+    network = small_network()
     try:
-        family = search(
-            small_network(), small_data(), table, Scalar(), small_settings(method), seed=3, folder=folder, resume=resume
-        )
+        # A run must go on with the table it has, and what is counted is the same each time.
+        table, settings = counted_table(network), small_settings(method)
+        family = search(network, small_data(), table, Scalar(), settings, seed=3, folder=folder, resume=resume)
     except RunError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
@@ -87,5 +80,5 @@ def in_a_process(folder: Path, method: str, options: Sequence[str], errors: Path
 
 def briefly() -> None:
     """Let predictors learn in few steps, and dials at few positions: whether it goes on is asked, not how well."""
-    ErrorPredictor.fit.__defaults__ = (60,)  # type: ignore[attr-defined]
-    dialling.LESSON, dialling.LIKELY = 32, 1
+    ErrorPredictor.fit.__defaults__ = (20,)  # type: ignore[attr-defined]
+    dialling.LESSON, dialling.LIKELY = 16, 1

@@ -18,14 +18,15 @@ from archdial.searching.loop import Loop, SearchJob
 from archdial.searching.settings import SearchSettings
 from archdial.searching.state import SearchState, begin
 from archdial.training.loop import TrainingLoop
-from tests.searching.job import small_data, small_network, small_settings, table_in
+from tests.networks.examples import counted_table
+from tests.searching.job import small_data, small_network, small_settings
 
 pytestmark = pytest.mark.usefixtures("short_lessons")
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> CostTable:
-    return table_in(tmp_path_factory.mktemp("table"))
+def table() -> CostTable:
+    return counted_table(small_network())
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,8 @@ from archdial.searching.loop import Loop
 from archdial.searching.methods import READ_BY, check_read
 from archdial.searching.settings import SearchSettings
 from archdial.searching.state import begin
-from tests.searching.job import small_data, small_network, small_settings, table_in
+from tests.networks.examples import counted_table
+from tests.searching.job import small_data, small_network, small_settings
 
 # The optimizer that it is a rate of is made for every method, and used by those that are named.
 USED_IN_THE_LOOP = set(READ_BY) - {"hypernet_rate"}
@@ -22,9 +22,10 @@ USED_IN_THE_LOOP = set(READ_BY) - {"hypernet_rate"}
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["predictor", "two_stage", "single_level", "bilevel"])
-def test_a_method_reads_the_settings_that_are_said_to_be_its_own(method: str, tmp_path: Path) -> None:
+def test_a_method_reads_the_settings_that_are_said_to_be_its_own(method: str) -> None:
     settings = small_settings(method)
-    state = begin(small_network(), small_data(), table_in(tmp_path), Scalar(), settings, 0)
+    network = small_network()
+    state = begin(network, small_data(), counted_table(network), Scalar(), settings, 0)
     read: set[str] = set()
 
     class Watched:

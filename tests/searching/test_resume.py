@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 PROCESSES = multiprocessing.get_context("forkserver")
 # Copies of one process that has imported everything: half a minute less than a new Python for each of a dozen jobs.
-PROCESSES.set_forkserver_preload(["tests.searching.job"])
+PROCESSES.set_forkserver_preload(["tests.searching.preloaded"])
 
 
 class Running:
@@ -73,7 +73,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("method", KILLED)
 def test_killed_run_resumes_to_the_bit(whole: Path, method: str) -> None:
-    # Beside each other, as jobs of one folder share a cost table.
     if method != "predictor":
         whole = whole.parent / method
         finish(whole, method)

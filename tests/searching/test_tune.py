@@ -14,14 +14,14 @@ from archdial.searching.state import SearchState, begin
 from archdial.searching.steps.evaluate import Renew
 from archdial.searching.steps.tune import TuneWeights
 from archdial.tasks.measure import ACCURACY
-from tests.networks.examples import drawn
-from tests.searching.job import small_data, small_network, small_settings, table_in
+from tests.networks.examples import counted_table, drawn
+from tests.searching.job import small_data, small_network, small_settings
 
 
 @pytest.fixture
-def state(tmp_path_factory: pytest.TempPathFactory) -> SearchState:
-    table = table_in(tmp_path_factory.mktemp("table"))
-    state = begin(small_network(), small_data(), table, Scalar(), small_settings("predictor"), 0)
+def state() -> SearchState:
+    network = small_network(nodes=2)
+    state = begin(network, small_data(), counted_table(network), Scalar(), small_settings("predictor"), 0)
     architectures = sorted({*drawn(state.network.space, 20), *state.cost.extremes()}, key=state.cost.of)
     # Dearer is better, but for every third, which is none of the front.
     state.archive = [

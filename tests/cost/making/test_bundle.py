@@ -82,7 +82,12 @@ def test_wrong_options_are_told(tmp_path: Path, elsewhere: Path) -> None:
 
 
 def test_programs_for_executorch_too(tmp_path: Path) -> None:
-    folder = write_bundle(Toy(), tmp_path / "bundle", networks=0, pte=True)
+    network = Toy()
+    pool = Part("pool", network.pool, (2, 4, 4), ())
+    # Two parts are enough, a program takes a second.
+    always = TermPlan((), {(): (Part("stem", network.stem, (1, 4, 4), ()),)})
+    network.terms = lambda: [always, TermPlan(("a",), {("pool",): (pool,)})]  # type: ignore[method-assign]
+    folder = write_bundle(network, tmp_path / "bundle", networks=0, pte=True)
     command = [sys.executable, "measure.py", "--runtime", "executorch", "--repeats", "2", "--out", "phone.json"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=240)
     assert CostTable.load(folder / "phone.json", Toy().space).runtime["runtime"] == "executorch"
