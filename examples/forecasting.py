@@ -1,4 +1,4 @@
-"""A day of a transformer's oil temperature from four of loads: python examples/forecasting.py ETTh1.csv [EPOCHS EVALUATIONS]"""
+"""A transformer's oil temperature a day ahead: python examples/forecasting.py ETTh1.csv [EPOCHS EVALUATIONS]"""
 
 import sys
 
