@@ -28,33 +28,25 @@ class Residual(nn.Sequential):
         return features + super().forward(features)
 
 
-def layer(given, channels):
-    return nn.Conv2d(given, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()
+class Beside(nn.Sequential):
+    def forward(self, features):
+        return torch.cat((features, super().forward(features)), 1)
 
 
-def block(given, channels):
-    rest = (Residual(*layer(channels, channels), *layer(channels, channels)) for _ in range(2))
-    return nn.Sequential(*layer(given, channels), *rest)
-
-
-class UNet(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.left, self.middle, self.right = block(1, 16), block(16, 32), block(48, 16)
-        self.pool, self.grow, self.head = nn.MaxPool2d(2), nn.Upsample(scale_factor=2), nn.Conv2d(16, 2, 1)
-
-    def forward(self, images):
-        fine = self.left(images)
-        return self.head(self.right(torch.cat((fine, self.grow(self.middle(self.pool(fine)))), 1)))
+def stage(given, channels):
+    sizes = (given, *4 * [channels])
+    layers = ((nn.Conv2d(c, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()) for c in sizes)
+    return (*next(layers), *(Residual(*layer) for layer in layers))
 
 
 torch.manual_seed(0)
 learn, validation = (DataLoader(crops("train", *part), 16, shuffle=True) for part in ((0, 20), (20, 24)))
-model = UNet()
-optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
+deep = Beside(nn.MaxPool2d(2), *stage(16, 32), nn.Upsample(scale_factor=2))
+model = nn.Sequential(*stage(1, 16), deep, *stage(48, 16), nn.Conv2d(16, 2, 1))
+optimizer, loss = torch.optim.AdamW(model.parameters(), 2e-3), nn.functional.cross_entropy
 for images, masks in (batch for _ in range(epochs) for batch in learn):
     optimizer.zero_grad()
-    nn.functional.cross_entropy(model(images), masks).backward()
+    loss(model(images), masks).backward()
     optimizer.step()
 
 # archdial.

@@ -1,0 +1,110 @@
+"""Each example goes through on a few rows of data like its own: training, search, a member of half the time."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import runpy
+import sys
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from torch.utils.data import DataLoader
+
+import archdial as ad
+from tests.networks.examples import counted_table
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("short_lessons")]
+EXAMPLES = Path(__file__).parents[2] / "examples"
+WORDS = ("card", "lost", "pay", "cash", "top", "up", "fee", "bank")
+
+
+def texts(folder: Path) -> Path:
+    dice = numpy.random.default_rng(0)
+    rows = [" ".join(dice.choice(WORDS, 5)) for _ in range(80)]
+    return both(folder, {"text": rows, "label": [row.split()[0] for row in rows]})
+
+
+def recordings(folder: Path) -> Path:
+    dice = numpy.random.default_rng(0)
+    digits = [number % 10 for number in range(80)]
+    sounds = [numpy.sin(numpy.arange(3000) * (0.1 + 0.2 * digit)) * dice.uniform(0.5, 1) for digit in digits]
+    return both(folder, {"audio": [{"bytes": recorded(sound), "path": "a.wav"} for sound in sounds], "label": digits})
+
+
+def recorded(sound: numpy.ndarray[Any, Any]) -> bytes:
+    stream = io.BytesIO()
+    with wave.open(stream, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes((sound * 2**14).astype(numpy.int16).tobytes())
+    return stream.getvalue()
+
+
+def series(folder: Path) -> Path:
+    hours = numpy.arange(14400)
+    values = numpy.sin(hours[:, None] / (5 + numpy.arange(7)))
+    lines = [",".join(["then", *(f"{value:.3f}" for value in row)]) for row in values]
+    path = folder / "hourly.csv"
+    path.write_text("\n".join(["date,a,b,c,d,e,f,OT", *lines]))
+    return path
+
+
+def micrographs(folder: Path) -> Path:
+    dice = numpy.random.default_rng(0)
+    masks = [(dice.random((8, 8)) > 0.5).repeat(16, 0).repeat(16, 1) for _ in range(22)]
+    images = [drawn(120 * mask + dice.integers(0, 60, mask.shape)) for mask in masks]
+    return both(folder, {"image": images, "mask": [drawn(255 * mask) for mask in masks]})
+
+
+def drawn(values: numpy.ndarray[Any, Any]) -> dict[str, Any]:
+    stream = io.BytesIO()
+    Image.fromarray(values.astype(numpy.uint8)).save(stream, "PNG")
+    return {"bytes": stream.getvalue(), "path": "a.png"}
+
+
+def both(folder: Path, columns: dict[str, list[Any]]) -> Path:
+    for split in ("train", "test"):
+        pq.write_table(pa.table(columns), folder / f"{split}.parquet")
+    return folder
+
+
+CASES: dict[str, Callable[[Path], Path]] = {
+    "text_classification": texts,
+    "spoken_digits": recordings,
+    "forecasting": series,
+    "segmentation": micrographs,
+}
+
+
+def test_every_example_is_run_and_short() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == set(CASES)
+    for path in EXAMPLES.glob("*.py"):
+        text = path.read_text()
+        assert len(text.splitlines()) <= 60, path.name
+        ours = text.partition("# archdial.\n")[2]
+        assert 5 <= sum(not line.startswith((" ", "for", ")")) for line in ours.splitlines()) <= 10, path.name
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", CASES)
+def test_an_example_goes_through(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = CASES[name](tmp_path)
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", str(source), "1", "6"])
+    # By counts: what parts take is not asked here, and takes half a minute to measure.
+    monkeypatch.setattr(ad, "profile", counted_table)
+    every = DataLoader.__iter__
+    monkeypatch.setattr(DataLoader, "__iter__", lambda self: itertools.islice(every(self), 2))
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    lines = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines[-2:] == ["whole", "half the time"]
