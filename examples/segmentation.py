@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import archdial as ad
 
+# An ordinary training script, on crops of 128 × 128 pixels.
 source, epochs, evaluations = sys.argv[1], *map(int, sys.argv[2:] or (30, 150))
 
 
-# An ordinary training script, on crops of 128 × 128 pixels.
 def crops(split, first=0, last=None):
     rows = pq.read_table(f"{source}/{split}.parquet").to_pylist()[first:last]
     read = [[numpy.asarray(Image.open(io.BytesIO(row[k]["bytes"])).convert("L")) for k in row] for row in rows]
@@ -34,19 +34,18 @@ class Beside(nn.Sequential):
 
 
 def stage(given, channels):
-    sizes = (given, *4 * [channels])
-    layers = ((nn.Conv2d(c, channels, 3, padding=1), nn.BatchNorm2d(channels), nn.ReLU()) for c in sizes)
-    return (*next(layers), *(Residual(*layer) for layer in layers))
+    first, *rest = (nn.Conv2d(c, channels, 3, padding=1) for c in (given, *4 * [channels]))
+    return first, nn.ReLU(), *(Residual(conv, nn.BatchNorm2d(channels), nn.ReLU()) for conv in rest)
 
 
 torch.manual_seed(0)
 learn, validation = (DataLoader(crops("train", *part), 16, shuffle=True) for part in ((0, 20), (20, 24)))
 deep = Beside(nn.MaxPool2d(2), *stage(16, 32), nn.Upsample(scale_factor=2))
 model = nn.Sequential(*stage(1, 16), deep, *stage(48, 16), nn.Conv2d(16, 2, 1))
-optimizer, loss = torch.optim.AdamW(model.parameters(), 2e-3), nn.functional.cross_entropy
+optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
 for images, masks in (batch for _ in range(epochs) for batch in learn):
     optimizer.zero_grad()
-    loss(model(images), masks).backward()
+    nn.functional.cross_entropy(model(images), masks).backward()
     optimizer.step()
 
 # archdial.
@@ -56,8 +55,6 @@ task, data = ad.Segmentation(), {"train": learn, "validation": validation}
 family = ad.search(net, data, ad.profile(net), task=task, settings=search)
 whole = family.member(net.whole)
 fast = family.within(latency_ms=whole.latency_ms / 2)
-tuned = fast.finetune(
-    learn, ad.TrainSettings(epochs=10, learning_rate=1e-3, optimizer="adamw"), teacher=net.untouched()
-)
+tuned = fast.finetune(learn, ad.TrainSettings(epochs=10, learning_rate=1e-3, optimizer="adamw"))
 for name, member, module in (("whole", whole, whole.build()), ("half the time", fast, tuned)):
     print(f"{name}: mean IoU {ad.score(module, crops('test'), task):.4f} of test, {member.latency_ms:.2f} ms")
