@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from archdial.cost.pricing.expected import ExpectedCost
 from archdial.cost.table.fit_to_networks import LAUNCH
@@ -32,7 +32,8 @@ from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import ErrorPredictor
 from archdial.searching.state import SearchState, begin
 from archdial.space import Choice, Space
-from archdial.tasks.measure import ACCURACY
+from archdial.tasks.measure import ACCURACY, Measure
+from archdial.tasks.stored import StoredTask
 from tests.networks.examples import counted_table, drawn, textures, tiny
 from tests.searching.job import small_data, small_settings
 
@@ -164,6 +165,40 @@ def _of_two_devices() -> Family:
     return one.answering(found(both, cost, dial, hypernet))
 
 
+class Reader(nn.Module):
+    """Tokens and a mask to a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens, self.mix, self.norm, self.head = (
+            nn.Embedding(9, 4),
+            nn.Linear(4, 4),
+            nn.BatchNorm1d(4),
+            nn.Linear(4, 1),
+        )
+
+    def forward(self, tokens: Tensor, mask: Tensor, cached: bool = False) -> Tensor:
+        features = self.tokens(tokens) * mask[..., None]
+        return self.head(self.norm((features + self.mix(features)).mean(1)))
+
+
+def _of_texts() -> Family:
+    """A family of a task of the caller's, on tokens by name, whose score is no share."""
+    tokens = torch.arange(6).reshape(2, 3)
+    example = {"tokens": tokens, "mask": torch.ones(2, 3, dtype=torch.bool), "cached": False}
+    network = gates(Reader().eval(), example)
+    measure = Measure("RMSE", higher_is_better=False, best=0.0, share=False)
+    one = family(network)
+    return replace(
+        one,
+        normalize=None,
+        own_task=StoredTask(measure),
+        calibration=(example,),
+        classes=(),
+        archive=tuple(replace(item, score=3.0 + item.score, measure=measure) for item in one.archive),
+    )
+
+
 MAKERS = {
     "cells": lambda: [
         family(_cells()),
@@ -177,6 +212,7 @@ MAKERS = {
     "closed": lambda: [
         family(_gates(None)),
         family(_gates({"name": "os:abort", "width": None, "input_shape": [1, 8, 8], "classes": 2})),
+        _of_texts(),
     ],
 }
 
