@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,6 @@ class BuiltMember:
         normalize: from pixels to what the module takes; None of what takes no images in memory.
         classes: names, in the order of the logits.
         figures: of the member, as `Member.to_json` has them.
-        input_shapes: of all inputs, without the batch, where that is known.
     """
 
     module: nn.Module
@@ -30,7 +28,6 @@ class BuiltMember:
     normalize: Normalize | None
     classes: tuple[str, ...]
     figures: dict[str, Any]
-    input_shapes: Sequence[tuple[int, ...]] = ()
 
     @property
     def normalization(self) -> Normalize:

@@ -167,8 +167,8 @@ class Member:
         from archdial.networks.example import shapes_of
 
         family = self.family
-        shapes = shapes_of(family.network.example)
-        return BuiltMember(module or self.build(), shapes[0], family.normalize, family.classes, self.to_json(), shapes)
+        shape = shapes_of(family.network.example)[0]
+        return BuiltMember(module or self.build(), shape, family.normalize, family.classes, self.to_json())
 
     def export(self, path: str | Path, format: str, module: nn.Module | None = None) -> Exported:
         """Write the built member to `path` in a format that needs no archdial; see `exporting.export`.

@@ -17,6 +17,7 @@ from archdial.common.progress import Bar, NoBar
 from archdial.common.versions import versions
 from archdial.cost.table.several import Tables
 from archdial.data import Normalize, SearchData, seen_of
+from archdial.data.takes import moved
 from archdial.dial import Dial, Scalar
 from archdial.families.family import Family
 from archdial.families.hardware import found
@@ -112,6 +113,11 @@ def _take_weights(state: SearchState, family: Family) -> None:
         state.network.recall(family.network.changed())
 
 
+def _inputs(state: SearchState) -> tuple[Any, ...]:
+    """Return what BatchNorm's statistics are taken from, on the CPU, where the family will be."""
+    return tuple(moved(batch, torch.device("cpu")) for batch in state.calibration)
+
+
 def as_family(state: SearchState, config: dict[str, Any]) -> Family:
     """Return what `state` has found, on the CPU."""
     normalize = normalize_of(state.task)
@@ -125,7 +131,7 @@ def as_family(state: SearchState, config: dict[str, Any]) -> Family:
         devices=answers.devices,
         predictor=state.predictor,
         normalize=normalize,
-        calibration=tuple(state.calibration) if normalize is None else state.calibration_pixels,
+        calibration=_inputs(state) if normalize is None else state.calibration_pixels,
         own_task=state.task if normalize is None else None,
         archive=tuple(state.archive),
         classes=state.data.classes,

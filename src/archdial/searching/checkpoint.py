@@ -11,6 +11,7 @@ from archdial.common.errors import UsageError
 from archdial.common.limits import CountOrNone, Number
 from archdial.common.validation import conforming
 from archdial.cost.table.several import tables_json
+from archdial.data import SearchData
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.state import SearchState
 from archdial.space import Architecture
@@ -113,7 +114,8 @@ def _check_fingerprint(found: str, path: Path, state: SearchState) -> None:
 
 def _fingerprint(state: SearchState) -> str:
     """Return what is equal for runs with equal inputs: settings and tables, then images and first weights."""
-    inputs = digest_of([state.data.digest, state.origin])
+    task = [] if isinstance(state.data, SearchData) else [state.task.measure.to_json()]
+    inputs = digest_of([state.data.digest, state.origin, *task])
     return f"{_ALL_INPUTS}{_settled(state)}:{inputs}"
 
 

@@ -14,7 +14,7 @@ from archdial.data.takes import moved
 from archdial.tasks.measure import Measure
 from archdial.tasks.parts import asked
 from archdial.tasks.scores import MeanScore, MetricScore
-from archdial.tasks.task import Outputs, Score, Task
+from archdial.tasks.task import Outputs, Score, Task, tensors_in
 
 Loss = Callable[[Outputs, Batch], Tensor]
 
@@ -81,7 +81,7 @@ class OwnTask(Task):
 
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
         """Return the user's loss, ()."""
-        found = self._loss(outputs, batch)
+        found = self._loss(outputs, _beside(outputs, batch))
         if not isinstance(found, Tensor) or found.numel() != 1:
             shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise UsageError(f"the loss is {shape}, expected a tensor of one number: take its mean")
@@ -91,11 +91,18 @@ class OwnTask(Task):
         """Return a score of no input yet."""
         if _is_metric(self._score):
             return MetricScore(lambda *_: self._score.clone(), lambda outputs, batch: (outputs, self._target(batch)))
-        return MeanScore(self._loss if self._score is None else self._score, self.size)
+        function = self._loss if self._score is None else self._score
+        return MeanScore(lambda outputs, batch: function(outputs, _beside(outputs, batch)), self.size)
 
     def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
         """Return the user's distance, or squares."""
         return super().apart(outputs, taught, temperature) if self._apart is None else self._apart(outputs, taught)
+
+
+def _beside(outputs: Outputs, batch: Batch) -> Batch:
+    """Return `batch` on the device of the outputs."""
+    found = tensors_in(outputs)
+    return moved(batch, found[0].device) if found and found[0].device.type != "cpu" else batch
 
 
 def _is_metric(score: Any) -> bool:
