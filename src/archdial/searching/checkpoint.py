@@ -23,7 +23,7 @@ from archdial.training.checkpoint import (
     restoring,
     write_checkpoint,
 )
-from archdial.training.descent import precision_state, restore_precision
+from archdial.training.descent import NOTES, precision_state, restore_precision
 from archdial.training.step import Place
 
 NAME = "checkpoint.pt"
@@ -31,11 +31,7 @@ _ALL_INPUTS = "2:"
 """What a fingerprint begins with that knows of images and first weights; older ones do not."""
 
 _OTHERS = ("place", "fingerprint", "generator", "dial", "archive", "pending", "precision")
-_NOTES = {
-    "weights_optimizer": frozenset({"momentum_buffer"}),
-    "hypernet_optimizer": frozenset({"step", "exp_avg", "exp_avg_sq"}),
-}
-"""What SGD and Adam keep of each parameter, by the name of the part."""
+_OPTIMIZERS = ("weights_optimizer", "hypernet_optimizer")
 
 
 _Row = tuple[tuple[CountOrNone, ...], Number, Number]
@@ -74,11 +70,11 @@ def load(path: Path, state: SearchState) -> Place:
 
 def _restore(value: dict[str, Any], state: SearchState) -> None:
     check_names(value, (*_parts(state), *_OTHERS))
-    for name, notes in _NOTES.items():
-        check_optimizer(name, value[name], getattr(state, name), notes)
+    for name, kind in zip(_OPTIMIZERS, (state.settings.optimizer, "adamw"), strict=True):
+        check_optimizer(name, value[name], getattr(state, name), NOTES[kind])
     for name, part in _parts(state).items():
         part.load_state_dict(value[name])
-    for name in _NOTES:
+    for name in _OPTIMIZERS:
         check_shapes(getattr(state, name))
     restore_precision(state.fabric, conforming(dict[str, Any], value.get("precision", {}), "precision"))
     state.generator.set_state(value["generator"])

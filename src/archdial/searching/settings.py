@@ -27,6 +27,7 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
         batch_size: images a step.
         paths: how paths are drawn while only weights are trained.
         learning_rate, momentum, weight_decay, clip: SGD for the weights, cosine to zero.
+        optimizer: sgd, or adamw, which transformers want, at a far lower learning rate.
         augment: shift and mirror training images.
         hypernet: kind of hypernetwork, and its settings.
         relaxation, temperature: how logits become option weights.
@@ -63,10 +64,12 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
     distillation: Share = 0.5
     calibration_images: Count = 512
     precision: Precision = "32-true"
+    optimizer: Literal["sgd", "adamw"] = "sgd"
 
     def __repr__(self) -> str:
         """Return the settings in the order that they always had: the fingerprints of runs are made of it."""
-        return f"SearchSettings({', '.join(f'{name}={getattr(self, name)!r}' for name in _IN_ORDER)})"
+        names = (*_IN_ORDER, *(() if self.optimizer == "sgd" else ("optimizer",)))
+        return f"SearchSettings({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     def __post_init__(self) -> None:
         check_fields(self, "search")

@@ -33,7 +33,7 @@ from archdial.searching.settings import SearchSettings
 from archdial.space import Architecture
 from archdial.tasks.images import ImageClassification
 from archdial.tasks.task import Task
-from archdial.training.descent import sgd
+from archdial.training.descent import OPTIMIZERS
 from archdial.training.loop import fold
 from archdial.training.objective import Objective
 
@@ -168,7 +168,7 @@ def begin(
     predictor = ErrorPredictor(space, task.measure)
     fabric = fabric_on(device, settings.precision)
     origin, teacher = _as_it_came(network)
-    forward, weights_optimizer = fabric.setup(network, sgd(network, settings))
+    forward, weights_optimizer = fabric.setup(network, OPTIMIZERS[settings.optimizer](network, settings))
     if teacher is not None:
         teacher = teacher.eval().to(fabric.device)
     return SearchState(
