@@ -40,6 +40,11 @@ def test_search(searched: Searched) -> None:
     }
 
 
+def test_search_says_what_it_reads_on_standard_error(searched: Searched) -> None:
+    assert "digits: 1,297 train, 500 test images 8×8 in 10 classes (0 " in searched.answer.err
+    assert "1,297" not in searched.answer.out
+
+
 def test_pick_at_a_position_and_within_budgets(searched: Searched, tmp_path: Path) -> None:
     at = call("pick", searched.folder, "--at", "0.1", "--json")
     assert at.status == 0, at.err
@@ -100,6 +105,7 @@ def test_a_profiled_table_serves_a_search(searched: Searched, tmp_path: Path) ->
     answer = call("profile", searched.recipe, "--out", table, "--json")
     assert answer.status == 0, answer.err
     assert set(answer.json) == {"table", "space", "runtime", "fit", "range"}
+    assert "digits: 1,297 train, 500 test images" in answer.err
     assert answer.json["range"]["latency_ms"][0] < answer.json["range"]["latency_ms"][1]
     run = call("search", searched.recipe, "--out", tmp_path / "run", "--table", table, "--epochs", 1, "--json")
     assert run.status == 0, run.err

@@ -62,6 +62,7 @@ def pruned(short_lessons: None, exported_once: None, tmp_path_factory: pytest.Te
     recipe, weights, folder = write_recipe(place, RECIPE), place / "backbone.safetensors", place / "run"
     trained = call("train", recipe, "--out", weights, "--json")
     assert trained.status == 0, trained.err
+    assert " test images 8×8 in 10 classes (0 " in trained.err
     searched = call("search", recipe, "--weights", weights, "--out", folder, "--json")
     assert searched.status == 0, searched.err
     return Pruned(recipe, weights, folder, trained, searched)

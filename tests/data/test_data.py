@@ -237,7 +237,7 @@ def test_channels_and_classes_out_of_range(tmp_path: Path) -> None:
     fails(tmp_path, "0 classes", classes=0)
 
 
-@pytest.mark.parametrize("changes", [{"image": "x"}, {"label": "y"}])
+@pytest.mark.parametrize("changes", [{"image": "x"}, {"label": "z"}])
 def test_parquet_without_a_column(tmp_path: Path, changes: dict[str, str]) -> None:
     what = next(iter(changes))
     fails(both(tmp_path, **changes), "train.parquet", f"no {what} column", changes[what], "rename")
@@ -325,15 +325,13 @@ def test_undecodable_file(tmp_path: Path) -> None:
     fails(tmp_path, f"{tmp_path}/b/001.png cannot be decoded")
 
 
-def test_sixteen_bits_a_channel(tmp_path: Path) -> None:
-    fails(both(tmp_path, train_images=[png(4000, mode="I;16")] * 3), "more than 8 bits", "row 0")
-
-
 def test_bad_class_folders(tmp_path: Path) -> None:
     classes_of_images(tmp_path, {"a": 1})
     fails(tmp_path, "holds one image")
-    (tmp_path / "b").mkdir()
-    fails(tmp_path, tmp_path / "b", "holds no image")
+    classes_of_images(tmp_path, {"b": 1})
+    fails(tmp_path, "one image a class")
+    (tmp_path / "c").mkdir()
+    fails(tmp_path, tmp_path / "c", "holds no image")
 
 
 def test_test_class_without_train_images(tmp_path: Path) -> None:
@@ -393,6 +391,28 @@ def test_normalise_by_hand_and_twice_alike() -> None:
     expected = torch.tensor([[[[-1.0, 1.0]], [[0.0, 2.0]]]])
     for _ in range(2):
         torch.testing.assert_close(normalize(pixels), expected)
+
+
+def test_a_normalisation_that_was_given() -> None:
+    data, given = made(20, 3), Normalize.named("imagenet", 3)
+    own, part, again = (split(data, weights=0.5, seed=0, normalize=one) for one in (None, given, given))
+    assert (part.mean, part.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    assert torch.equal(part.weights.pixels, own.weights.pixels)
+    # A search that goes on with another normalisation is told.
+    assert part.digest == again.digest != own.digest
+    with pytest.raises(UsageError, match="images have 3: give 3 of each"):
+        split(data, weights=0.5, seed=0, normalize=Normalize((0.5,), (0.5,)))
+
+
+def test_named_normalisations() -> None:
+    assert Normalize.named("half", 1).mean == (0.5,) and Normalize.named("half", 3).std == (0.5,) * 3
+    pixels = torch.tensor([[[[0, 51, 255]]]], dtype=torch.uint8)
+    torch.testing.assert_close(Normalize.named("none", 1)(pixels), torch.tensor([[[[0, 0.2, 1]]]]))
+    assert len(Normalize.named("clip", 3).mean) == 3
+    with pytest.raises(UsageError, match="unknown normalization 'imagnet': did you mean 'imagenet'"):
+        Normalize.named("imagnet", 3)
+    with pytest.raises(UsageError, match="imagenet is of 3 channels, and the images have 1"):
+        Normalize.named("imagenet", 1)
 
 
 def test_a_channel_of_one_value_normalises_to_zero() -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import pytest
+from PIL import Image
 
-from archdial.common.errors import UsageError
+from archdial.common.errors import Notice, UsageError
 from archdial.common.limits import Precision
+from archdial.runs.folder import Run
+from archdial.runs.images import load_data
 from archdial.runs.recipe import load_recipe, read_recipe, recipe_from_json, recipe_names
+from archdial.searching.state import task_of
+from archdial.tasks.images import ImageClassification
 
 LEAST = "data: digits\nchannels: 1\n"
 
@@ -69,6 +74,23 @@ def test_values_as_yaml_users_write_them() -> None:
         ("search: {hypernet: {kind: mpl}}", ("search.hypernet", "did you mean 'mlp'")),
         ("search: {hypernet: {kind: mlp, hiden: [8]}}", ("search.hypernet", "did you mean 'hidden'")),
         ("weights: most", ('weights is "most"', "expected a whole number or a number")),
+        ("image_size: big", ('image_size is "big"', "expected a whole number or a list")),
+        ("image_size: 0", ("image_size is 0", "at least 1")),
+        ("image_size: [32]", ("image_size is [32]", "a list, its length at least 2")),
+        ("image_size: [32, 32, 3]", ("image_size is [32, 32, 3]", "a list, its length at most 2")),
+        ("image_size: 50000", ("image_size 50000", "16,777,216 pixels")),
+        ("skip_broken: maybe", ('skip_broken is "maybe"', "true or false")),
+        ("normalize: imagnet", ("unknown normalize 'imagnet'", "did you mean 'imagenet'")),
+        ("normalize: imagenet", ("normalize: ", "imagenet is of 3 channels", "the images have 1")),
+        ("normalize: 3", ("normalize is 3", "expected")),
+        ("normalize: {mean: [0.5]}", ("the key normalize.std is missing",)),
+        ("normalize: {mean: [0.5], sdt: [0.5]}", ("normalize.sdt: unknown key", "did you mean 'std'")),
+        ("normalize: {mean: [123.7], std: [0.5]}", ("normalize.mean[0] is 123.7", "at most 1")),
+        ("normalize: {mean: 0.5, std: [0.5]}", ("normalize.mean is 0.5", "a list")),
+        ("normalize: {mean: [0.5], std: [0]}", ("normalize.std[0] is 0", "above 0")),
+        ("normalize: {mean: [0.5], std: [58.4]}", ("normalize.std[0] is 58.4", "at most 1")),
+        ("normalize: {mean: [0.5, 0.5], std: [0.5, 0.5]}", ("normalize has mean [0.5, 0.5]", "give 1 of each")),
+        ("normalize: {mean: [0.5], std: [0.5, 0.5]}", ("normalize: mean (0.5,) and std (0.5, 0.5)",)),
         ("limit: all", ('limit is "all"', "expected a whole number")),
         ("network: {operations: [identity, sep_conv_3x4]}", ("sep_conv_3x4", "did you mean 'sep_conv_3x3'")),
         ("network: {operations: [identity, 3]}", ("network.operations[1] is 3", "expected a text")),
@@ -107,6 +129,36 @@ def test_mistakes(more: str, parts: tuple[str, ...]) -> None:
 def test_a_recipe_that_lacks_something(text: str, part: str) -> None:
     with pytest.raises(UsageError, match=part):
         read_recipe(text, "mine.yaml")
+
+
+def test_what_a_recipe_says_of_images(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for number in range(1, 6):
+            Image.new("RGB", (4 * number, 12), (10 * number,) * 3).save(tmp_path / name / f"{number}.png")
+    (tmp_path / "a" / "x.png").write_bytes(b"no image")
+    keys = "image_size: [6, 8]\nskip_broken: true\nnormalize: {mean: [0.1, 0.2, 0.3], std: [0.5, 0.25, 1]}\n"
+    recipe = read_recipe(f"data: {tmp_path}\nchannels: 3\n{keys}", "mine")
+    with pytest.warns(Notice, match="1 of 11 images"):
+        whole, seen = load_data(Run(tmp_path / "run", recipe))
+    assert whole.input_shape == (3, 6, 8) and len(whole.train) == 8
+    assert (seen.mean, seen.std) == ((0.1, 0.2, 0.3), (0.5, 0.25, 1.0))
+    normalize = cast(ImageClassification, task_of(seen)).normalize
+    assert (normalize.mean, normalize.std) == (seen.mean, seen.std)
+    assert recipe_from_json(json.loads(json.dumps(recipe.to_json()))) == recipe
+
+
+@pytest.mark.parametrize(("name", "mean"), [("none", 0.0), ("half", 0.5), ("null", None)])
+def test_normalisations_by_name(name: str, mean: float | None) -> None:
+    found = read_recipe(LEAST + f"normalize: {name}\n", "mine").normalization()
+    assert (found and found.mean) == (mean if mean is None else (mean,))
+
+
+def test_keys_that_came_later_leave_older_runs_as_they_were() -> None:
+    later = {"image_size", "skip_broken", "normalize"}
+    assert not later & {*read_recipe(LEAST, "mine").to_json()}
+    text = LEAST + "image_size: 16\nskip_broken: true\nnormalize: half\n"
+    assert later < {*read_recipe(text, "mine").to_json()}
 
 
 def test_unknown_and_unreadable_recipes(tmp_path: Path) -> None:

@@ -102,15 +102,17 @@ def _measure(
     """Make a table, or take the one that is to be checked, and show what it says."""
     from archdial.common.progress import Bar
     from archdial.cost.table.table import CostTable
-    from archdial.data import load
     from archdial.runs.cost_tables import check_conditions, cost_table
+    from archdial.runs.images import read_images
 
     if check:
         check_drawing("archdial profile --check", page=False)
     if table is None:
         check_conditions(chosen)
-    network = chosen.network.make(load(chosen.data, channels=chosen.channels), trust=trust)
+    images = read_images(chosen)
+    network = chosen.network.make(images, trust=trust)
     with Bar() as bar:
+        bar.say(images.summary)
         found = cost_table(chosen, network, bar) if table is None else CostTable.load(table, network.space)
         if out is not None:
             found.save(out)
@@ -137,13 +139,15 @@ def _refuse(options: Mapping[str, object], problem: str) -> None:
 def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, trust: bool, json: bool) -> None:
     from archdial.common.progress import Bar
     from archdial.cost.making.bundle import SCRIPT, write_bundle
-    from archdial.data import load
     from archdial.runs.folder import check_writable
+    from archdial.runs.images import read_images
 
     check_writable(folder.absolute().parent)
     settings = chosen.profile
-    network = chosen.network.make(load(chosen.data, channels=chosen.channels), trust=trust)
+    images = read_images(chosen)
+    network = chosen.network.make(images, trust=trust)
     with Bar() as bar:
+        bar.say(images.summary)
         write_bundle(
             network,
             folder,

@@ -15,7 +15,9 @@ from archdial.cli.output import show
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from archdial.data import DataSet, SearchData
     from archdial.runs.network_settings import GateSettings
+    from archdial.runs.recipe import Recipe
     from archdial.tasks.measure import Measure
 
 
@@ -41,7 +43,7 @@ def train(
     from archdial.common.progress import Bar
     from archdial.comparing.measured import score
     from archdial.cost.table.machine import device as known
-    from archdial.data import Normalize, load, split
+    from archdial.data import Normalize
     from archdial.networks.graph.source import save_weights
     from archdial.runs.recipe import load_recipe
     from archdial.tasks.images import ImageClassification
@@ -54,11 +56,11 @@ def train(
     chosen = load_recipe(recipe).changed(data=data, model=model)
     settings = chosen.train if epochs is None else replace(chosen.train, epochs=epochs)
     network = _gated(chosen.network)
-    whole = load(chosen.data, channels=chosen.channels)
-    seen = split(whole, weights=chosen.weights, seed=seed or 0, limit=chosen.limit)
+    whole, seen = _images(chosen, seed or 0)
     trained = training.restart(network.model_for(whole, trust=trust or model is not None), seed or 0)
     normalize = Normalize(seen.mean, seen.std)
     with Bar() as bar:
+        bar.say(whole.summary)
         training.train(
             trained,
             seen.weights,
@@ -78,6 +80,13 @@ def train(
     value = {"weights": str(out), task.measure.name: figures, "epochs": settings.epochs, "seed": seed or 0}
     told = _told(figures, task.measure)
     show(value, f"{told}; weights in {out}; next: archdial search {recipe} --weights {out}", as_json=json)
+
+
+def _images(recipe: Recipe, seed: int) -> tuple[DataSet, SearchData]:
+    from archdial.runs.images import parted, read_images
+
+    whole = read_images(recipe)
+    return whole, parted(recipe, whole, seed)
 
 
 def _told(figures: Mapping[str, float], measure: Measure) -> str:

@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 
 from archdial.common.digests import digest_of
-from archdial.common.errors import UsageError
+from archdial.common.errors import UsageError, cut
 from archdial.data.split import Split
+
+_NAMED = 10
+"""Classes in a summary."""
 
 
 # Compared by identity: `==` on tensors has no single truth value.
@@ -114,12 +117,25 @@ class DataSet:
         channels, height, width = self.train.pixels.shape[1:]
         return channels, height, width
 
+    @property
+    def summary(self) -> str:
+        """One line: how many images of which size (width×height) each split has, and train images by class."""
+        _, height, width = self.input_shape
+        counts = self.train.labels.bincount(minlength=len(self.classes)).tolist()
+        each = [f"{cut(name, 30)} {count:,}" for name, count in zip(self.classes[:_NAMED], counts, strict=False)]
+        more = ", …" if len(self.classes) > _NAMED else ""
+        return (
+            f"{self.name}: {len(self.train):,} train, {len(self.test):,} test images {width}×{height} "
+            f"in {len(self.classes):,} classes ({', '.join(each)}{more})"
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class SearchData:
     """What a search may see: images for the weights and images for the dial, never the test split.
 
-    `mean` and `std` have one value a channel, for pixels in [0, 1], and come from `weights` alone.
+    `mean` and `std` have one value a channel, for pixels in [0, 1], and come from `weights` alone unless they were
+    `given`.
     """
 
     name: str
@@ -128,9 +144,14 @@ class SearchData:
     validation: Images
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    given: bool = False
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all pixels, labels and names of classes: equal for the same images in the same order."""
+        """SHA-256 of all pixels, labels and names of classes: equal for the same images in the same order.
+
+        And of mean and std, where they do not come from the images.
+        """
         parts = (self.weights, self.validation)
-        return digest_of([list(self.classes), [[part.pixels, part.labels] for part in parts]])
+        given = [list(self.mean), list(self.std)] if self.given else []
+        return digest_of([list(self.classes), [[part.pixels, part.labels] for part in parts], *given])

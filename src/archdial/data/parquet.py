@@ -11,12 +11,13 @@ from torch import Tensor
 
 from archdial.common.errors import UsageError
 from archdial.common.libraries import imported
-from archdial.data.decode import decode
+from archdial.data.decode import Reading, decode
 from archdial.data.images import DataSet, Images
+from archdial.data.labels import FLAGS, Label, check_several, classes_of, codes, plain_labels
 
 IMAGE_NAMES = ("image", "img", "images", "picture", "pixels")
 # The finest first: CIFAR-100 has both a fine and a coarse label.
-LABEL_NAMES = ("label", "labels", "fine_label", "class", "target", "coarse_label")
+LABEL_NAMES = ("label", "labels", "fine_label", "class", "category", "target", "y", "coarse_label")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +27,7 @@ class Table:
     name: str
     folder: Path
     images: Any
-    labels: list[int | str | None]
+    labels: list[Label]
     names: tuple[str, ...] | None
 
     def encoded(self) -> Iterator[tuple[str, bytes | Path]]:
@@ -69,11 +70,18 @@ def _arrow(module: str) -> Any:
 
 
 def as_table(name: str, folder: Path, table: Any) -> Table:
-    """Return the image and label columns of an Arrow `table`; paths in it are relative to `folder`."""
+    """Return the image and label columns of an Arrow `table`; paths in it are relative to `folder`.
+
+    Raises:
+        UsageError: there is none, or a label is a number that is not whole.
+    """
     image, label = find_columns(name, table.schema)
-    names = _features(table.schema).get(label, {}).get("names")
+    column = table.column(label)
+    names: Any = _features(table.schema).get(label, {}).get("names")
+    if names is None and _arrow("pyarrow.types").is_boolean(column.type):
+        names = list(FLAGS)
     known = tuple(names) if isinstance(names, list) and all(isinstance(one, str) for one in names) else ()
-    return Table(name, folder, table.column(image), table.column(label).to_pylist(), known or None)
+    return Table(name, folder, table.column(image), plain_labels(name, column.to_pylist()), known or None)
 
 
 def find_columns(name: str, schema: Any) -> tuple[str, str]:
@@ -90,41 +98,59 @@ def find_columns(name: str, schema: Any) -> tuple[str, str]:
         ("label", "ClassLabel", LABEL_NAMES, _holds_labels),
     ):
         typed = [column for column in fields if features.get(column, {}).get("_type") == feature]
-        named = [column for column in names if column in fields and fits(fields[column])]
+        called = [column for known in names for column in fields if column.lower() == known]
+        named = [column for column in called if fits(fields[column])]
         # Of several typed columns the one with the usual name counts.
         best = [column for column in named if column in typed] or typed or named
         if not best:
+            _check_labels(name, [(column, fields[column]) for column in called if what == "label"])
             raise UsageError(
                 f"{name} has no {what} column among {', '.join(fields) or 'none'}: expected the Hugging Face "
                 f"feature {feature}, or one of {', '.join(names)}; rename the column"
             )
         found.append(best[0])
+    _check_labels(name, [(found[1], fields[found[1]])])
     return found[0], found[1]
 
 
+def _check_labels(name: str, columns: Sequence[tuple[str, Any]]) -> None:
+    """Raise UsageError at the first of `columns`, names and types, that cannot hold one label an image."""
+    for column, kind in columns:
+        if not _holds_labels(kind):
+            raise UsageError(
+                f"the column {column} of {name} holds {kind}: one label an image is expected; multi-hot labels are for "
+                "MultiLabel with a DataLoader"
+            )
+
+
 def tables_to_data(
-    name: str, train: Sequence[Table], test: Sequence[Table], channels: int, classes: int | None
+    name: str, train: Sequence[Table], test: Sequence[Table], reading: Reading, classes: int | None
 ) -> DataSet:
     """Return the data set of the tables of both splits, its class names those of the tables.
 
     Raises:
-        UsageError: an empty split, a label outside the classes, or an image that cannot be used.
+        UsageError: an empty split, train labels of one class alone, a label outside the classes, or an image that
+            cannot be used.
     """
     for which, tables in (("train", train), ("test", test)):
         if not any(table.labels for table in tables):
             raise UsageError(f"the {which} split of {name} has no row, expected one at least: fill it")
-    names = _class_names(name, train, test, classes)
+    named = list(dict.fromkeys(table.names for table in (*train, *test) if table.names))
+    told, tested = ([label for table in part for label in table.labels] for part in (train, test))
+    known = classes_of(name, told, tested, named, classes)
     # Labels first: they are checked in no time, while images take seconds.
-    labels = [torch.cat([_codes(table, names) for table in tables]) for tables in (train, test)]
-    pixels = _pixels(train, channels, None)
+    labels = [torch.cat([codes(table.name, table.labels, known) for table in part]) for part in (train, test)]
+    check_several(name, labels[0], known.names)
+    images = _images(train, labels[0], reading, None)
+    check_several(name, images.labels, known.names)
     first = f"row 0 of {train[0].name}"
-    tested = _pixels(test, channels, (first, pixels))
-    return DataSet(name, names, Images(pixels, labels[0]), Images(tested, labels[1]))
+    return DataSet(name, known.names, images, _images(test, labels[1], reading, (first, images.pixels)))
 
 
-def _pixels(tables: Sequence[Table], channels: int, like: tuple[str, Tensor] | None) -> Tensor:
+def _images(tables: Sequence[Table], labels: Tensor, reading: Reading, like: tuple[str, Tensor] | None) -> Images:
     encoded = (pair for table in tables for pair in table.encoded())
-    return decode(encoded, sum(len(table.labels) for table in tables), channels, like)
+    pixels, kept = decode(encoded, len(labels), reading, like)
+    return Images(pixels, labels[kept])
 
 
 def _features(schema: Any) -> dict[str, dict[str, Any]]:
@@ -146,57 +172,5 @@ def _holds_images(kind: Any) -> bool:
 def _holds_labels(kind: Any) -> bool:
     types = _arrow("pyarrow.types")
     kind = kind.value_type if types.is_dictionary(kind) else kind
-    return bool(types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind))
-
-
-def _class_names(name: str, train: Sequence[Table], test: Sequence[Table], classes: int | None) -> tuple[str, ...]:
-    named = list(dict.fromkeys(table.names for table in (*train, *test) if table.names))
-    if len(named) > 1:
-        raise UsageError(
-            f"{name} names its classes in two ways, {named[0]} and {named[1]}: give all files the same names"
-        )
-    labels = [label for table in train for label in table.labels]
-    if named:
-        names = named[0]
-    elif any(isinstance(label, str) for label in labels):
-        names = tuple(sorted({label for label in labels if isinstance(label, str)}))
-    else:
-        names = _numbered(name, [label for label in labels if isinstance(label, int)], classes)
-    return check_count(name, names, classes)
-
-
-def _numbered(name: str, labels: list[int], classes: int | None) -> tuple[str, ...]:
-    count = classes if classes is not None else max(labels, default=0) + 1
-    # Without this, one wild label would make a thousand million classes.
-    if classes is None and count > len(labels):
-        raise UsageError(
-            f"{name} has the label {count - 1} but only {len(labels)} labelled train images, expected labels "
-            "counted from 0: mend the label or give the number of classes"
-        )
-    return tuple(str(index) for index in range(count))
-
-
-def check_count(name: str, names: tuple[str, ...], classes: int | None) -> tuple[str, ...]:
-    """Return `names` where there are `classes` of them, or where no number was asked for."""
-    if classes is not None and classes != len(names):
-        raise UsageError(
-            f"{classes} classes asked for, but {name} has {len(names)} ({', '.join(names[:10])}"
-            f"{', …' if len(names) > 10 else ''}): ask for {len(names)} or leave the number out"
-        )
-    return names
-
-
-def _codes(table: Table, names: tuple[str, ...]) -> Tensor:
-    """Return the class indices int64 (rows,) of the labels of `table`."""
-    index = {name: code for code, name in enumerate(names)}
-    codes = []
-    for row, label in enumerate(table.labels):
-        code = index.get(label) if isinstance(label, str) else label
-        if not isinstance(code, int) or not 0 <= code < len(names):
-            expected = f"one of {', '.join(names[:10])}" if isinstance(label, str) else f"0 to {len(names) - 1}"
-            raise UsageError(
-                f"row {row} of {table.name} has the label {label!r}, expected {expected}: "
-                "mend the label or leave the row out"
-            )
-        codes.append(code)
-    return torch.tensor(codes, dtype=torch.int64)
+    numbers = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean)
+    return any(fits(kind) for fits in (*numbers, types.is_string, types.is_large_string))

@@ -1,12 +1,22 @@
 """From pixels to inputs: augmentation and normalisation of batches of images."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archdial.common.errors import UsageError
+from archdial.common.errors import UsageError, unknown
+
+NAMED: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "half": ((0.5,), (0.5,)),
+    "none": ((0.0,), (1.0,)),
+}
+"""Means and deviations with which trained networks come; those of one value are for each channel."""
 
 
 class Normalize:
@@ -26,6 +36,25 @@ class Normalize:
         shape = (1, len(mean), 1, 1)
         means, stds = (torch.tensor(values, dtype=torch.float64).view(shape) for values in (mean, std))
         self._constants = (1 / (255 * stds)).float(), (-means / stds).float()
+
+    @classmethod
+    def named(cls, name: str, channels: int) -> Normalize:
+        """Return a usual normalisation: "imagenet", "clip", "half" (to -1…1) or "none" (to 0…1).
+
+        Raises:
+            UsageError: there is none of that name, or it is for another number of channels.
+        """
+        if name not in NAMED:
+            raise unknown("normalization", name, NAMED)
+        mean, std = NAMED[name]
+        if len(mean) == 1:
+            return cls(mean * channels, std * channels)
+        if len(mean) != channels:
+            raise UsageError(
+                f"the normalization {name} is of {len(mean)} channels, and the images have {channels}: "
+                f"read them with {len(mean)}, or give mean and std"
+            )
+        return cls(mean, std)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Return the normalised images, on the device of `pixels`."""

@@ -4,16 +4,22 @@ import torch
 
 from archdial.common.errors import UsageError
 from archdial.data.images import DataSet, Images, SearchData
+from archdial.data.pixels import Normalize
 
 
-def split(data: DataSet, *, weights: int | float, seed: int, limit: int | None = None) -> SearchData:
+def split(
+    data: DataSet, *, weights: int | float, seed: int, limit: int | None = None, normalize: Normalize | None = None
+) -> SearchData:
     """Return what a search sees of `data`: its train split in two random, disjoint parts, drawn with `seed`.
 
     `weights` is the number of images for the weights (int) or their share (float between 0 and 1); all others
     validate the dial. `limit` is the most train images to use at all, drawn at random; the share is of those.
+    `normalize` is the mean and deviation to be used, as those with which a network was trained; without it they are
+    those of the images for the weights.
 
     Raises:
-        UsageError: one of the two parts would be empty, or more images are asked for than there are.
+        UsageError: one of the two parts would be empty, more images are asked for than there are, or `normalize` has
+            other channels than the images.
     """
     if limit is not None and limit < 2:
         raise UsageError(f"limit {limit}, expected 2 images or more, one a part: raise it or leave it out")
@@ -21,8 +27,18 @@ def split(data: DataSet, *, weights: int | float, seed: int, limit: int | None =
     count = _count(weights, total)
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(seed))
     part = data.train.take(order[:count])
-    mean, std = _moments(part)
-    return SearchData(data.name, data.classes, part, data.train.take(order[count:total]), mean, std)
+    mean, std = _moments(part) if normalize is None else _given(normalize, data.input_shape[0])
+    validation = data.train.take(order[count:total])
+    return SearchData(data.name, data.classes, part, validation, mean, std, given=normalize is not None)
+
+
+def _given(normalize: Normalize, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if len(normalize.mean) != channels:
+        raise UsageError(
+            f"normalize has mean {normalize.mean} and std {normalize.std}, expected one of each a channel, and the "
+            f"images have {channels}: give {channels} of each"
+        )
+    return normalize.mean, normalize.std
 
 
 def _count(weights: int | float, total: int) -> int:

@@ -8,6 +8,7 @@ from archdial.families.family import Family
 from archdial.families.storage import FAMILY
 from archdial.networks.example import shape_of
 from archdial.runs.folder import CONFIG, Run, difference
+from archdial.runs.recipe import Recipe
 
 
 def load_data(
@@ -26,14 +27,14 @@ def load_data(
     recipe = run.recipe
     if family is not None:
         _check_same(run, family)
-    whole = load(recipe.data if source is None else source, channels=recipe.channels)
+    whole = read_images(recipe, source)
     if family is not None and (whole.classes, whole.input_shape) != (family.classes, shape_of(family.network.example)):
         raise UsageError(
             f"the data {source or recipe.data!r} have {len(whole.classes)} classes and images of (channels, height, "
             f"width) {whole.input_shape}, the search saw {len(family.classes)} and {shape_of(family.network.example)}: "
             "name the data of the search"
         )
-    seen = split(whole, weights=recipe.weights, seed=run.seed, limit=recipe.limit)
+    seen = parted(recipe, whole, run.seed)
     known = None if family is None else family.info.get("images", {}).get("sha256")
     if known not in (None, seen.digest) and not test_only:
         raise UsageError(
@@ -41,6 +42,30 @@ def load_data(
             "judge what they have trained: name the data of the search by --data"
         )
     return whole, seen
+
+
+def read_images(recipe: Recipe, source: str | None = None) -> DataSet:
+    """Return the images of `recipe`, or those in `source`, read as it says.
+
+    Raises:
+        UsageError: they cannot be loaded.
+    """
+    return load(
+        recipe.data if source is None else source,
+        channels=recipe.channels,
+        image_size=recipe.image_size,
+        skip_broken=recipe.skip_broken,
+    )
+
+
+def parted(recipe: Recipe, whole: DataSet, seed: int) -> SearchData:
+    """Return what a search by `recipe` sees of `whole`.
+
+    Raises:
+        UsageError: there are too few images.
+    """
+    normalize = recipe.normalization()
+    return split(whole, weights=recipe.weights, seed=seed, limit=recipe.limit, normalize=normalize)
 
 
 def _check_same(run: Run, family: Family) -> None:

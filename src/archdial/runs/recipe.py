@@ -12,15 +12,18 @@ from pydantic import ConfigDict
 
 from archdial.common.documents import read_bytes
 from archdial.common.errors import UsageError, unknown
-from archdial.common.limits import Count, CountOrNone, Name, NoFlag, Number, PlainName, Share, Text, Whole
+from archdial.common.limits import Count, CountOrNone, Name, NoFlag, Number, PlainName, Share, Size, Text, Whole
 from archdial.common.validation import check_fields, validated
 from archdial.comparing.published import Published
 from archdial.cost.measuring.rounds import REPEATS
 from archdial.cost.measuring.runtimes import check_runtime
 from archdial.cost.table.terms import check_column
+from archdial.data import Normalize
+from archdial.data.decode import size_of
 from archdial.dial import Dial, make_dial
 from archdial.hypernet import make_hypernet
 from archdial.networks.cells.network import CellSettings
+from archdial.runs.image_settings import ImageSides, NormalizeName, NormalizeSettings, normalization
 from archdial.runs.network_settings import NetworkSettings, settings_type
 from archdial.runs.recipe_file import LARGEST, read_yaml, recipe_names, recipe_text
 from archdial.searching.methods import check_read
@@ -61,6 +64,10 @@ class ProfileSettings:
         check_fields(self, "profile")
 
 
+_LATER = {"image_size": None, "skip_broken": False, "normalize": None}
+"""Settings that runs of older versions do not know, and what they then are: such runs stay as they were written."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All that one search is told, but seed and device.
@@ -72,6 +79,9 @@ class Recipe:
         about: one line for lists.
         weights: train images for the weights, a number or a share; the others validate the dial.
         limit: the most train images to use.
+        image_size: one number or (height, width), to which all images are resized and cropped.
+        skip_broken: images that cannot be decoded are left out instead of refused.
+        normalize: mean and deviation of pixels, or a name of `Normalize.named`; without it those of the images.
         dial: its kind, and settings of that kind.
         table: file of a cost table that was made elsewhere; without it one is measured, as `profile` says.
         tables: files of the cost tables of several devices, by their names; the search is then for all of them.
@@ -88,6 +98,9 @@ class Recipe:
     about: Text = ""
     weights: Whole | Number = 0.5
     limit: Count | None = None
+    image_size: Size | ImageSides | None = None
+    skip_broken: bool = False
+    normalize: NormalizeName | NormalizeSettings | None = None
     network: NetworkSettings = field(default_factory=CellSettings)
     dial: dict[str, Any] = field(default_factory=lambda: {"kind": "scalar"})
     search: SearchSettings = field(default_factory=SearchSettings)
@@ -103,11 +116,17 @@ class Recipe:
         check_column(self.search.cost)
         if self.table is not None and self.tables is not None:
             raise UsageError("table and tables: name the one file, or the files of several devices")
+        size_of(self.image_size)
+        self.normalization()
         _check_hypernet(self)
 
     def make_dial(self) -> Dial:
         """Return the dial, its range still open where the recipe leaves it open."""
         return make_dial(self.dial)
+
+    def normalization(self) -> Normalize | None:
+        """Return how pixels are normalised, or None where the images say so themselves."""
+        return normalization(self.normalize, self.channels)
 
     def training(self, *, scratch: bool) -> TrainSettings:
         """Return how a member is trained: from scratch, or on from the weights that it inherits."""
@@ -145,9 +164,9 @@ class Recipe:
         return replace(self, profile=replace(self.profile, **given))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the recipe as a JSON value, every setting spelt out."""
+        """Return the recipe as a JSON value, every setting spelt out but for those that came later and are not used."""
         value: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return value
+        return {name: item for name, item in value.items() if name not in _LATER or item != _LATER[name]}
 
 
 def _absolute_file(file: str) -> str:
@@ -200,10 +219,12 @@ def recipe_from_json(value: Mapping[str, Any]) -> Recipe:
     Raises:
         UsageError: a key is unknown, missing, or has a value that cannot be.
     """
-    network = value.get("network")
+    network, normalize = value.get("network"), value.get("normalize")
+    # First alone: of a union every arm would have its say.
     if isinstance(network, Mapping):
-        # First alone: of a union every arm would have its say.
         validated(settings_type(network), network, "network")
+    if isinstance(normalize, Mapping):
+        validated(NormalizeSettings, normalize, "normalize")
     return validated(Recipe, value)
 
 

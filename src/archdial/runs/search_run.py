@@ -52,6 +52,7 @@ def _searched(run: Run, table: Path | Mapping[str, Path] | None, bar: Bar | NoBa
     """Search in the folder that is held."""
     begun = run.begun
     whole, seen = load_data(run)
+    bar.say(whole.summary)
     network = run.recipe.network.make(whole, trust=run.calls_code)
     named = run.folder / TABLE if begun else table or named_tables(run.recipe)
     if named is None and (run.folder / TABLE).exists():
