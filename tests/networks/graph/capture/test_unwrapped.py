@@ -129,6 +129,10 @@ def test_half_precision_works_or_is_told_with_its_fix(kind: torch.dtype) -> None
     assert ad.gates(Fragile(), IMAGES).gates
 
 
+def test_a_network_and_an_example_without_values_are_captured() -> None:
+    assert ad.gates(plain().to("meta"), IMAGES.to("meta")).gates
+
+
 def test_other_networks_are_left_as_they_are() -> None:
     model = plain()
     assert unwrapped(model) is model

@@ -19,7 +19,7 @@ from archdial.networks.graph.capture.constants import fold_constants
 from archdial.networks.graph.capture.functional import make_functional, make_reshapes, remove_dead
 from archdial.networks.graph.capture.leaves import is_leaf, is_torch_leaf
 from archdial.networks.graph.capture.outputs import chosen, left_out, tensors_of
-from archdial.networks.graph.capture.unwrapped import told_of_half, unwrapped
+from archdial.networks.graph.capture.unwrapped import told_of_weights, unwrapped
 from archdial.networks.layout import laid_out, lay_out, layout
 from archdial.networks.tracing_lock import TRACING
 
@@ -76,7 +76,7 @@ def capture(model: nn.Module, example: Inputs, outputs: Sequence[str] | None = N
         raise UsageError(f"a model of type {type(model).__name__}: expected a torch.nn.Module")
     model = unwrapped(model)
     calling, tensors = calling_of(example, model)
-    with TRACING, told_of_half(model):
+    with TRACING, told_of_weights(model, tensors):
         subject = _Subject(model, calling, outputs if outputs is None else tuple(outputs))
         missing = subject.check(tensors)
         return replace(_captured(subject, one_of(tensors)), left_out=missing)

@@ -39,7 +39,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
     """Return the network within `model`, as Python runs it; its modules and parameters are those of `model`.
 
     Raises:
-        UsageError: it is TorchScript, quantised, or has no values.
+        UsageError: it is TorchScript, or quantised.
     """
     model = bare(model)
     name = type(model).__name__
@@ -48,17 +48,20 @@ def unwrapped(model: nn.Module) -> nn.Module:
             f"a model of TorchScript ({name}) is no Python that can be followed: pass the torch.nn.Module that it was "
             "made from, with model.load_state_dict(scripted.state_dict())"
         )
-    tensors = [*model.named_parameters(), *model.named_buffers()]
-    if fault := _quantised(model, tensors) or _without_values(tensors):
+    if fault := _quantised(model):
         raise UsageError(f"{name} {fault}")
     # A copy of the outermost module, that shares all else, does not run what model.compile() made.
     return copy.copy(model) if getattr(model, "_compiled_call_impl", None) is not None else model
 
 
-def _quantised(model: nn.Module, tensors: Iterable[tuple[str, Tensor]]) -> str:
+def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    return chain(model.named_parameters(), model.named_buffers())
+
+
+def _quantised(model: nn.Module) -> str:
     of_modules = ((name, type(module)) for name, module in model.named_modules())
     # Of a parameter the class of its values, where they have one.
-    of_tensors = ((name, type(tensor.data)) for name, tensor in tensors)
+    of_tensors = ((name, type(tensor.data)) for name, tensor in _tensors(model))
     for name, kind in (*of_modules, *of_tensors):
         if f"{kind.__module__}.".startswith(_QUANTISED):
             where = f"{name} is a " if name else "it is a "
@@ -80,15 +83,20 @@ def _without_values(tensors: Iterable[tuple[str, Tensor]]) -> str:
 
 
 @contextmanager
-def told_of_half(model: nn.Module) -> Iterator[None]:
+def told_of_weights(model: nn.Module, example: Iterable[Tensor]) -> Iterator[None]:
     """Make what fails within say that `model` has weights of half precision on the CPU, where it has.
 
     Some networks run so, others lack an operation there, or differ from their graph by how they are rounded.
+
+    Raises:
+        UsageError: the model has no values, and the example has.
     """
+    if (fault := _without_values(_tensors(model))) and not any(tensor.is_meta for tensor in example):
+        raise UsageError(f"{type(model).__name__} {fault}")
     try:
         yield
     except (UsageError, RuntimeError) as error:
-        if fault := _half(chain(model.named_parameters(), model.named_buffers())):
+        if fault := _half(_tensors(model)):
             raise UsageError(
                 f"{type(model).__name__} {fault}: pass model.float(), and an example of float32 "
                 f"({cut(first_line(error), 200)})"
