@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -24,7 +26,7 @@ from torch import Tensor
 
 from archdial.common.digests import digest_of
 from archdial.common.documents import parse_json, read_json, sealed
-from archdial.common.errors import UsageError
+from archdial.common.errors import Notice, UsageError
 from archdial.common.lock_file import Holder
 from archdial.common.validation import validated
 from archdial.cost.pricing.expected import ExpectedCost
@@ -490,19 +492,26 @@ def _model_weights(place: Path, count: int) -> Kind:
         torch.save(value, made)
         return "model.pt", made.getvalue(), value
 
-    def read(file: tuple[str, bytes, Any]) -> dict[str, Tensor]:
+    def read(file: tuple[str, bytes, Any]) -> Json:
         path = place / file[0]
         path.write_bytes(file[1])
-        model = load_weights(examples.small_model().eval(), path)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", Notice)
+            model = load_weights(examples.small_model().eval(), path)
         with torch.no_grad():
             model(torch.zeros(2, 1, 3, 3))
-        return dict(model.state_dict())
+        counts = [re.match(r"passed over (\d+) keys? of ", str(one.message)) for one in said]
+        assert all(str(one.message).isprintable() for one in said), "a warning that a terminal obeys"
+        return {**model.state_dict(), "passed over": sum(int(count[1]) for count in counts if count)}
 
     def says(file: tuple[str, bytes, Any]) -> Any:
         if file[0].endswith(".safetensors"):
-            return tensors_of(file[1])
-        value = file[2] if file[2] is not None else torch.load(io.BytesIO(file[1]), "cpu", weights_only=True)
-        return value.get("state_dict", value)
+            found = tensors_of(file[1])
+        else:
+            value = file[2] if file[2] is not None else torch.load(io.BytesIO(file[1]), "cpu", weights_only=True)
+            found = value.get("state_dict", value)
+        known = {name: tensor for name, tensor in found.items() if name in state}
+        return {**known, "passed over": len(found) - len(known)}
 
     return Kind("weights of gates", count, make, read, says)
 

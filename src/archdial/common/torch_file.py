@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import pickletools
 import struct
 import zipfile
@@ -27,6 +28,7 @@ _LONGEST = 8
 
 _CALLED = frozenset(
     (
+        "collections Counter",
         "collections OrderedDict",
         "torch._utils _rebuild_tensor_v2",
         "torch._utils _rebuild_tensor_v3",
@@ -35,9 +37,31 @@ _CALLED = frozenset(
         "torch._utils _rebuild_meta_tensor_no_storage",
         "torch.serialization _get_layout",
         "torch Size",
+        "torch device",
     )
 )
-"""What a state dict of tensors calls, as torch's reader permits it; storages and types beside."""
+"""What a state dict of tensors calls, as torch's reader permits it; storages and types beside.
+
+A Counter is in the state of a schedule of steps, a device in that of whoever trained on one.
+"""
+
+_BEFORE = frozenset(("PROTO", "MARK", "BINUNICODE", "BINPUT"))
+"""What may stand before the class of one object that is all that was saved."""
+
+_MAGIC = pickle.dumps(MAGIC_NUMBER, 2)
+
+
+class Called(ValueError):
+    """A pickle that calls what no state dict does.
+
+    Attributes:
+        name: module and name of what it calls.
+        is_whole: nothing stands before it, so that all that was saved is one object.
+    """
+
+    def __init__(self, name: str, is_whole: bool) -> None:
+        super().__init__(f"it calls {name}, which no state dict does")
+        self.name, self.is_whole = name.replace(" ", "."), is_whole
 
 
 def load_saved(path: Path, *, older: bool = False) -> Any:
@@ -60,11 +84,16 @@ def load_saved(path: Path, *, older: bool = False) -> Any:
         if begins == b"PK\x03\x04":
             _check_archive(stream, size, most)
         elif older:
+            if stream.read(len(_MAGIC)) != _MAGIC:
+                raise ValueError("it is none that torch wrote")
+            stream.seek(0)
             for _ in range(_PICKLES):
                 _check_values(stream, most)
         else:
             raise ValueError("it is none that torch wrote")
-    value = torch.load(path, "cpu", weights_only=True)
+        stream.seek(0)
+        # By its path torch would believe the end of the name, which may be that of safetensors.
+        value = torch.load(stream, "cpu", weights_only=True)
     # A mapping of its own: one from a file may have attributes in the place of methods.
     return dict(value) if isinstance(value, dict) else value
 
@@ -108,6 +137,7 @@ def _check_directory(stream: BinaryIO, size: int) -> None:
 
 def _check_values(pickled: IO[bytes], most: int) -> None:
     """Refuse calls that no state dict has, numbers without an end, and more of all than `most`."""
+    is_first = True
     for count, (operation, argument, _) in enumerate(pickletools.genops(pickled)):
         name = operation.name
         if count > most:
@@ -116,13 +146,14 @@ def _check_values(pickled: IO[bytes], most: int) -> None:
             if argument.bit_length() > 8 * _LONGEST and argument != MAGIC_NUMBER:
                 raise ValueError(f"it holds a whole number of {argument.bit_length()} bits")
         elif name in ("GLOBAL", "INST") and argument not in _CALLED and not _is_type(str(argument)):
-            raise ValueError(f"it calls {argument}, which no state dict does")
+            raise Called(str(argument), is_first)
         elif name == "STACK_GLOBAL":
             raise ValueError("it calls what it does not name, which no state dict does")
+        is_first = is_first and name in _BEFORE
 
 
 def _is_type(called: str) -> bool:
     """Tell whether a storage or a type of numbers is named."""
     module, _, name = called.partition(" ")
-    is_storage = module in ("torch", "torch.storage") and name.endswith("Storage")
+    is_storage = module in ("torch", "torch.storage", "torch.cuda") and name.endswith("Storage")
     return is_storage or (module == "torch" and isinstance(getattr(torch, name, None), torch.dtype))

@@ -17,6 +17,7 @@ from archdial.networks.example import Inputs
 from archdial.networks.graph.capture.capture import Captured, capture, flow_of
 from archdial.networks.graph.capture.lengths import resized
 from archdial.networks.graph.capture.outputs import Outputs, like, tensors_of
+from archdial.networks.graph.capture.unwrapped import bare
 from archdial.networks.graph.choices.droppable import Operation, find_operations
 from archdial.networks.graph.choices.gates import DROP, KEEP, OPTIONS, Gate, chosen, space_of
 from archdial.networks.graph.choices.listing import listed
@@ -231,7 +232,8 @@ class GatedNetwork(Pretrained):
         Raises:
             UsageError: the source may not be called, or the model has other operations.
         """
-        model = model or make_model(**value["source"], trust=trust)
+        # Not by its truth: a compiled module may have none.
+        model = bare(make_model(**value["source"], trust=trust) if model is None else model)
         captured = capture(model, inputs_of(value), value.get("outputs"))
         found = {operation.name: operation for operation in find_operations(captured)}
         # By name, not by pattern: an operation may be called like a kind.
@@ -278,7 +280,8 @@ def gates(
     theirs). Borodin (2023), with costs that know of branches.
 
     Args:
-        model: any module; it returns a tensor, or a tuple, mapping or dataclass with tensors in it.
+        model: any module; it returns a tensor, or a tuple, mapping or dataclass with tensors in it. What torch.compile,
+            DataParallel or DistributedDataParallel put around it is taken off.
         example_input: a batch (n, …) such as it takes: one tensor, a tuple of several, or a dict of them by the names
             of its arguments. Numbers, texts, True, False and None in a dict are the same in every call.
         include: names, globs of names or kinds of operations that may be dropped; all by default.
@@ -291,6 +294,7 @@ def gates(
     Raises:
         UsageError: the model is no module, refuses the example, cannot be captured, or nothing in it can be dropped.
     """
+    model = bare(model)
     captured = capture(model, example_input, outputs)
     operations = find_operations(captured)
     return GatedNetwork(captured, chosen(operations, include, exclude, groups), source).train(model.training)

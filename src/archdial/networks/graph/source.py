@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
-from archdial.common.errors import UsageError, cut, first_line, reason
-from archdial.common.torch_file import load_saved
+from archdial.common.errors import Notice, UsageError, cut, readable, reason
 from archdial.networks.backbones import BACKBONES, make_backbone
+from archdial.networks.graph.capture.unwrapped import bare
+from archdial.networks.graph.state_dicts import State, of_deeper_network, without_prefixes
+from archdial.networks.graph.weights_file import read_state
 
 
 def is_code(name: str) -> bool:
@@ -73,24 +75,77 @@ def _called(name: str) -> Any:
 
 
 def load_weights(model: nn.Module, path: Path) -> nn.Module:
-    """Return `model` with the weights in `path`, a .safetensors file or a state dict that torch saved.
+    """Return `model` with the weights in `path`, a .safetensors file or a checkpoint that torch saved.
+
+    They may lie under a name, as `state_dict`, behind prefixes, as `module.`, and in another precision. What is passed
+    over or cast is said by a `Notice`.
 
     Raises:
         UsageError: the file is missing or damaged, or its first keys that differ from the model's are named.
     """
-    state = _read(path)
-    own = model.state_dict()
-    missing, extra = [k for k in own if k not in state], [k for k in state if k not in own]
-    if missing or extra:
-        raise UsageError(
-            f"weights {path} do not fit {type(model).__name__}: {_some('missing', missing)}{_some('unknown', extra)}"
-            "name the weights of this model"
-        )
+    target = bare(model)
+    own = target.state_dict()
+    state = without_prefixes(read_state(path), own)
+    extra = _checked_names(state.tensors, own, f"weights {path} do not fit {type(target).__name__}")
+    loaded = {name: state.tensors.get(name, tensor) for name, tensor in own.items()}
+    if fault := other_head(loaded, own):
+        raise UsageError(f"weights {path}: {fault}")
     for name, tensor in own.items():
-        if fault := misfit(state[name], tensor):
+        if fault := misfit(loaded[name], tensor):
             raise UsageError(f"weights {path}: {name} {fault}")
-    model.load_state_dict(state)
+    target.load_state_dict(loaded)
+    _say(path, state, extra, [(loaded[name], own[name]) for name in own])
     return model
+
+
+def _checked_names(found: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str) -> list[str]:
+    """Return the names that the model has not; raise UsageError where it has some that are missing."""
+    # Torch before 0.4.1 counted no batches, and the count changes nothing in evaluation.
+    missing = [name for name in own if name not in found and name.rpartition(".")[2] != "num_batches_tracked"]
+    extra = [name for name in found if name not in own]
+    if missing:
+        raise UsageError(
+            f"{what}: {_some('missing', missing, len(own))}{_some('unknown', extra, len(found))}name the weights of "
+            "this model"
+        )
+    if deeper := of_deeper_network(extra, own):
+        raise UsageError(
+            f"{what}: {_some('unknown', deeper, len(found))}they are of a network with more layers; name the weights "
+            "of this model, or make the model that they are of"
+        )
+    return extra
+
+
+def _say(path: Path, state: State, extra: list[str], pairs: list[tuple[Tensor, Tensor]]) -> None:
+    """Warn of what was taken otherwise than it stands in the file."""
+    said = []
+    if state.is_average:
+        said.append(f"{path} holds no weights but their running average (ema): that was taken")
+    elif state.has_average:
+        said.append(f"took the weights of {path}, not their running average (ema): save that alone to have it taken")
+    if extra:
+        keys = "1 key" if len(extra) == 1 else f"{len(extra)} keys"
+        said.append(f"passed over {keys} of {path} that the model has not: {_first(extra)}")
+    cast = [(found.dtype, own.dtype) for found, own in pairs if own.is_floating_point() and found.dtype != own.dtype]
+    for found, own in dict.fromkeys(cast):
+        said.append(f"cast {cast.count((found, own))} of {len(pairs)} tensors of {path} from {found} to {own}")
+    for sentence in said:
+        warnings.warn(readable(sentence), Notice, stacklevel=3)
+
+
+def other_head(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+    """Return what is wrong where all that differs is how many outputs the last layer has; else nothing."""
+    differ = [name for name, tensor in own.items() if found[name].shape != tensor.shape]
+    shapes = [(found[name].shape, own[name].shape) for name in differ]
+    if not any(len(a) > 1 for a, _ in shapes) or any(not a or not b or a[1:] != b[1:] for a, b in shapes):
+        return ""
+    if len({(a[0], b[0]) for a, b in shapes}) > 1:
+        return ""
+    (theirs, ours), name = shapes[0], differ[0]
+    return (
+        f"{name} has shape {tuple(theirs)}, expected {tuple(ours)}: they have another head, of {theirs[0]} outputs and "
+        f"not {ours[0]}; make the model with {theirs[0]}, or name weights that were trained with {ours[0]}"
+    )
 
 
 def misfit(found: Tensor, own: Tensor) -> str:
@@ -113,24 +168,9 @@ def save_weights(model: nn.Module, path: Path) -> None:
     path.write_bytes(save(tensors))
 
 
-def _some(word: str, names: list[str]) -> str:
-    return f"{word} {', '.join(names[:3])}{' …' if len(names) > 3 else ''}; " if names else ""
+def _some(word: str, names: list[str], of: int) -> str:
+    return f"{word} {_first(names)} ({len(names)} of {of} keys); " if names else ""
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
-    if not path.is_file():
-        raise UsageError(f"no weights at {path}: name an existing file")
-    try:
-        value = load_file(path) if path.suffix == ".safetensors" else load_saved(path, older=True)
-    except SafetensorError as error:
-        raise UsageError(f"weights {path} are damaged ({cut(first_line(error), 200)}): restore a copy") from None
-    except Exception as error:
-        raise UsageError(
-            f"weights {path} cannot be read without running code ({type(error).__name__}): save model.state_dict(), "
-            "best as .safetensors"
-        ) from None
-    if isinstance(value, dict) and isinstance(value.get("state_dict"), dict):
-        value = value["state_dict"]
-    if not isinstance(value, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items()):
-        raise UsageError(f"weights {path} hold no state dict: save model.state_dict(), best as .safetensors")
-    return value
+def _first(names: list[str]) -> str:
+    return f"{', '.join(cut(name) for name in names[:3])}{' …' if len(names) > 3 else ''}"

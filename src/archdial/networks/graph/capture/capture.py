@@ -21,6 +21,7 @@ from archdial.networks.graph.capture.functional import make_functional, make_res
 from archdial.networks.graph.capture.leaves import is_leaf, is_torch_leaf
 from archdial.networks.graph.capture.lengths import has_lengths, shorter
 from archdial.networks.graph.capture.outputs import chosen, left_out, tensors_of
+from archdial.networks.graph.capture.unwrapped import told_of_weights, unwrapped
 from archdial.networks.layout import laid_out, lay_out, layout
 from archdial.networks.tracing_lock import TRACING
 
@@ -78,8 +79,9 @@ def capture(model: nn.Module, example: Inputs, outputs: Sequence[str] | None = N
     """
     if not isinstance(model, nn.Module):
         raise UsageError(f"a model of type {type(model).__name__}: expected a torch.nn.Module")
+    model = unwrapped(model)
     calling, tensors = calling_of(example, model)
-    with TRACING:
+    with TRACING, told_of_weights(model, tensors):
         subject = _Subject(model, calling, outputs if outputs is None else tuple(outputs))
         missing = subject.check(tensors)
         return replace(_captured(subject, one_of(tensors)), left_out=missing)
