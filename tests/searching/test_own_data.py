@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import warnings
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -99,12 +100,15 @@ def searched(settings: SearchSettings, seen: Any, **options: Any) -> Family:
         return ad.search(network, seen, counted_table(network), settings=settings, task=ad.Classification(), **options)
 
 
-@pytest.mark.parametrize("stop_at", [20, 90])
-def test_an_interrupted_search_on_a_loader_goes_on_to_the_bit(stop_at: int, tmp_path: Path) -> None:
-    whole = searched(TUNED, data())
+@pytest.mark.parametrize(("stop_at", "optimizer"), [(20, "sgd"), (90, "sgd"), (90, "adamw")])
+def test_an_interrupted_search_on_a_loader_goes_on_to_the_bit(
+    stop_at: int, optimizer: Literal["sgd", "adamw"], tmp_path: Path
+) -> None:
+    settings = replace(TUNED, optimizer=optimizer)
+    whole = searched(settings, data())
     with pytest.raises(Interrupted, match="go on with the same command and --resume"):
-        searched(TUNED, data(stop_at=stop_at), folder=tmp_path)
-    again = searched(TUNED, data(), folder=tmp_path, resume=True)
+        searched(settings, data(stop_at=stop_at), folder=tmp_path)
+    again = searched(settings, data(), folder=tmp_path, resume=True)
     assert family_json(again) == family_json(whole)
     own, other = _tensors(again), _tensors(whole)
     assert own.keys() == other.keys() and all(own[name].equal(other[name]) for name in own)
