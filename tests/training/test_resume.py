@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ SETTINGS = TrainSettings(epochs=3, batch_size=16, learning_rate=0.05)
 IMAGES = textures(64)
 
 
-def stopped_at(step: int, file: Path, teacher: nn.Module | None = None) -> None:
+def stopped_at(step: int, file: Path, teacher: nn.Module | None = None, settings: TrainSettings = SETTINGS) -> None:
     """Begin a training, interrupted before `step` of all its steps."""
     seen = 0
 
@@ -40,15 +41,22 @@ def stopped_at(step: int, file: Path, teacher: nn.Module | None = None) -> None:
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted, match=r"--resume"):
         patch.setattr("archdial.training.loop.Interrupt", Asked)
-        train(small(), IMAGES, NORMALIZE, SETTINGS, seed=3, teacher=teacher, checkpoint=file)
+        train(small(), IMAGES, NORMALIZE, settings, seed=3, teacher=teacher, checkpoint=file)
 
 
-@pytest.mark.parametrize("step", [0, 1, 4, 6, 11])
-def test_a_training_that_was_stopped_ends_as_if_it_had_not_been(tmp_path: Path, step: int) -> None:
+@pytest.mark.parametrize(
+    ("step", "settings"), [*((step, SETTINGS) for step in (0, 1, 4, 6, 11)), (6, replace(SETTINGS, optimizer="adamw"))]
+)
+def test_a_training_that_was_stopped_ends_as_if_it_had_not_been(
+    tmp_path: Path, step: int, settings: TrainSettings
+) -> None:
     file = tmp_path / "checkpoint.pt"
-    alone = train(small(), IMAGES, NORMALIZE, SETTINGS, seed=3)
-    stopped_at(step, file)
-    resumed = train(small(), IMAGES, NORMALIZE, SETTINGS, seed=3, checkpoint=file, resume=True)
+    alone = train(small(), IMAGES, NORMALIZE, settings, seed=3)
+    stopped_at(step, file, settings=settings)
+    other = replace(settings, optimizer="sgd" if settings.optimizer == "adamw" else "adamw")
+    with pytest.raises(UsageError, match="was begun with other weights, images, settings or seed"):
+        train(small(), IMAGES, NORMALIZE, other, seed=3, checkpoint=file, resume=True)
+    resumed = train(small(), IMAGES, NORMALIZE, settings, seed=3, checkpoint=file, resume=True)
     for name, value in alone.state_dict().items():
         assert value.equal(resumed.state_dict()[name]), name
 
