@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, fx, nn
+from torch._export import utils as torch_export
+from torch.export import decomp_utils, exported_program
 
 from archdial.data import Normalize
 from archdial.dial import Scalar
@@ -142,6 +145,25 @@ def remembered(model: nn.Module, *arguments: Any, **options: Any) -> fx.Graph:
     if isinstance(found, Exception):
         raise found
     return copied(found)
+
+
+@pytest.fixture(scope="module")
+def operators_once() -> Iterator[None]:
+    """Let torch list its operators once while there are as many: half a second of each conversion of a small part."""
+    listed = getattr(torch_export, "_collect_all_valid_cia_ops", set)
+
+    @functools.cache
+    def of_so_many(_: int) -> Any:
+        return frozenset(listed())
+
+    def operators() -> Any:
+        return of_so_many(len(torch._C._dispatch_get_all_op_names()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (exported_program, decomp_utils):
+            # Names of torch's own: without them tests are slower, and no different.
+            patch.setattr(module, "_collect_all_valid_cia_ops", operators, raising=False)
+        yield
 
 
 def looks(model: nn.Module) -> tuple[str, Any, Any]:
