@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, fx, nn
+from torch._export import utils as torch_export
+from torch.export import decomp_utils, exported_program
 
 from archdial.data import Normalize
 from archdial.dial import Scalar
@@ -114,26 +118,69 @@ def short_lesson(monkeypatch: pytest.MonkeyPatch) -> None:
 def exported_once() -> Iterator[None]:
     """Let torch export models of one shape once, and copy the graph: most of the seconds of opening gates."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(capture, "exported", remembering(by_export.exported))
+        patch.setattr(capture, "exported", remembered)
         yield
 
 
-def remembering(export: Callable[..., fx.Graph]) -> Callable[..., fx.Graph]:
-    """Return `export` for models without constants in their code: their graphs hold names and no values."""
-    seen: dict[tuple[str, str, tuple[int, ...], by_export.Leaf], fx.Graph] = {}
+EXPORTS: dict[tuple[Any, ...], fx.Graph | Exception] = {}
+"""For models without constants in their code: their graphs hold names and no values. And why there is no graph."""
 
-    def exported(model: nn.Module, example: Tensor, leaf: by_export.Leaf) -> fx.Graph:
-        shapes = {name: (value.shape, value.device) for name, value in model.state_dict().items()}
-        key = (repr(model), repr(shapes), tuple(example.shape), leaf)
-        if key not in seen:
-            buffers = len(list(model.buffers()))
-            graph = export(model, example, leaf)
-            if buffers != len(list(model.buffers())):
-                return graph
-            seen[key] = copied(graph)
-        return copied(seen[key])
 
-    return exported
+def remembered(model: nn.Module, *arguments: Any, **options: Any) -> fx.Graph:
+    key = (looks(model), shapes(arguments), shapes(tuple(options.items())))
+    if " at 0x" in key[0][0]:
+        # Another object may come to lie where this one was.
+        return by_export.exported(model, *arguments, **options)
+    if key not in EXPORTS:
+        buffers = len(list(model.buffers()))
+        try:
+            graph = by_export.exported(model, *arguments, **options)
+        except Exception as error:
+            EXPORTS[key] = error.with_traceback(None)
+            raise
+        if buffers != len(list(model.buffers())):
+            return graph
+        EXPORTS[key] = copied(graph)
+    found = EXPORTS[key]
+    if isinstance(found, Exception):
+        raise found
+    return copied(found)
+
+
+@pytest.fixture(scope="module")
+def operators_once() -> Iterator[None]:
+    """Let torch list its operators once while there are as many: half a second of each conversion of a small part."""
+    listed = getattr(torch_export, "_collect_all_valid_cia_ops", set)
+
+    @functools.cache
+    def of_so_many(_: int) -> Any:
+        return frozenset(listed())
+
+    def operators() -> Any:
+        return of_so_many(len(torch._C._dispatch_get_all_op_names()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (exported_program, decomp_utils):
+            # Names of torch's own: without them tests are slower, and no different.
+            patch.setattr(module, "_collect_all_valid_cia_ops", operators, raising=False)
+        yield
+
+
+def looks(model: nn.Module) -> tuple[str, Any, Any]:
+    """What decides over the graph: classes, settings, and the shapes of what is in it."""
+    settings = {
+        name: repr({key: value for key, value in vars(module).items() if not key.startswith("_")})
+        for name, module in model.named_modules()
+    }
+    return repr(settings), tuple(map(type, model.modules())), shapes(tuple(model.state_dict(keep_vars=True).items()))
+
+
+def shapes(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.shape, value.stride(), value.dtype, value.device, value.requires_grad
+    if isinstance(value, tuple | list):
+        return tuple(map(shapes, value))
+    return value if callable(value) else repr(value)
 
 
 def copied(graph: fx.Graph) -> fx.Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+import typer
+from typer import testing
 
 from archdial.cli import app
 from archdial.cost.measuring import isolation
@@ -62,7 +64,7 @@ class Answer:
 
 def call(*arguments: object) -> Answer:
     """Run one command in this process."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    result = testing.CliRunner().invoke(app, [str(argument) for argument in arguments])
     return Answer(result.exit_code, result.stdout, result.stderr)
 
 
@@ -70,6 +72,15 @@ def write_recipe(folder: Path, text: str = RECIPE) -> Path:
     path = folder / "tiny.yaml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_once() -> Iterator[None]:
+    """Read what the commands take from their signatures once, as a process of its own does, and not for each call."""
+    with pytest.MonkeyPatch.context() as patch:
+        # By a name that is typer's own: without it tests are slower, and no different.
+        patch.setattr(testing, "_get_command", functools.cache(typer.main.get_command), raising=False)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

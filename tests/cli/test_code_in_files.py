@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import sys
@@ -29,7 +30,7 @@ from archdial.tasks.measure import ACCURACY
 from tests.cli.conftest import call, write_recipe
 from tests.networks.examples import counted_table, drawn, textures
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("short_lessons", "exported_once")]
 
 RECIPE = """
 data: digits
@@ -137,15 +138,21 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     assert not (tmp_path / "ran").exists()
 
 
-def made() -> torch.nn.Module:
+@functools.cache
+def names_of_code() -> dict[str, Any]:
+    """Classes that are the same each time, so that one export serves them all."""
     names: dict[str, Any] = {}
     exec(CODE, names)
-    module: torch.nn.Module = names["make"]()
+    return names
+
+
+def made() -> torch.nn.Module:
+    module: torch.nn.Module = names_of_code()["make"]()
     return module.eval()
 
 
 @pytest.fixture(scope="module")
-def family(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def family(exported_once: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A family over a network that code of somebody's made, and a member of it."""
     folder = tmp_path_factory.mktemp("family")
     origin = {"name": "own_model:make", "width": None, "input_shape": [1, 8, 8], "classes": 10}

@@ -21,7 +21,7 @@ from archdial.cost.measuring.timing import Call
 from archdial.cost.measuring.transport import packed
 from archdial.networks.cells.operations import make_operation
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("operators_once")]
 
 
 class Sum(nn.Module):

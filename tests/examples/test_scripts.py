@@ -8,6 +8,7 @@ import runpy
 import sys
 import wave
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import numpy
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
+import transformers
 from PIL import Image
 from torch.utils.data import DataLoader
 
@@ -72,8 +75,8 @@ def drawn(values: numpy.ndarray[Any, Any]) -> dict[str, Any]:
 
 
 def both(folder: Path, columns: dict[str, list[Any]]) -> Path:
-    for split in ("train", "test"):
-        pq.write_table(pa.table(columns), folder / f"{split}.parquet")
+    for split, rows in (("train", None), ("test", 10)):
+        pq.write_table(pa.table(columns).slice(0, rows), folder / f"{split}.parquet")
     return folder
 
 
@@ -103,8 +106,16 @@ def test_an_example_goes_through(
     monkeypatch.setattr(sys, "argv", [f"{name}.py", str(source), "1", "6"])
     # By counts: what parts take is not asked here, and takes half a minute to measure.
     monkeypatch.setattr(ad, "profile", counted_table)
+    # Nor is asked how well anything learns: batches, steps and layers are few, as nearly all seconds go into them.
     every = DataLoader.__iter__
     monkeypatch.setattr(DataLoader, "__iter__", lambda self: itertools.islice(every(self), 2))
+    monkeypatch.setattr(
+        torch.utils.data, "DataLoader", lambda data, size, **more: DataLoader(data, min(size, 4), **more)
+    )
+    monkeypatch.setattr(ad, "SearchSettings", partial(ad.SearchSettings, dial_steps=20, rounds=2))
+    settings, config = ad.TrainSettings, transformers.BertConfig
+    monkeypatch.setattr(ad, "TrainSettings", lambda **given: settings(**{**given, "epochs": 2}))
+    monkeypatch.setattr(transformers, "BertConfig", lambda **given: config(**{**given, "num_hidden_layers": 2}))
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
     lines = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
     assert lines[-2:] == ["whole", "half the time"]

@@ -30,7 +30,7 @@ from archdial.training.settings import TrainSettings
 from tests.networks.examples import counted_table
 from tests.networks.graph.examples import lived_in
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("short_lessons")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("short_lessons", "exported_once")]
 
 WORDS, LENGTH = 12, 6
 SETTINGS = SearchSettings(evaluations=14, sample=8, epochs=2, batch_size=16, dial_steps=20, rounds=2)

@@ -21,7 +21,7 @@ from archdial.networks.supernet import Part, TermPlan
 from tests.cost.examples import Toy
 from tests.networks.examples import tiny
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("operators_once")]
 
 NEEDED = (numpy, onnxruntime)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,7 +103,9 @@ CASES: dict[str, tuple[Callable[[], nn.Module], Inputs, dict[str, Any]]] = {
 }
 
 
+@functools.cache
 def case(name: str) -> tuple[nn.Module, Inputs, GatedNetwork]:
+    """For tests that change neither the model nor its gates."""
     make, example, options = CASES[name]
     torch.manual_seed(0)
     model = lived_in(make()).eval()
