@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from archdial.common.errors import UsageError, cut
 from archdial.networks.example import Inputs
+from archdial.tasks.parts import TARGETS
 
 Form = Literal["tensor", "tuple", "dict"]
 Constant = bool | int | float | str | None
@@ -65,7 +66,7 @@ class Calling:
 
 
 def calling_of(example: object, model: nn.Module) -> tuple[Calling, tuple[Tensor, ...]]:
-    """Return how `model` is called with `example`, and the tensors in it.
+    """Return how `model` is called with `example`, and the tensors in it; labels that it can do without are left out.
 
     Raises:
         UsageError: it is no tensor, and no tuple or mapping of tensors with the batch as the first dimension.
@@ -74,8 +75,9 @@ def calling_of(example: object, model: nn.Module) -> tuple[Calling, tuple[Tensor
     if isinstance(example, Tensor):
         calling, tensors = Calling(names=_parameters(model, 1)), (example,)
     elif isinstance(example, Mapping):
-        named = {str(name): value for name, value in example.items() if isinstance(value, Tensor)}
-        rest = {str(name): value for name, value in example.items() if not isinstance(value, Tensor)}
+        inputs = {str(name): value for name, value in example.items() if not _is_label(str(name), model)}
+        named = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
+        rest = {name: value for name, value in inputs.items() if not isinstance(value, Tensor)}
         _check_constants(rest)
         calling, tensors = Calling("dict", tuple(named), rest), tuple(named.values())
     elif isinstance(example, tuple | list) and all(isinstance(value, Tensor) for value in example):
@@ -96,6 +98,14 @@ def described(inputs: object) -> str:
     if isinstance(inputs, tuple | list):
         return cut(f"({', '.join(map(described, inputs))})", 300)
     return f"of type {type(inputs).__name__}"
+
+
+def _is_label(name: str, model: nn.Module) -> bool:
+    """Tell whether an argument is what is asked for, and may be left out: a batch may be handed over as it comes."""
+    if name not in TARGETS:
+        return False
+    own = inspect.signature(model.forward).parameters.get(name)
+    return own is None or own.default is not own.empty
 
 
 def _check_constants(rest: Mapping[str, object]) -> None:

@@ -274,3 +274,28 @@ def test_shapes_that_cannot_be(shapes: Any, told: str) -> None:
     _, _, network = case("by name")
     with pytest.raises(UsageError, match=told):
         network.at(shapes)
+
+
+class Judged(Tagger):
+    """Takes labels too, as Hugging Face's models do."""
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None, labels: Tensor | None = None) -> Answer:  # type: ignore[override]
+        answer = super().forward(tokens, mask, cached=False)
+        return answer if labels is None else Answer(answer.logits, answer.boxes * labels.sum())
+
+
+def test_a_batch_is_an_example_as_it_comes() -> None:
+    network = gates(lived_in(Judged()).eval(), {"tokens": TOKENS, "mask": MASK, "labels": TOKENS[:, 0]})
+    assert network.calling.names == ("tokens", "mask")
+
+
+def test_a_network_that_cannot_do_without_what_is_called_a_target_is_given_it() -> None:
+    class Paired(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mix, self.act = nn.Linear(5, 5), nn.ReLU()
+
+        def forward(self, x: Tensor, target: Tensor) -> Tensor:
+            return self.act(self.mix(x + target))
+
+    assert gates(Paired().eval(), {"x": LEFT, "target": RIGHT}).calling.names == ("x", "target")
