@@ -42,6 +42,9 @@ SOURCES: dict[str, Callable[[], Any]] = {
     "data set": lambda: TensorDataset(X, Y),
     "random transforms": Noisy,
     "loader": lambda: DataLoader(Noisy(), 4, shuffle=True),
+    "loader with a generator": lambda: DataLoader(
+        TensorDataset(X, Y), 4, shuffle=True, generator=torch.Generator().manual_seed(5)
+    ),
     "stream": Streamed,
     "list of batches": lambda: [(X[:8], Y[:8]), (X[8:], Y[8:])],
 }

@@ -163,6 +163,8 @@ class Drawing(Iterator[Batch]):
         torch.manual_seed(seed)
         random.seed(seed)
         numpy.random.seed(seed % 2**32)
+        for generator in _generators(loader):
+            generator.manual_seed(seed)
         self._batches = iter(loader)
         self._inside = _states()
         _restore(outside)
@@ -176,6 +178,14 @@ class Drawing(Iterator[Batch]):
         finally:
             self._inside = _states()
             _restore(outside)
+
+
+def _generators(loader: object) -> Iterator[torch.Generator]:
+    """Yield those that a loader's order comes from beside torch's own: the user's, or a stateful sampler's."""
+    batched = getattr(loader, "batch_sampler", None)
+    for part in (loader, getattr(loader, "sampler", None), batched, getattr(batched, "sampler", None)):
+        if isinstance(found := getattr(part, "generator", None), torch.Generator):
+            yield found
 
 
 _States = tuple[torch.Tensor, Any, Any]

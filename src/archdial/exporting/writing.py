@@ -50,12 +50,15 @@ def export(built: BuiltMember, path: str | Path, format: str, *, bar: Bar | NoBa
         format: pt2, onnx, openvino or executorch.
 
     Raises:
-        UsageError: there is no such format, the path ends in another way, or a library is missing.
+        UsageError: there is no such format, the path ends in another way, a library is missing, or the member takes no
+            images in memory.
         RunError: the format cannot hold the module, or its file computes something else.
     """
     path = Path(path)
     targets = written(path, format)
     chosen = make_format(format)
+    # Refused at once where a member takes anything but images.
+    _ = built.normalization
     part = (bar or NoBar()).part(f"export to {format}", 3)
     with replacing_all(targets) as folder, threads(1), quiet():
         *files, record = (folder / target.name for target in targets)
