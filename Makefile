@@ -5,14 +5,18 @@ READY := $(VENV)/.ready
 # A machine without a GPU needs only the CPU build; GPU users install a CUDA build of the same range first.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test quick lint clean
+.PHONY: demo test tests quick lint clean
 demo: $(READY)
 	$(VENV)/bin/archdial demo --out runs/demo
 
 # Hundreds of processes start in the tests: they compile what they import once, whatever the environment says.
-test quick: export PYTHONDONTWRITEBYTECODE =
+tests quick: export PYTHONDONTWRITEBYTECODE =
 
-test: $(READY) lint
+# Beside each other: both have to pass.
+test: $(READY)
+	$(MAKE) --no-print-directory --jobs 2 lint tests
+
+tests: $(READY)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal
 
 # Of every room what takes next to no time, for while one works; `test` is what counts.
