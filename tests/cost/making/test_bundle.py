@@ -65,7 +65,8 @@ def test_a_device_without_torch_measures_a_table(tmp_path: Path, elsewhere: Path
     assert table.runtime["runtime"] == "onnxruntime" and table.runtime["runtime_version"] == onnxruntime.__version__
     assert table.fit is not None and table.fit.networks == FEWEST and len(table.parts) == count - FEWEST
     cost = ExpectedCost(network.space, table)
-    assert 0 < cost.lowest < cost.highest
+    # A fit to two repetitions on a busy machine may leave nothing of what is quickest.
+    assert 0 <= cost.lowest < cost.highest
     assert ExpectedCost(network.space, table, "parameters").highest > 0
 
 
