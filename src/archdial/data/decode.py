@@ -37,7 +37,7 @@ class _BrokenImage(UsageError):
     """An image that cannot be decoded."""
 
 
-def size_of(image_size: int | Sequence[int] | None) -> tuple[int, int] | None:
+def sides_of(image_size: int | Sequence[int] | None) -> tuple[int, int] | None:
     """Return what a user gave as `image_size` as (height, width).
 
     Raises:

@@ -8,7 +8,7 @@ import torch
 
 from archdial.common.errors import UsageError
 from archdial.common.libraries import imported
-from archdial.data.decode import Reading, resized, size_of
+from archdial.data.decode import Reading, resized, sides_of
 from archdial.data.folders import load_folder
 from archdial.data.images import DataSet, Images
 from archdial.data.labels import check_count
@@ -53,7 +53,7 @@ def load(
         raise UsageError(f"{channels} channels asked for, expected 1 (grey) or 3 (RGB): choose one of them")
     if classes is not None and classes < 1:
         raise UsageError(f"{classes} classes asked for, expected 1 or more: leave the number out to count them")
-    reading = Reading(channels, size_of(image_size), skip_broken)
+    reading = Reading(channels, sides_of(image_size), skip_broken)
     if source == "digits":
         return _digits(reading, classes)
     folder = Path(source).expanduser()

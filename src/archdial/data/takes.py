@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from archdial.common.errors import UsageError
-
-Batch = Any
+from archdial.data.split import Batch
 
 
 def size_of(batch: Batch) -> int:

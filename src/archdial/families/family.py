@@ -24,7 +24,7 @@ from archdial.families.member import Member
 from archdial.hypernet import Hypernetwork
 from archdial.networks.supernet import Supernet
 from archdial.searching.candidates import at_positions, front, likely, mutated, unseen
-from archdial.searching.evaluation import Evaluated
+from archdial.searching.evaluation import EVALUATED, Evaluated
 from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture, Space
 from archdial.tasks.images import ImageClassification
@@ -84,7 +84,7 @@ class Family:
         """Inputs of the network for BatchNorm statistics, a batch each."""
         if isinstance(self.calibration, Tensor):
             assert self.normalize is not None
-            return torch.split(self.normalize(self.calibration), 500)
+            return torch.split(self.normalize(self.calibration), EVALUATED)
         return self.calibration
 
     @cached_property

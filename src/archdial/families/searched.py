@@ -16,7 +16,7 @@ from archdial.common.folder_lock import locked
 from archdial.common.progress import Bar, NoBar
 from archdial.common.versions import versions
 from archdial.cost.table.several import Tables
-from archdial.data import Normalize, SearchData, seen_of
+from archdial.data import SearchData, seen_of
 from archdial.data.takes import moved
 from archdial.dial import Dial, Scalar
 from archdial.families.family import Family
@@ -28,8 +28,8 @@ from archdial.searching.evaluation import Evaluated
 from archdial.searching.first_look import first_look
 from archdial.searching.loop import Loop
 from archdial.searching.settings import SearchSettings
-from archdial.searching.state import SearchState, begin
-from archdial.tasks.images import ImageClassification, normalize_of
+from archdial.searching.state import SearchState, begin, task_of
+from archdial.tasks.images import normalize_of
 from archdial.tasks.task import Task
 
 
@@ -90,7 +90,7 @@ def told(whole: Evaluated | None, bar: Bar | NoBar) -> None:
 
 def check_images(network: Supernet, data: SearchData) -> None:
     """Raise UsageError unless the images and labels are such as `network` takes."""
-    task = ImageClassification(Normalize(data.mean, data.std), len(data.classes))
+    task = task_of(data)
     given, taken = shapes_of(task.example((data.weights.pixels, data.weights.labels))), shapes_of(network.example)
     if given != taken:
         raise UsageError(

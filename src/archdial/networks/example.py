@@ -10,6 +10,9 @@ from torch.utils import _pytree as pytree
 
 from archdial.common.errors import UsageError
 
+Shapes = Sequence[int] | Mapping[str, Sequence[int]]
+"""Of the one input, or by the names of those that have another than an example's; without the batch."""
+
 Inputs = Tensor | Sequence["Inputs"] | Mapping[str, "Inputs"]
 
 

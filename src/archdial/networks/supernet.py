@@ -9,7 +9,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from archdial.networks.example import Inputs, flat
+from archdial.common.errors import UsageError
+from archdial.networks.example import Inputs, Shapes, flat
 from archdial.space import Architecture, Space, meets
 
 
@@ -88,6 +89,14 @@ class Supernet(nn.Module, ABC):
     def scaled(self, share: float) -> Supernet | None:
         """Return a network over the same space with `share` of the channels and new weights; None if there is none."""
         return None
+
+    def at(self, shapes: Shapes) -> Supernet:
+        """Return the same network, with the same weights, as it runs on inputs of other shapes, without the batch.
+
+        Raises:
+            UsageError: it does not, as cells do not.
+        """
+        raise UsageError(f"shapes {shapes}: cells are made for images of one size, make them with another image_size")
 
     @abstractmethod
     def build(self, architecture: Architecture, calibration: Sequence[Any] = ()) -> nn.Module:

@@ -19,7 +19,7 @@ from archdial.cost.measuring.rounds import REPEATS
 from archdial.cost.measuring.runtimes import check_runtime
 from archdial.cost.table.terms import check_column
 from archdial.data import Normalize
-from archdial.data.decode import size_of
+from archdial.data.decode import sides_of
 from archdial.dial import Dial, make_dial
 from archdial.hypernet import make_hypernet
 from archdial.networks.cells.network import CellSettings
@@ -116,7 +116,7 @@ class Recipe:
         check_column(self.search.cost)
         if self.table is not None and self.tables is not None:
             raise UsageError("table and tables: name the one file, or the files of several devices")
-        size_of(self.image_size)
+        sides_of(self.image_size)
         self.normalization()
         _check_hypernet(self)
 

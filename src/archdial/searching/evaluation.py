@@ -136,20 +136,26 @@ class Evaluator:
     ) -> None:
         self.network, self.task = network, task
         self.calibration, self.examples = calibration, examples
+        self._whole: Evaluated | None = None
 
     def __call__(self, architecture: Architecture) -> Evaluated:
         """Return `architecture` with its score and loss; the supernet's BatchNorm statistics may then be its."""
         # As it came: its statistics are of many more images, and its weights may have been tuned since for others.
         if isinstance(self.network, Pretrained) and architecture == self.network.whole:
-            whole = self.network.untouched().eval().to(_device_of(self.network))
-            judged = self._judged(lambda inputs: called(whole, inputs))
-            return Evaluated(architecture, *judged, self.task.measure)
+            # Once: whatever is trained, it stays what it is.
+            self._whole = self._whole or self._untouched(self.network)
+            return self._whole
         weights = self.network.space.one_hot(architecture)
         return Evaluated(architecture, *self._under(weights), self.task.measure)
 
     def relaxed(self, weights: Tensor) -> float:
         """Return the score of the supernet under option weights (m, k) that need not be one-hot."""
         return self._under(weights)[0]
+
+    def _untouched(self, network: Pretrained) -> Evaluated:
+        whole = network.untouched().eval().to(_device_of(network))
+        judged = self._judged(lambda inputs: called(whole, inputs))
+        return Evaluated(network.whole, *judged, self.task.measure)
 
     def _under(self, weights: Tensor) -> tuple[float, float]:
         def forward(inputs: Any) -> Any:

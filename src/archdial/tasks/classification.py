@@ -15,7 +15,7 @@ from archdial.data.split import Batch
 from archdial.tasks.measure import ACCURACY, Measure
 from archdial.tasks.parts import asked_tensor
 from archdial.tasks.scores import MetricScore
-from archdial.tasks.task import Outputs, Score, Task, alone
+from archdial.tasks.task import Outputs, Score, Task, alone, divergence
 
 ScoreName = Literal["accuracy", "balanced accuracy", "macro F1"]
 _METRICS = {"balanced accuracy": "MulticlassAccuracy", "macro F1": "MulticlassF1Score"}
@@ -88,8 +88,7 @@ class Classification(Task):
 
     def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
         """Return the divergence () of softened logits from a teacher's, times temperature² (Hinton et al. 2015)."""
-        own, wanted = (torch.log_softmax(alone(one) / temperature, 1) for one in (outputs, taught))
-        return functional.kl_div(own, wanted, log_target=True, reduction="batchmean") * temperature**2
+        return divergence(alone(outputs), alone(taught), temperature)
 
     @staticmethod
     def _labels(found: Tensor, batch: Batch) -> Tensor:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -14,7 +13,7 @@ from archdial.common.errors import unknown
 from archdial.data.split import Batch
 from archdial.tasks.measure import Measure
 from archdial.tasks.parts import TARGETS, asked_tensor, seen
-from archdial.tasks.task import Outputs, Score, Task, alone
+from archdial.tasks.task import Outputs, Score, Task, alone, divergence
 
 IGNORED = -100
 """The label of a token that is not asked for, as everywhere."""
@@ -49,8 +48,7 @@ class LanguageModelling(Task):
 
     def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
         """Return the mean divergence () a token of softened logits from a teacher's, times temperature²."""
-        own, wanted = (torch.log_softmax(alone(one) / temperature, -1).flatten(0, 1) for one in (outputs, taught))
-        return functional.kl_div(own, wanted, log_target=True, reduction="batchmean") * temperature**2
+        return divergence(alone(outputs).flatten(0, 1), alone(taught).flatten(0, 1), temperature)
 
 
 class _Tokens(Score):

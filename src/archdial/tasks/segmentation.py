@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,7 +12,7 @@ from archdial.data.split import Batch
 from archdial.tasks.measure import Measure
 from archdial.tasks.parts import asked_tensor
 from archdial.tasks.scores import MetricScore
-from archdial.tasks.task import Outputs, Score, Task, alone
+from archdial.tasks.task import Outputs, Score, Task, alone, divergence
 
 
 class Segmentation(Task):
@@ -51,9 +50,8 @@ class Segmentation(Task):
 
     def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
         """Return the mean divergence () over pixels of softened logits from a teacher's, times temperature²."""
-        own, wanted = (torch.log_softmax(alone(one) / temperature, 1) for one in (outputs, taught))
-        apart = functional.kl_div(own, wanted, log_target=True, reduction="none").sum(1).mean()
-        return apart * temperature**2
+        own, wanted = (alone(one).movedim(1, -1).flatten(0, -2) for one in (outputs, taught))
+        return divergence(own, wanted, temperature)
 
     @staticmethod
     def _parts(outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:

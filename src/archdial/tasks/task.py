@@ -109,6 +109,15 @@ def tensors_in(outputs: Outputs) -> list[Tensor]:
     return [leaf for leaf in torch.utils._pytree.tree_leaves(outputs) if isinstance(leaf, Tensor)]
 
 
+def divergence(outputs: Tensor, taught: Tensor, temperature: float) -> Tensor:
+    """Return the mean divergence () of softened logits (n, classes) from a teacher's, times temperature².
+
+    Hinton et al. (2015).
+    """
+    own, wanted = (torch.log_softmax(one / temperature, 1) for one in (outputs, taught))
+    return functional.kl_div(own, wanted, log_target=True, reduction="batchmean") * temperature**2
+
+
 def variance_left(outputs: Outputs, wanted: Outputs) -> Tensor:
     """Return Σ (outputs − wanted)² / Σ (wanted − its mean)², (), over all tensors: 0 for equal ones."""
     found = [

@@ -58,15 +58,16 @@ def test_a_device_without_torch_measures_a_table(tmp_path: Path, elsewhere: Path
     )
     count = len(list((folder / "parts").iterdir()))
     assert seen == [(done, count) for done in range(1, count + 1)]
-    answer = run(folder, elsewhere, "--repeats", "2")
+    # Two would not do: what is quickest could be fitted to nothing on a busy machine.
+    repeats = 9
+    answer = run(folder, elsewhere, "--repeats", str(repeats))
     assert answer.returncode == 0, answer.stderr
-    assert "table in" in answer.stdout and f"\n1 of {count + count * 2}\n" in answer.stderr
+    assert "table in" in answer.stdout and f"\n1 of {count + count * repeats}\n" in answer.stderr
     table = CostTable.load(folder / "table.json", network.space)
     assert table.runtime["runtime"] == "onnxruntime" and table.runtime["runtime_version"] == onnxruntime.__version__
     assert table.fit is not None and table.fit.networks == FEWEST and len(table.parts) == count - FEWEST
     cost = ExpectedCost(network.space, table)
-    # A fit to two repetitions on a busy machine may leave nothing of what is quickest.
-    assert 0 <= cost.lowest < cost.highest
+    assert 0 < cost.lowest < cost.highest
     assert ExpectedCost(network.space, table, "parameters").highest > 0
 
 

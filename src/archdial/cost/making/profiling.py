@@ -11,13 +11,13 @@ from typing import Any
 
 from torch import nn
 
-from archdial.common.errors import NoisyMeasurement, UsageError
+from archdial.common.errors import NoisyMeasurement
 from archdial.cost.making.assembly import Plan
 from archdial.cost.measuring import timing
 from archdial.cost.measuring.conditions import Conditions
 from archdial.cost.measuring.timing import Progress, Timing
 from archdial.cost.table.table import CostTable
-from archdial.networks.example import Inputs
+from archdial.networks.example import Inputs, Shapes
 from archdial.networks.supernet import Supernet, part_on
 
 _SHOWN = 3
@@ -64,7 +64,7 @@ def profile(
     """
     began = time.perf_counter()
     conditions = Conditions.of(runtime, batch_size, threads, repeats, device)
-    plan = Plan.of(network if shapes is None else at_shapes(network, shapes), networks, [conditions.runtime])
+    plan = Plan.of(network if shapes is None else network.at(shapes), networks, [conditions.runtime])
     subjects = plan.subjects()
     found = conditions.time(subjects, progress)
     timings = {part.key: timing for part, timing in zip(subjects, found, strict=True)}
@@ -77,22 +77,6 @@ def profile(
     }
     warn_noisy(header["noisy"], len(timings))
     return plan.table(timings, header)
-
-
-Shapes = Sequence[int] | Mapping[str, Sequence[int]]
-
-
-def at_shapes(network: Supernet, shapes: Shapes) -> Supernet:
-    """Return `network` as it runs on inputs of `shapes`.
-
-    Raises:
-        UsageError: it takes one shape only.
-    """
-    found = getattr(network, "at", None)
-    if found is None:
-        raise UsageError(f"shapes {shapes}: cells are made for images of one size, make them with another image_size")
-    made: Supernet = found(shapes)
-    return made
 
 
 def _plain(shapes: Shapes) -> Any:

@@ -13,7 +13,7 @@ from torch import Tensor, fx, nn
 from archdial.common.errors import UsageError, cut, first_line, unknown
 from archdial.networks.backbones import width_of
 from archdial.networks.calling import described
-from archdial.networks.example import Inputs
+from archdial.networks.example import Inputs, Shapes
 from archdial.networks.graph.capture.capture import Captured, capture, flow_of
 from archdial.networks.graph.capture.lengths import resized
 from archdial.networks.graph.capture.outputs import Outputs, like, tensors_of
@@ -180,7 +180,7 @@ class GatedNetwork(Pretrained):
         """Return the terms of the cost: over the choices that decide together whether something runs."""
         return term_plans(self.body, self._flow, self._needs, [gate.name for gate in self.gates])
 
-    def at(self, shapes: Sequence[int] | Mapping[str, Sequence[int]]) -> GatedNetwork:
+    def at(self, shapes: Shapes) -> GatedNetwork:
         """Return the same network, with the same weights, as it runs on inputs of other shapes, without the batch.
 
         Args:
