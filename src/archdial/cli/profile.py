@@ -199,6 +199,7 @@ def _value(file: Path, network: Supernet, table: CostTable) -> dict[str, Any]:
         "table": str(file),
         "space": table.space,
         "runtime": dict(table.runtime),
+        "doubt": table.doubt,
         "fit": None if table.fit is None else asdict(table.fit),
         "range": ranges(by_column(network.space, table)),
     }

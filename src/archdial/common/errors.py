@@ -34,6 +34,10 @@ class Notice(UserWarning):
     """Something that the user should know, and that stops nothing; commands say it as a sentence."""
 
 
+class DoubtfulTable(Notice):
+    """A cost table whose latencies of whole networks nothing speaks for, or its own check speaks against."""
+
+
 class NoisyMeasurement(Notice):
     """The machine was too busy for what was measured to be relied on: the message names what, and the fix."""
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from archdial.common.errors import UsageError
 from archdial.cost.pricing.expected import ExpectedCost, by_column
 from archdial.cost.pricing.peak import PeakCost
+from archdial.cost.table.doubt import warn_doubt
 from archdial.cost.table.several import Tables
 from archdial.cost.table.table import CostTable
 from archdial.cost.table.terms import PEAK
@@ -203,7 +204,10 @@ class Family:
             PEAK: peak_bytes,
         }
         given = {column: float(value) for column, value in limits.items() if value is not None}
-        return self.on(device)._within(given)
+        answering = self.on(device)
+        if latency_ms is not None:
+            warn_doubt(answering.table, "the cost table, by which milliseconds are told,")
+        return answering._within(given)
 
     def _within(self, given: dict[str, float]) -> Member:
         check_reachable(given, self._budgets)

@@ -115,7 +115,12 @@ def _share(numbers: ReportNumbers) -> str:
 def _front(numbers: ReportNumbers) -> str:
     better = "up" if numbers.measure.higher_is_better else "down"
     note = f"Each dot is a member, coloured by its dial position; {better} and to the left is better."
-    return section(f"{numbers.measure.name.capitalize()} against latency", note, chart("front"))
+    return section(f"{_begun(numbers.measure.name)} against latency", note, chart("front"))
+
+
+def _begun(name: str) -> str:
+    """Return `name` with a capital first; the others are as they were, as in RMSE."""
+    return name[:1].upper() + name[1:]
 
 
 def _counts(numbers: ReportNumbers) -> str:

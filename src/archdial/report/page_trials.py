@@ -30,7 +30,7 @@ def trial_sections(comparison: Comparison | None, experiments: Experiments | Non
 def _baselines(comparison: Comparison) -> str:
     device = f" on {comparison.device}" if comparison.device else ""
     note = (
-        "What each method reaches within a budget of latency: the member counts that is best on validation images, "
+        "What each method reaches within a budget of latency: the member counts that is best on validation data, "
         "of networks as drawn the slowest; open marks are best at no budget. The area is the mean "
         f"{_worth(comparison)}, over budgets from 0 to the latency of {comparison.full_name}; the "
         "hypervolume is the share of the box "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from archdial.common.errors import cut, readable
 from archdial.common.files import write_atomically
@@ -46,7 +46,9 @@ def _front(numbers: ReportNumbers) -> Figure:
     axes.grid(color="#E8EAEE")
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    for text in axes.legend(loc="lower right").get_texts():
+    # Where the front leaves room.
+    corner: Literal["lower right", "upper right"] = "lower right" if numbers.measure.higher_is_better else "upper right"
+    for text in axes.legend(loc=corner).get_texts():
         text.set_parse_math(False)
     return figure
 

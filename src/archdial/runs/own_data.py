@@ -49,10 +49,10 @@ class OwnData:
 
     @property
     def summary(self) -> str:
-        """One line: how much there is in each split, and what the network is called with."""
+        """One line: how much there is in each split."""
         parts = {"train": self.seen.weights, "validation": self.seen.validation, "test": self.test}
         counts = ", ".join(f"{len(part):,} {name}" for name, part in parts.items() if part is not None)
-        return f"{self.name}: {counts} examples or batches; inputs {', '.join(map(str, shapes_of(self.example)))}"
+        return f"{self.name}: {counts}, examples or batches"
 
 
 def own_data(name: str, task: Task | None, *, trust: bool) -> OwnData:

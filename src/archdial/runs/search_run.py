@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+
 from archdial.common.documents import digest, sealed
 from archdial.common.errors import UsageError
 from archdial.common.files import write_json
@@ -12,14 +14,16 @@ from archdial.common.folder_lock import locked
 from archdial.common.leftovers import clear_leftovers
 from archdial.common.progress import Bar, NoBar
 from archdial.cost.table.several import tables_json
+from archdial.data import SearchData
 from archdial.families.family import Family
 from archdial.families.searched import as_family, told
 from archdial.families.storage import save_family
+from archdial.networks.pretrained import taught
 from archdial.runs.cost_tables import cost_table, keep_tables, loaded_tables, named_tables
 from archdial.runs.folder import CONFIG, NAMES, TABLE, Run, check_free
 from archdial.runs.opening import open_family
 from archdial.runs.run_data import data_of
-from archdial.searching.first_look import first_look
+from archdial.searching.first_look import check_batches, first_look
 from archdial.searching.loop import Loop
 from archdial.searching.state import begin
 
@@ -54,6 +58,9 @@ def _searched(run: Run, table: Path | Mapping[str, Path] | None, bar: Bar | NoBa
     data = data_of(run)
     bar.say(data.whole.summary)
     network = run.recipe.network.make(data.whole, trust=run.calls_code)
+    if not isinstance(data.seen, SearchData):
+        # Before anything is measured, which takes minutes.
+        check_batches(network, data.seen, taught(data.task, network), torch.device("cpu"))
     named = run.folder / TABLE if begun else table or named_tables(run.recipe)
     if named is None and (run.folder / TABLE).exists():
         raise UsageError(f"{run.folder} holds a cost table: use it by --table {run.folder / TABLE}, or remove it")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 
 from archdial.common.errors import NearChance, RunError, UsageError, reason
-from archdial.data import SearchData
+from archdial.data import SearchData, Seen
 from archdial.networks.calling import described
+from archdial.networks.example import flat
 from archdial.networks.pretrained import Pretrained
+from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.state import SearchState
+from archdial.tasks.task import Task
 
 _NEAR = 0.1
 """Of the way from chance to the best score: a trained network that is no further was fed with something else."""
@@ -24,7 +28,7 @@ def first_look(state: SearchState) -> Evaluated | None:
         UsageError: the data, the network and the task do not go together.
     """
     if not isinstance(state.data, SearchData):
-        _check(state)
+        check_batches(state.network, state.data, state.task, state.fabric.device)
     if not isinstance(state.network, Pretrained):
         return None
     whole = state.evaluator(state.network.whole)
@@ -51,14 +55,18 @@ def _near(whole: Evaluated, chance: float) -> bool:
     return measure.error(whole.score) > (1 - _NEAR) * measure.error(chance)
 
 
-def _check(state: SearchState) -> None:
-    """Take the first batch of each split through everything that a step does with one."""
-    for name, split in (("train", state.data.weights), ("validation", state.data.validation)):
+def check_batches(network: Supernet, data: Seen, task: Task, device: torch.device) -> None:
+    """Take the first batch of each split through everything that a step does with one.
+
+    Raises:
+        UsageError: the data, the network and the task do not go together.
+    """
+    for name, split in (("train", data.weights), ("validation", data.validation)):
         batch = next(split.in_order(2, None), None)
         if batch is None:
             raise UsageError(f"the {name} data give no batch: expected one at least")
         try:
-            _judge(state, batch)
+            _judge(network, task, task.inputs(batch, device), batch)
         except (UsageError, RunError):
             raise
         except Exception as error:
@@ -69,10 +77,10 @@ def _check(state: SearchState) -> None:
 
 
 @torch.no_grad()
-def _judge(state: SearchState, batch: object) -> None:
-    weights = state.network.space.one_hot(state.network.space.random(torch.Generator().manual_seed(0)))
-    state.network.eval()
-    outputs = state.network(state.inputs(batch), weights.to(state.fabric.device))
-    state.task.loss(outputs, batch)
+def _judge(network: Supernet, task: Task, inputs: Any, batch: object) -> None:
+    weights = network.space.one_hot(network.space.random(torch.Generator().manual_seed(0)))
+    network.eval()
+    outputs = network(inputs, weights.to(flat(inputs)[0].device))
+    task.loss(outputs, batch)
     # Of one example some scores have no value yet, as R².
-    state.task.score().add(outputs, batch)
+    task.score().add(outputs, batch)

@@ -158,7 +158,7 @@ class TrainPlain(Step[PlainState]):
             group["lr"] = state.settings.rate(round(progress * steps) / steps)
         varied = state.generator if state.settings.augment else None
         inputs = all_laid_out(state.task.inputs(batch, state.fabric.device, varied), state.order)
-        loss = state.objective(inputs, called(state.forward, inputs, of=state.module), batch)
+        loss = state.objective(inputs, called(state.forward, inputs), batch)
         descend(state.fabric, state.forward, state.optimizer, loss, state.settings.clip)
         return {"loss": float(loss.detach())}
 

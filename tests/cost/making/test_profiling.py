@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from archdial.common.errors import NoisyMeasurement, RunError, UsageError
+from archdial.common.errors import DoubtfulTable, NoisyMeasurement, RunError, UsageError
 from archdial.cost.making import whole_networks as whole
 from archdial.cost.making.checking import check
 from archdial.cost.making.profiling import measure, measure_many, profile
@@ -255,7 +255,9 @@ def test_a_library_of_another_distribution_is_borne(timed, monkeypatch):
 
 
 def test_too_few_networks_are_not_measured(timed):
-    table = profile(Toy(), networks=FEWEST - 1)
+    with pytest.warns(DoubtfulTable, match="the table is a plain sum of parts"):
+        table = profile(Toy(), networks=FEWEST - 1)
+    assert CostTable.from_json(table.to_json()).runtime["doubt"] == table.doubt != ""
     assert timed == ["stem", "conv", "pool"] and table.fit is None and table.networks == ()
 
 

@@ -6,6 +6,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from archdial.cost.making.assembly import Plan
 from archdial.cost.measuring import timing
 from archdial.cost.measuring.conditions import Conditions
 from archdial.cost.measuring.timing import Progress, Timing
+from archdial.cost.table.doubt import warn_doubt
 from archdial.cost.table.table import CostTable
 from archdial.networks.example import Inputs, Shapes
 from archdial.networks.supernet import Supernet, part_on
@@ -40,6 +42,9 @@ def profile(
 
     In the same rounds a few whole networks are measured, to which is fitted what the sum of the parts leaves out (see
     `fit`): runtimes fuse parts, and each part alone pays for its launch.
+
+    A table that misses whole networks which its fit has not seen, or that has seen none, is warned of as
+    DoubtfulTable, and says so under "doubt" in its header.
 
     What stays too noisy to be relied on, however often it is repeated, is warned of as NoisyMeasurement, and stands by
     its key under "noisy" in the header.
@@ -76,7 +81,9 @@ def profile(
         "seconds": round(time.perf_counter() - began, 3),
     }
     warn_noisy(header["noisy"], len(timings))
-    return plan.table(timings, header)
+    table = plan.table(timings, header)
+    warn_doubt(table, "the table")
+    return replace(table, runtime={**table.runtime, "doubt": table.doubt}) if table.doubt else table
 
 
 def _plain(shapes: Shapes) -> Any:

@@ -11,6 +11,9 @@ from archdial.cost.table.fit import Fit
 from archdial.cost.table.terms import CostEntry, CostNetwork, CostPart, CostTerm
 from archdial.space import meets
 
+DOUBTFUL = 0.1
+"""Mean relative error on whole networks, above which a table is not to be relied on."""
+
 
 @dataclass(frozen=True)
 class TableContents:
@@ -45,6 +48,17 @@ class TableContents:
         terms = (CostTerm(term.choices, tuple(map(scaled, term.entries))) for term in self.terms)
         constant = CostEntry((), self.fit.constant_ms, 0.0, 0, 0, 0, 0, 0)
         return (*terms, CostTerm((), (constant,)))
+
+    @property
+    def doubt(self) -> str:
+        """What speaks against its latencies of whole networks, as the end of a sentence; empty where nothing does.
+
+        Of a table that was written by hand, without parts that were measured, nothing is said.
+        """
+        if self.fit is None:
+            return "is a plain sum of parts, held against no whole network" if self.parts else ""
+        error = self.fit.held_out.mean_error
+        return f"misses whole networks that its fit had not seen by {error:.0%} in the mean" if error > DOUBTFUL else ""
 
     def has(self, column: str) -> bool:
         """Return whether each entry has a value for `column`; tables of an older archdial lack some."""
