@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from archdial.networks.cells.network import cells
     from archdial.networks.cells.operations import register_operation
     from archdial.networks.graph import gates
+    from archdial.networks.graph.own_loss import without_loss
     from archdial.searching.settings import SearchSettings
     from archdial.tasks.classification import Classification
     from archdial.tasks.imitation import Imitation
@@ -56,6 +57,7 @@ __all__ = [
     "register_operation",
     "score",
     "search",
+    "without_loss",
 ]
 
 _HOMES = {
@@ -85,6 +87,7 @@ _HOMES = {
     "register_operation": "archdial.networks.cells.operations",
     "score": "archdial.comparing.measured",
     "search": "archdial.families.searched",
+    "without_loss": "archdial.networks.graph.own_loss",
 }
 _RENAMED = {"load": "load_family", "Task": "OwnTask"}
 

@@ -65,8 +65,11 @@ class Calling:
         return "one tensor" if self.form == "tensor" else f"a {self.form} of {', '.join(self.names)}"
 
 
-def calling_of(example: object, model: nn.Module) -> tuple[Calling, tuple[Tensor, ...]]:
+def calling_of(example: object, model: nn.Module, labels: bool = False) -> tuple[Calling, tuple[Tensor, ...]]:
     """Return how `model` is called with `example`, and the tensors in it; labels that it can do without are left out.
+
+    Args:
+        labels: keep them, as the network is asked for its own loss.
 
     Raises:
         UsageError: it is no tensor, and no tuple or mapping of tensors with the batch as the first dimension.
@@ -75,7 +78,7 @@ def calling_of(example: object, model: nn.Module) -> tuple[Calling, tuple[Tensor
     if isinstance(example, Tensor):
         calling, tensors = Calling(names=_parameters(model, 1)), (example,)
     elif isinstance(example, Mapping):
-        inputs = {str(name): value for name, value in example.items() if not _is_label(str(name), model)}
+        inputs = {str(name): value for name, value in example.items() if labels or not _is_label(str(name), model)}
         named = {name: value for name, value in inputs.items() if isinstance(value, Tensor)}
         rest = {name: value for name, value in inputs.items() if not isinstance(value, Tensor)}
         _check_constants(rest)

@@ -74,6 +74,8 @@ class Supernet(nn.Module, ABC):
     """The network that holds every option; the weights of the options are an argument of its forward."""
 
     space: Space
+    gives_loss = False
+    """Whether it takes labels too, and gives its own loss among its outputs."""
 
     @abstractmethod
     def forward(self, inputs: Any, weights: Tensor) -> Any:

@@ -32,6 +32,7 @@ from archdial.searching.predictor import ErrorPredictor
 from archdial.searching.settings import SearchSettings
 from archdial.space import Architecture
 from archdial.tasks.images import ImageClassification
+from archdial.tasks.own import OwnTask
 from archdial.tasks.task import Task
 from archdial.training.descent import OPTIMIZERS
 from archdial.training.loop import fold
@@ -151,7 +152,8 @@ def begin(
     """Return the state before the first step; the weights of `network` are drawn anew from `seed`.
 
     Args:
-        task: what the network is for; images in memory are classified by default.
+        task: what the network is for; by default images in memory are classified, and of a network that gives its own
+            loss that is descended.
 
     Raises:
         UsageError: the table or a setting does not fit the space or the dial.
@@ -164,7 +166,7 @@ def begin(
     asked, cost = arranged(space, tables, dial, settings.cost)
     bound = asked.fitted(space.kinds)
     hypernet = hypernet_for(bound, network, settings.hypernet)
-    task = task or task_of(data)
+    task = task or (OwnTask() if network.gives_loss else task_of(data))
     predictor = ErrorPredictor(space, task.measure)
     fabric = fabric_on(device, settings.precision)
     origin, teacher = _as_it_came(network)

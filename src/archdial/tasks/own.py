@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from archdial.common.errors import UsageError
 from archdial.data.split import Batch
 from archdial.data.takes import moved
 from archdial.tasks.measure import Measure
-from archdial.tasks.parts import asked
+from archdial.tasks.parts import LOSS, asked
 from archdial.tasks.scores import MeanScore, MetricScore
 from archdial.tasks.task import Outputs, Score, Task, tensors_in
 
@@ -23,7 +23,8 @@ class OwnTask(Task):
     """Functions of outputs and batch.
 
     Args:
-        loss: (outputs, batch) → tensor (), to be descended; the batch's tensors are on the device of the outputs.
+        loss: (outputs, batch) → tensor (), to be descended; the batch's tensors are on the device of the outputs. None
+            where the network returns its own: gates(model, batch, outputs=("loss", …)), with labels in the batch.
         score: a metric of torchmetrics, updated with (outputs, target), or (outputs, batch) → number, of which the mean
             over the examples is taken; the loss by default, of which less is better.
         inputs: batch → what the network takes; by default all but the target (see `Task`).
@@ -42,7 +43,7 @@ class OwnTask(Task):
 
     def __init__(
         self,
-        loss: Loss,
+        loss: Loss | None = None,
         score: Any = None,
         *,
         inputs: Callable[[Batch], Any] | None = None,
@@ -54,6 +55,8 @@ class OwnTask(Task):
         chance: float | None = None,
         apart: Callable[[Outputs, Outputs], Tensor] | None = None,
     ) -> None:
+        self.returned = loss is None
+        loss = loss or _returned
         if not callable(loss):
             raise UsageError(f"loss is {type(loss).__name__}, expected a function (outputs, batch) → tensor")
         if not (score is None or callable(score)):
@@ -73,6 +76,8 @@ class OwnTask(Task):
 
     def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Any:
         """Return what the network takes for `batch`, on `device`."""
+        if self._inputs is None and self.returned:
+            return moved(batch, device)
         return super().inputs(batch, device) if self._inputs is None else moved(self._inputs(batch), device)
 
     def target(self, batch: Batch) -> Any:
@@ -90,13 +95,35 @@ class OwnTask(Task):
     def score(self) -> Score:
         """Return a score of no input yet."""
         if _is_metric(self._score):
-            return MetricScore(lambda *_: self._score.clone(), lambda outputs, batch: (outputs, self._target(batch)))
+            return MetricScore(lambda *_: self._score.clone(), self._parts)
         function = self._loss if self._score is None else self._score
         return MeanScore(lambda outputs, batch: function(outputs, _beside(outputs, batch)), self.size)
 
     def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
         """Return the user's distance, or squares."""
-        return super().apart(outputs, taught, temperature) if self._apart is None else self._apart(outputs, taught)
+        pair = self._judged(outputs), self._judged(taught)
+        return super().apart(*pair, temperature) if self._apart is None else self._apart(*pair)
+
+    def _parts(self, outputs: Outputs, batch: Batch) -> tuple[Any, Any]:
+        return self._judged(outputs), self._target(batch)
+
+    def _judged(self, outputs: Outputs) -> Outputs:
+        """Return the outputs but for a loss that the network returned; of one beside it the tensor itself."""
+        if not self.returned:
+            return outputs
+        rest = {name: value for name, value in outputs.items() if name != LOSS}
+        return next(iter(rest.values())) if len(rest) == 1 else rest
+
+
+def _returned(outputs: Outputs, batch: Batch) -> Tensor:
+    """Return the loss that a network gave with its outputs."""
+    if not isinstance(outputs, Mapping) or LOSS not in outputs:
+        raise UsageError(
+            'the network gives no loss: capture it by gates(model, batch, outputs=("loss", "logits")) with labels in '
+            "the batch, or pass Task(loss=…)"
+        )
+    found: Tensor = outputs[LOSS]
+    return found
 
 
 def _beside(outputs: Outputs, batch: Batch) -> Batch:

@@ -13,6 +13,9 @@ from archdial.data.split import Batch
 TARGETS = ("labels", "label", "target", "targets", "y")
 """Names under which batches by name hold what is asked for."""
 
+LOSS = "loss"
+"""Name of the output of a network that returns its own loss."""
+
 
 def seen(batch: Batch) -> Any:
     """Return what the network sees: all but the target; what it does not take of a mapping, it passes over."""

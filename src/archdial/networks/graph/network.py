@@ -33,6 +33,7 @@ from archdial.networks.layout import laid_out, layout
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import TermPlan
 from archdial.space import Architecture, Space
+from archdial.tasks.parts import LOSS
 
 
 class GatedNetwork(Pretrained):
@@ -43,8 +44,7 @@ class GatedNetwork(Pretrained):
     Attributes:
         gates: the choices, with the operations that belong to each.
         opaque: names of submodules that could not be entered, and are one operation each.
-        calling: how it is called.
-        left_out: names of outputs of the user's network that it has not.
+        calling, left_out: how it is called, and names of outputs of the user's network that it has not.
         original: state of the whole network as it came, once it is remembered.
         source: arguments of `make_model`, if the model came from there.
     """
@@ -58,11 +58,11 @@ class GatedNetwork(Pretrained):
         self.original: dict[str, Tensor] | None = None
         self.body = captured.root
         self._order = layout(captured.root)
-        self.graph, self.opaque, self.how = captured.graph, captured.opaque, captured.how
+        self.graph, self.opaque, self.how, self._flow = captured.graph, captured.opaque, captured.how, captured.flow
         self.gates = tuple(gates)
         self.space: Space = space_of(gates)
-        self._flow = captured.flow
         self.calling, self.outputs, self.left_out = captured.calling, captured.outputs, captured.left_out
+        self.gives_loss = LOSS in (self.outputs or ())
         self._inputs = [node for node in captured.graph.nodes if node.op == "placeholder"]
         self._choice_of = {o.node: (o, row) for row, gate in enumerate(gates) for o in gate.operations}
         mark(self.body, self.graph, self._flow)
@@ -289,7 +289,7 @@ def gates(
         groups: name → names, globs or kinds that are kept or dropped together; see `choices.chosen`.
         source: arguments of `make_model` that make an equal model, so that a family can be loaded without it.
         outputs: names of the outputs that members have; by default `logits` where there are any, else every tensor.
-            What is left out stands in `left_out` and under the list of gates.
+            The rest stands in `left_out`. With `loss` among them labels are inputs too; see `archdial.without_loss`.
 
     Raises:
         UsageError: the model is no module, refuses the example, cannot be captured, or nothing in it can be dropped.

@@ -24,6 +24,7 @@ from archdial.networks.graph.capture.outputs import chosen, left_out, tensors_of
 from archdial.networks.graph.capture.unwrapped import told_of_weights, unwrapped
 from archdial.networks.layout import laid_out, lay_out, layout
 from archdial.networks.tracing_lock import TRACING
+from archdial.tasks.parts import LOSS
 
 Flow = dict[fx.Node, Any]
 """What each node gave for one input."""
@@ -80,7 +81,7 @@ def capture(model: nn.Module, example: Inputs, outputs: Sequence[str] | None = N
     if not isinstance(model, nn.Module):
         raise UsageError(f"a model of type {type(model).__name__}: expected a torch.nn.Module")
     model = unwrapped(model)
-    calling, tensors = calling_of(example, model)
+    calling, tensors = calling_of(example, model, labels=LOSS in (outputs or ()))
     with TRACING, told_of_weights(model, tensors):
         subject = _Subject(model, calling, outputs if outputs is None else tuple(outputs))
         missing = subject.check(tensors)
