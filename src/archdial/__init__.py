@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from archdial.networks.graph import gates
     from archdial.searching.settings import SearchSettings
     from archdial.tasks.classification import Classification
+    from archdial.tasks.detection import Detection
     from archdial.tasks.imitation import Imitation
     from archdial.tasks.language import LanguageModelling
     from archdial.tasks.multi_label import MultiLabel
@@ -33,6 +34,7 @@ __all__ = [
     "Budget",
     "Classification",
     "CostTable",
+    "Detection",
     "Family",
     "Imitation",
     "LanguageModelling",
@@ -62,6 +64,7 @@ _HOMES = {
     "Budget": "archdial.dial",
     "Classification": "archdial.tasks.classification",
     "CostTable": "archdial.cost.table.table",
+    "Detection": "archdial.tasks.detection",
     "Family": "archdial.families.family",
     "Imitation": "archdial.tasks.imitation",
     "LanguageModelling": "archdial.tasks.language",

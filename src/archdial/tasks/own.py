@@ -54,8 +54,7 @@ class OwnTask(Task):
         chance: float | None = None,
         apart: Callable[[Outputs, Outputs], Tensor] | None = None,
     ) -> None:
-        if not callable(loss):
-            raise UsageError(f"loss is {type(loss).__name__}, expected a function (outputs, batch) → tensor")
+        check_loss(loss)
         if not (score is None or callable(score)):
             raise UsageError(
                 f"score is {type(score).__name__}, expected a metric of torchmetrics or a function (outputs, batch)"
@@ -81,11 +80,7 @@ class OwnTask(Task):
 
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
         """Return the user's loss, ()."""
-        found = self._loss(outputs, _beside(outputs, batch))
-        if not isinstance(found, Tensor) or found.numel() != 1:
-            shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-            raise UsageError(f"the loss is {shape}, expected a tensor of one number: take its mean")
-        return found.reshape(())
+        return own_loss(self._loss, outputs, batch)
 
     def score(self) -> Score:
         """Return a score of no input yet."""
@@ -97,6 +92,25 @@ class OwnTask(Task):
     def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
         """Return the user's distance, or squares."""
         return super().apart(outputs, taught, temperature) if self._apart is None else self._apart(outputs, taught)
+
+
+def check_loss(loss: object) -> None:
+    """Raise UsageError unless `loss` is a function."""
+    if not callable(loss):
+        raise UsageError(f"loss is {type(loss).__name__}, expected a function (outputs, batch) → tensor")
+
+
+def own_loss(loss: Loss, outputs: Outputs, batch: Batch) -> Tensor:
+    """Return what the user's `loss` gives, ().
+
+    Raises:
+        UsageError: it is no tensor of one number.
+    """
+    found = loss(outputs, _beside(outputs, batch))
+    if not isinstance(found, Tensor) or found.numel() != 1:
+        shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        raise UsageError(f"the loss is {shape}, expected a tensor of one number: take its mean")
+    return found.reshape(())
 
 
 def _beside(outputs: Outputs, batch: Batch) -> Batch:
