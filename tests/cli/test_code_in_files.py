@@ -22,6 +22,7 @@ from archdial.families.family import Family
 from archdial.families.storage import load_family, load_member, save_family, save_member
 from archdial.hypernet import make_hypernet
 from archdial.networks.graph import gates, source
+from archdial.runs import own_data
 from archdial.runs.beginning import new_run
 from archdial.runs.recipe import load_recipe
 from archdial.searching.evaluation import Evaluated
@@ -126,11 +127,12 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     monkeypatch.syspath_prepend(str(where))
     watching = Watch()
 
-    def called(name: str) -> None:
+    def called(name: str, *_: str) -> None:
         watching.seen.append(name)
         raise AssertionError(f"{name} was called")
 
-    monkeypatch.setattr(source, "_called", called)
+    monkeypatch.setattr(source, "called_code", called)
+    monkeypatch.setattr(own_data, "called_code", called)
     sys.meta_path.insert(0, watching)  # type: ignore[arg-type]
     yield watching
     sys.meta_path.remove(watching)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from archdial.common.progress import Bar
     from archdial.comparing.baselines import School
     from archdial.comparing.curves import Comparison
-    from archdial.data import SearchData
+    from archdial.data import Seen
     from archdial.families.family import Family
     from archdial.runs.recipe import Recipe
 
@@ -48,7 +48,7 @@ def compare(
     run: RunArgument,
     baselines: Baselines = None,
     budget: Evaluations = None,
-    split: Annotated[Split, typer.Option(help="Images to measure the accuracy of members on.")] = "test",
+    split: Annotated[Split, typer.Option(help="What to measure the score of members on.")] = "test",
     count: Annotated[int, typer.Option(min=2, max=MOST_POSITIONS, help="Members of each front, at most.")] = 24,
     data: Data = None,
     seed: Seed = None,
@@ -59,9 +59,10 @@ def compare(
 ) -> None:
     """Compare a run with baselines.
 
-    Each baseline finds members of the same supernet by evaluations on validation images, as the search did; their
-    accuracy is then taken on the split, their latency measured. Areas, hypervolumes and budgets are relative to the
-    latency of the whole network, which with accuracy 0 is the reference point.
+    Each baseline finds members of the same supernet by evaluations on validation data, as the search did; their
+    score is then taken on the split, their latency measured. Areas, hypervolumes and budgets are relative to the
+    latency of the whole network, which with accuracy 0 is the reference point; of scores that are no shares, as
+    errors, with the worst member of all.
     """
     from archdial.common.progress import Bar
     from archdial.runs.folder import COMPARISON
@@ -70,7 +71,7 @@ def compare(
     check_results(run)
     family = open_family(run, model, trust=trust)
     with Bar() as bar:
-        value = write_comparison(run, family, baselines, budget, split, count, data, seed or 0, bar, on)
+        value = write_comparison(run, family, baselines, budget, split, count, data, seed or 0, bar, on, trust=trust)
     show(value, table_of(value), f"comparison in {run / COMPARISON}; next: archdial report {run}", as_json=json)
 
 
@@ -85,6 +86,8 @@ def write_comparison(
     seed: int,
     bar: Bar,
     on: str | None = None,
+    *,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Compare the run in `folder`, whose family is `family`; write comparison.json and return what it holds."""
     from archdial.common.documents import sealed
@@ -93,17 +96,18 @@ def write_comparison(
     from archdial.comparing.measured import evaluator_of
     from archdial.networks.pretrained import Pretrained
     from archdial.runs.folder import COMPARISON, read_run
-    from archdial.runs.images import load_data
+    from archdial.runs.run_data import data_of, for_task
 
     chosen = _chosen(baselines)
-    family, run = family.on(on), read_run(folder)
-    whole, seen = load_data(run, source, family)
+    run = read_run(folder)
+    data = data_of(run, source, family, trust=trust)
+    family, seen = for_task(family, run, data).on(on), data.seen
     judge = evaluator_of(family, seen, run.recipe.search.evaluation_images)
     budget = len(family.archive) if budget is None else budget
     school = _school(run.recipe, seen, bar)
     found = search_baselines(family, judge, chosen, budget=budget, seed=seed, school=school, bar=bar)
-    images = whole.test if split == "test" else seen.validation
-    comparison = compared(family, found, images, split, count=count, bar=bar)
+    judged = data.tested if split == "test" else seen.validation
+    comparison = compared(family, found, judged, split, count=count, bar=bar)
     value = {
         **header("archdial.comparison", run, family),
         f"{family.task.measure.name}_split": split,
@@ -115,7 +119,7 @@ def write_comparison(
     return value
 
 
-def _school(recipe: Recipe, seen: SearchData, bar: Bar) -> School:
+def _school(recipe: Recipe, seen: Seen, bar: Bar) -> School:
     """Return as many epochs for baselines that train as the run's own weights had."""
     from dataclasses import replace
 
@@ -124,7 +128,7 @@ def _school(recipe: Recipe, seen: SearchData, bar: Bar) -> School:
 
     trained = isinstance(recipe.network, GateSettings)
     settings = recipe.train if trained else replace(recipe.train, epochs=recipe.search.epochs)
-    return School(seen.weights, seen.validation.first(recipe.search.evaluation_images), settings, bar)
+    return School(seen.weights, seen.validation, recipe.search.evaluation_images, settings, bar)
 
 
 def _comparison_json(comparison: Comparison, pretrained: bool) -> dict[str, Any]:
@@ -132,7 +136,7 @@ def _comparison_json(comparison: Comparison, pretrained: bool) -> dict[str, Any]
     name = "the untouched network" if pretrained else "the dearest network"
     return {
         "full": {"name": name, **full.to_json()},
-        "reference": {"latency_ms": full.latency_ms, full.measure.name: 0.0},
+        "reference": {"latency_ms": full.latency_ms, full.measure.name: comparison.worst},
         "methods": [curve.to_json() for curve in comparison.curves],
     }
 
@@ -161,8 +165,8 @@ def table_of(value: dict[str, Any]) -> Table:
     from archdial.tasks.measure import Measure
 
     full, methods, measure = value["full"], value["methods"], Measure.of(value["score"])
-    reached, split = score_text(full[measure.name], measure), value[f"{measure.name}_split"]
-    title = f"{full['name']}: {reached} at {full['latency_ms']:.3g} ms, {split}"
+    whole, split = score_text(full[measure.name], measure), value[f"{measure.name}_split"]
+    title = f"{full['name']}: {whole} at {full['latency_ms']:.3g} ms, {split}"
     table = Table(title=title)
     table.add_column("method")
     shares = [point["share"] for point in methods[0][f"{measure.name}_within"]]
@@ -176,6 +180,7 @@ def table_of(value: dict[str, Any]) -> Table:
         seconds = "–" if method["seconds"] is None else f"{method['seconds']:.0f}"
         theirs = (f"{published[method['name']]:.3f}" if method["name"] in published else "–",) if published else ()
         row = (str(method["evaluations"]), seconds, f"{method['area']:.3f}", *theirs, f"{method['hypervolume']:.3f}")
-        within = (measure.text(point[measure.name]) for point in method[f"{measure.name}_within"])
+        reached = [point[measure.name] for point in method[f"{measure.name}_within"]]
+        within = ("–" if score is None else measure.text(score) for score in reached)
         table.add_row(method["name"], *row, *within, measure.text(best[measure.name]))
     return table

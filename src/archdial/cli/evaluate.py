@@ -28,7 +28,7 @@ Split = Literal["validation", "test"]
 @app.command(epilog="Example: archdial evaluate runs/digits --split test")
 def evaluate(
     run: RunArgument,
-    split: Annotated[Split, typer.Option(help="Images to measure accuracy on.")] = "validation",
+    split: Annotated[Split, typer.Option(help="What to measure the score on.")] = "validation",
     count: Annotated[int, typer.Option(min=1, max=MOST_POSITIONS, help="Positions of the dial, about.")] = 24,
     data: Data = None,
     on: On = None,
@@ -47,12 +47,20 @@ def evaluate(
     check_results(run)
     family = open_family(run, model, trust=trust)
     with Bar() as bar:
-        value = measure_members(run, family, split, count, data, bar, on)
+        value = measure_members(run, family, split, count, data, bar, on, trust=trust)
     show(value, table_of(value), f"members in {run / MEMBERS}; next: archdial report {run}", as_json=json)
 
 
 def measure_members(
-    folder: Path, family: Family, split: Split, count: int, source: str | None, bar: Any, on: str | None = None
+    folder: Path,
+    family: Family,
+    split: Split,
+    count: int,
+    source: str | None,
+    bar: Any,
+    on: str | None = None,
+    *,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Measure about `count` members of the run in `folder`, whose family is `family`.
 
@@ -62,12 +70,13 @@ def measure_members(
     from archdial.common.files import write_json
     from archdial.comparing.measured import with_latency, with_score
     from archdial.runs.folder import MEMBERS, read_run
-    from archdial.runs.images import load_data
+    from archdial.runs.run_data import data_of, for_task
 
-    family, run = family.on(on), read_run(folder)
-    whole, seen = load_data(run, source, family, test_only=split == "test")
-    images = whole.test if split == "test" else seen.validation
-    members = with_score(family.along(count), images, split, bar=bar)
+    run = read_run(folder)
+    data = data_of(run, source, family, trust=trust, test_only=split == "test")
+    family = for_task(family, run, data).on(on)
+    judged = data.tested if split == "test" else data.seen.validation
+    members = with_score(family.along(count), judged, split, bar=bar)
     archive = [family.member(item.architecture) for item in family.archive]
     both = [*members, *archive]
     timed = [member.to_json() for member in with_latency(both, repeats=REPEATS, bar=bar)]

@@ -51,30 +51,41 @@ def experiments(
     check_results(run)
     family = open_family(run, model, trust=trust)
     with Bar() as bar:
-        value = _write_experiments(run, family, count, epochs, data, seed or 0, bar, on)
-        comparison = compare.write_comparison(run, family, PUBLISHED, None, "test", 24, data, seed or 0, bar, on)
+        value = _write_experiments(run, family, count, epochs, data, seed or 0, bar, on, trust)
+        comparison = compare.write_comparison(
+            run, family, PUBLISHED, None, "test", 24, data, seed or 0, bar, on, trust=trust
+        )
     files = f"figures in {run / EXPERIMENTS} and {run / COMPARISON}; next: archdial report {run}"
     both = {"experiments": value, "comparison": comparison}
     show(both, _table_of(value), compare.table_of(comparison), *_sentences(value), files, as_json=json)
 
 
 def _write_experiments(
-    folder: Path, family: Family, count: int, epochs: int, source: str | None, seed: int, bar: Any, on: str | None
+    folder: Path,
+    family: Family,
+    count: int,
+    epochs: int,
+    source: str | None,
+    seed: int,
+    bar: Any,
+    on: str | None,
+    trust: bool,
 ) -> dict[str, Any]:
     from archdial.common.documents import sealed
     from archdial.common.files import write_json
     from archdial.comparing.experiments.plateau import alone, fall, penalties, together
     from archdial.comparing.experiments.relaxed import mean_difference, pairs
     from archdial.runs.folder import EXPERIMENTS, read_run
-    from archdial.runs.images import load_data
+    from archdial.runs.run_data import data_of, for_task
 
-    family, run = family.on(on), read_run(folder)
-    _, seen = load_data(run, source, family)
+    run = read_run(folder)
+    data = data_of(run, source, family, trust=trust)
+    family, seen = for_task(family, run, data).on(on), data.seen
     settings, values = run.recipe.search, penalties(family, count)
     by_itself = alone(family, seen, settings, values, epochs=epochs, seed=seed, bar=bar)
     by_one = together(family, seen, settings, values, epochs=4 * epochs, seed=seed)
     both = pairs(family, seen, settings.evaluation_images, count=count, bar=bar)
-    chance = family.task.chance or 0.0
+    chance = family.task.chance
     value = {
         **header("archdial.experiments", run, family),
         "alone": {"points": _json(by_itself), "fall": fall(by_itself, chance), "chance": chance},

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from torch import nn
 
-    from archdial.data import Images
+    from archdial.data.split import Split
     from archdial.families.family import Family
     from archdial.families.member import Member, Weights
     from archdial.tasks.measure import Measure
@@ -76,8 +76,8 @@ def finetune(
     from archdial.cost.table.machine import device as known
     from archdial.families.storage import save_member
     from archdial.runs.folder import read_run
-    from archdial.runs.images import load_data
     from archdial.runs.opening import open_family
+    from archdial.runs.run_data import data_of, for_task
     from archdial.training.checkpoint import remove_checkpoint
     from archdial.training.plain_network import restart, train
 
@@ -86,17 +86,17 @@ def finetune(
         family, origin = open_family(run, model, trust=trust), read_run(run)
         member = picked(family, Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes))
         teacher = _teacher(family, distil)
-        whole, seen = load_data(origin, data, family)
-        settings = origin.recipe.training(scratch=scratch)
-        settings = settings if epochs is None else replace(settings, epochs=epochs)
+        found = data_of(origin, data, family, trust=trust)
+        family = for_task(family.on(on), origin, found)
+        member = replace(member, family=family)
+        settings = origin.recipe.training(scratch=scratch, epochs=epochs)
         module = member.build()
-        parts = {"validation": seen.validation, "test": whole.test}
-        before = _scores(module, parts, family)
+        before = _scores(module, found.judging, family)
         start = restart(module, seed or 0) if scratch else module
         with Bar() as bar:
             trained = train(
                 start,
-                seen.weights,
+                found.seen.weights,
                 family.task,
                 settings,
                 seed=seed or 0,
@@ -106,8 +106,8 @@ def finetune(
                 resume=resume,
                 bar=bar,
             )
-        after = _scores(trained, parts, family)
-        result = _judged(member, after["test"], scratch)
+        after = _scores(trained, found.judging, family)
+        result = _judged(member, after, scratch)
         if out is not None:
             save_member(result, out, trained)
             remove_checkpoint(out / CHECKPOINT)
@@ -115,9 +115,11 @@ def finetune(
     _show(result, told, out, json)
 
 
-def _judged(member: Member, score: float, scratch: bool) -> Member:
+def _judged(member: Member, scores: dict[str, float], scratch: bool) -> Member:
     how: Weights = "retrained" if scratch else "finetuned"
-    return replace(member, score=score, score_from="measured", score_split="test", weights_from=how)
+    # The last is that of the test split, where there is one.
+    split, score = list(scores.items())[-1]
+    return replace(member, score=score, score_from="measured", score_split=split, weights_from=how)
 
 
 def _show(member: Member, told: dict[str, Any], out: Path | None, as_json: bool) -> None:
@@ -140,7 +142,7 @@ def _teacher(family: Family, distil: bool | None) -> nn.Module | None:
     return None
 
 
-def _scores(module: nn.Module, parts: dict[str, Images], family: Family) -> dict[str, float]:
+def _scores(module: nn.Module, parts: dict[str, Split], family: Family) -> dict[str, float]:
     from archdial.comparing.measured import score
 
     return {split: score(module, images, family.task) for split, images in parts.items()}

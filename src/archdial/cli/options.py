@@ -15,7 +15,11 @@ RecipeArgument = Annotated[
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished search.")]
 Data = Annotated[
     str | None,
-    typer.Option(help="Where the images are: a folder, digits, or a name on the Hugging Face hub.", show_default=False),
+    typer.Option(
+        metavar="FOLDER|NAME|MODULE:CALLABLE",
+        help="A folder of images, digits, a name on the Hugging Face hub; or code of yours that makes the data.",
+        show_default=False,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 Device = Annotated[str | None, typer.Option(help="Where to train: cpu, cuda or cuda:N.", show_default="cpu")]

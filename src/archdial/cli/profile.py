@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
 
 ALWAYS = "what always runs"
+
+
+@dataclass(frozen=True)
+class Calls:
+    """Whether code that makes the model, and code that makes the data, may be called where a file names it."""
+
+    model: bool
+    data: bool
 
 
 @app.command(epilog="Example: archdial profile digits --out table.json --runtime onnxruntime --threads 1 --check")
@@ -75,18 +83,18 @@ def profile(
 
     chosen = load_recipe(recipe).changed(data=data, weights=weights, model=model)
     chosen = chosen.profiled(runtime=runtime, threads=threads, batch_size=batch_size, device=device)
-    trusted = trust or model is not None
+    calls = Calls(trust or model is not None, trust or data is not None)
     if bundle is not None:
         others = {"--out": out, "--table": table, "--check": check, "--runtime": runtime, "--threads": threads}
         _refuse(others, "--bundle measures nothing here: leave out {}; measure.py has its own options")
-        _bundle(recipe, chosen, bundle, pte, trusted, json)
+        _bundle(recipe, chosen, bundle, pte, calls, json)
         return
     file = _file(out, table, check)
     _refuse({"--pte": pte}, "{}: only for a --bundle; leave it out")
     if table is not None:
         given = {"--runtime": runtime, "--threads": threads, "--batch-size": batch_size, "--device": device}
         _refuse(given, "{}: only for a new table, --table has its own; leave it out")
-    _measure(recipe, chosen, out, table, file, check, trusted, json)
+    _measure(recipe, chosen, out, table, file, check, calls, json)
 
 
 def _measure(
@@ -96,23 +104,23 @@ def _measure(
     table: Path | None,
     file: Path,
     check: bool,
-    trust: bool,
+    calls: Calls,
     json: bool,
 ) -> None:
     """Make a table, or take the one that is to be checked, and show what it says."""
     from archdial.common.progress import Bar
     from archdial.cost.table.table import CostTable
     from archdial.runs.cost_tables import check_conditions, cost_table
-    from archdial.runs.images import read_images
+    from archdial.runs.run_data import read_whole
 
     if check:
         check_drawing("archdial profile --check", page=False)
     if table is None:
         check_conditions(chosen)
-    images = read_images(chosen)
-    network = chosen.network.make(images, trust=trust)
+    whole = read_whole(chosen, trust=calls.data)
+    network = chosen.network.make(whole, trust=calls.model)
     with Bar() as bar:
-        bar.say(images.summary)
+        bar.say(whole.summary)
         found = cost_table(chosen, network, bar) if table is None else CostTable.load(table, network.space)
         if out is not None:
             found.save(out)
@@ -136,18 +144,18 @@ def _refuse(options: Mapping[str, object], problem: str) -> None:
         raise UsageError(problem.format(", ".join(given)))
 
 
-def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, trust: bool, json: bool) -> None:
+def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, calls: Calls, json: bool) -> None:
     from archdial.common.progress import Bar
     from archdial.cost.making.bundle import SCRIPT, write_bundle
     from archdial.runs.folder import check_writable
-    from archdial.runs.images import read_images
+    from archdial.runs.run_data import read_whole
 
     check_writable(folder.absolute().parent)
     settings = chosen.profile
-    images = read_images(chosen)
-    network = chosen.network.make(images, trust=trust)
+    whole = read_whole(chosen, trust=calls.data)
+    network = chosen.network.make(whole, trust=calls.model)
     with Bar() as bar:
-        bar.say(images.summary)
+        bar.say(whole.summary)
         write_bundle(
             network,
             folder,

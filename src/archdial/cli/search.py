@@ -53,8 +53,8 @@ def search(
 ) -> None:
     """Search once, into the folder of a run.
 
-    A recipe may name code of yours that makes the network, as module:callable. It is called if you name it by --model,
-    or say --trust; a file alone never has code called.
+    A recipe may name code of yours that makes the network or the data, as module:callable. It is called if you name it
+    by --model or --data, or say --trust; a file alone never has code called.
     """
     from archdial.common.progress import Bar
     from archdial.cost.table.several import named_files

@@ -15,9 +15,7 @@ from archdial.cli.output import show
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from archdial.data import DataSet, SearchData
     from archdial.runs.network_settings import GateSettings
-    from archdial.runs.recipe import Recipe
     from archdial.tasks.measure import Measure
 
 
@@ -43,10 +41,9 @@ def train(
     from archdial.common.progress import Bar
     from archdial.comparing.measured import score
     from archdial.cost.table.machine import device as known
-    from archdial.data import Normalize
     from archdial.networks.graph.source import save_weights
     from archdial.runs.recipe import load_recipe
-    from archdial.tasks.images import ImageClassification
+    from archdial.runs.run_data import parted_data
     from archdial.training import plain_network as training
     from archdial.training.checkpoint import remove_checkpoint
 
@@ -56,15 +53,14 @@ def train(
     chosen = load_recipe(recipe).changed(data=data, model=model)
     settings = chosen.train if epochs is None else replace(chosen.train, epochs=epochs)
     network = _gated(chosen.network)
-    whole, seen = _images(chosen, seed or 0)
-    trained = training.restart(network.model_for(whole, trust=trust or model is not None), seed or 0)
-    normalize = Normalize(seen.mean, seen.std)
+    found = parted_data(chosen, seed or 0, trust=trust or data is not None)
+    trained = training.restart(network.model_for(found.whole, trust=trust or model is not None), seed or 0)
     with Bar() as bar:
-        bar.say(whole.summary)
+        bar.say(found.whole.summary)
         training.train(
             trained,
-            seen.weights,
-            normalize,
+            found.seen.weights,
+            found.task,
             settings,
             seed=seed or 0,
             device=device or "cpu",
@@ -74,19 +70,11 @@ def train(
         )
     write_atomically(out, lambda temporary: save_weights(trained, temporary))
     remove_checkpoint(checkpoint)
-    parts = {"validation": seen.validation, "test": whole.test}
-    task = ImageClassification(normalize, len(seen.classes))
-    figures = {name: score(trained, images, task) for name, images in parts.items()}
-    value = {"weights": str(out), task.measure.name: figures, "epochs": settings.epochs, "seed": seed or 0}
-    told = _told(figures, task.measure)
+    measure = found.task.measure
+    figures = {name: score(trained, part, found.task) for name, part in found.judging.items()}
+    value = {"weights": str(out), measure.name: figures, "epochs": settings.epochs, "seed": seed or 0}
+    told = _told(figures, measure)
     show(value, f"{told}; weights in {out}; next: archdial search {recipe} --weights {out}", as_json=json)
-
-
-def _images(recipe: Recipe, seed: int) -> tuple[DataSet, SearchData]:
-    from archdial.runs.images import parted, read_images
-
-    whole = read_images(recipe)
-    return whole, parted(recipe, whole, seed)
 
 
 def _told(figures: Mapping[str, float], measure: Measure) -> str:

@@ -14,7 +14,7 @@ from archdial.common.progress import Bar, NoBar
 from archdial.comparing.baselines import Baseline, Case, Judge, School
 from archdial.comparing.baselines.baseline import front_of, full_architecture
 from archdial.comparing.measured import measured
-from archdial.data import Images
+from archdial.data.split import Split
 from archdial.families.family import Family
 from archdial.families.member import Member
 from archdial.networks.statistics import restore, statistics_of
@@ -51,10 +51,10 @@ class Curve:
 
     Attributes:
         validation: scores (n,) by which the best within a budget is chosen.
-        area: mean of the chosen score over budgets from 0 to the latency of the full network.
-        hypervolume: of (latency, score), reference point the latency of the full network and a score of 0, as a share
-            of that box.
-        within: the chosen score by budget, as a share of the latency of the full network.
+        area: mean of what the chosen score is worth over budgets from 0 to the latency of the full network.
+        hypervolume: of (latency, worth), reference point the latency of the full network and nothing, as a share of
+            that box.
+        within: the chosen score by budget, as a share of the latency of the full network; None where nothing fits.
     """
 
     found: Found
@@ -62,7 +62,7 @@ class Curve:
     validation: tuple[float, ...]
     area: float
     hypervolume: float
-    within: Mapping[float, float]
+    within: Mapping[float, float | None]
     measure: Measure
 
     def to_json(self) -> dict[str, Any]:
@@ -85,10 +85,15 @@ class Curve:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The full network, and the curve of each method."""
+    """The full network, and the curve of each method.
+
+    Attributes:
+        worst: the score that is worth nothing.
+    """
 
     full: Member
     curves: tuple[Curve, ...]
+    worst: float = 0.0
 
 
 def search_baselines(
@@ -123,7 +128,7 @@ def search_baselines(
 def compared(
     family: Family,
     results: Sequence[Found],
-    images: Images,
+    images: Split,
     split: str,
     *,
     count: int = 24,
@@ -139,23 +144,59 @@ def compared(
     members = [full, *(member for front in fronts for member in front)]
     timed = iter(measured(members, images, split, repeats=repeats, bar=bar))
     full = next(timed)
-    curves = []
-    for found, front in zip(results, fronts, strict=True):
-        mine = tuple(next(timed) for _ in front)
-        curves.append(_curve(found, mine, tuple(item.score for item in front), full.latency_ms, full.measure))
-    return Comparison(full, tuple(curves))
+    found = [(result, tuple(next(timed) for _ in front)) for result, front in zip(results, fronts, strict=True)]
+    worth = Worth.among(full, [member for _, mine in found for member in mine])
+    curves = [
+        _curve(result, mine, tuple(item.score for item in front), full.latency_ms, worth)
+        for (result, mine), front in zip(found, fronts, strict=True)
+    ]
+    return Comparison(full, tuple(curves), worth.worst)
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What a score is worth where it is averaged over budgets, at which there may be nothing to be had.
+
+    Of a share it is the score itself. Of others, as an error, it is how far the score is on the way from the `worst`
+    member of all methods to the full network: 0 and 1 there.
+    """
+
+    measure: Measure
+    worst: float
+    full: float
+
+    @classmethod
+    def among(cls, full: Member, members: Sequence[Member]) -> Worth:
+        """Return it for the scores of the full network and all members."""
+        measure = full.measure
+        if measure.from_nothing:
+            return cls(measure, 0.0, 1.0)
+        return cls(measure, min([full, *members], key=lambda member: member.merit).score, full.score)
+
+    def of(self, member: Member) -> float:
+        """Return what the score of `member` is worth."""
+        whole = self.measure.merit(self.full) - self.measure.merit(self.worst)
+        return (member.merit - self.measure.merit(self.worst)) / whole if whole else 0.0
 
 
 def _curve(
-    found: Found, members: tuple[Member, ...], validation: tuple[float, ...], full_ms: float, measure: Measure
+    found: Found, members: tuple[Member, ...], validation: tuple[float, ...], full_ms: float, worth: Worth
 ) -> Curve:
-    costs, merits = [m.latency_ms for m in members], [m.merit for m in members]
+    measure = worth.measure
+    costs, values = [m.latency_ms for m in members], [worth.of(m) for m in members]
     chosen_by = [measure.merit(score) for score in validation] if found.chosen else costs
-    area = area_under_curve(costs, merits, full_cost=full_ms, chosen_by=chosen_by)
-    volume = hypervolume(costs, merits, reference_cost=full_ms) / full_ms
-    best = {s: best_within(costs, merits, s * full_ms, chosen_by=chosen_by) for s in SHARES}
-    within = {share: measure.merit(merit) for share, merit in best.items()}
+    area = area_under_curve(costs, values, full_cost=full_ms, chosen_by=chosen_by)
+    volume = hypervolume(costs, values, reference_cost=full_ms) / full_ms
+    within = {share: _within(members, share * full_ms, chosen_by, measure) for share in SHARES}
     return Curve(found, members, validation, area, volume, within, measure)
+
+
+def _within(members: Sequence[Member], limit: float, chosen_by: Sequence[float], measure: Measure) -> float | None:
+    """Return the score that is chosen within `limit` ms; where nothing fits 0 of a share, and else None."""
+    costs = [member.latency_ms for member in members]
+    if not measure.from_nothing and not any(cost <= limit for cost in costs):
+        return None
+    return best_within(costs, [member.score for member in members], limit, chosen_by=chosen_by)
 
 
 def _thinned(front: Sequence[Member], count: int) -> list[Member]:

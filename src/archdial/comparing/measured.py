@@ -13,8 +13,9 @@ from archdial.common.errors import OtherConditions
 from archdial.common.progress import Bar, NoBar
 from archdial.cost.making.profiling import measure_many, warn_noisy
 from archdial.cost.table.machine import cores
-from archdial.data import Images, SearchData
+from archdial.data import Seen
 from archdial.data.loaders import split_of
+from archdial.data.split import Split
 from archdial.families.family import Family
 from archdial.families.member import Member
 from archdial.searching.evaluation import EVALUATED, Evaluator, Examples
@@ -23,11 +24,15 @@ from archdial.tasks.task import Task
 
 
 @torch.inference_mode()
-def score(module: nn.Module, data: object, task: Task, batch_size: int = 500) -> float:
-    """Return how good `module` is at `task` on `data`: images in memory, a Dataset, a DataLoader, or batches."""
+def score(module: nn.Module, data: object, task: Task, batch_size: int = 500, limit: int | None = None) -> float:
+    """Return how good `module` is at `task` on `data`: images in memory, a Dataset, a DataLoader, or batches.
+
+    Args:
+        limit: only so many examples, the first.
+    """
     module.eval()
     found = task.score()
-    for batch in split_of(data, "test").in_order(batch_size):
+    for batch in split_of(data, "test").in_order(batch_size, limit):
         found.add(called(module, task.inputs(batch, torch.device("cpu"))), batch)
     return found.value()
 
@@ -44,7 +49,7 @@ def _threads(asked: int) -> int:
     return min(asked, cores())
 
 
-def evaluator_of(family: Family, data: SearchData, images: int) -> Evaluator:
+def evaluator_of(family: Family, data: Seen, images: int) -> Evaluator:
     """Return who evaluates as the search did: by the first validation images, with inherited weights."""
     task, here = family.task, torch.device("cpu")
     examples = Examples(lambda: data.validation.in_order(EVALUATED, images), lambda batch: task.inputs(batch, here))
@@ -52,15 +57,13 @@ def evaluator_of(family: Family, data: SearchData, images: int) -> Evaluator:
 
 
 def measured(
-    members: Sequence[Member], images: Images, split: str, *, repeats: int = 20, bar: Bar | NoBar | None = None
+    members: Sequence[Member], images: Split, split: str, *, repeats: int = 20, bar: Bar | NoBar | None = None
 ) -> list[Member]:
     """Return `members` with their score on `images` and the latency of their built modules, each distinct one once."""
     return with_latency(with_score(members, images, split, bar=bar), repeats=repeats, bar=bar)
 
 
-def with_score(
-    members: Sequence[Member], images: Images, split: str, *, bar: Bar | NoBar | None = None
-) -> list[Member]:
+def with_score(members: Sequence[Member], images: Split, split: str, *, bar: Bar | NoBar | None = None) -> list[Member]:
     """Return `members` with the score of their built modules on `images`, which are of `split`."""
     distinct = {member.identity: member for member in members}
     name = members[0].measure.name if members else "score"

@@ -118,6 +118,11 @@ class DataSet:
         return channels, height, width
 
     @property
+    def example(self) -> Tensor:
+        """Zeros (2, c, h, w) such as a network takes."""
+        return torch.zeros(2, *self.input_shape)
+
+    @property
     def summary(self) -> str:
         """One line: how many images of which size (width×height) each split has, and train images by class."""
         _, height, width = self.input_shape

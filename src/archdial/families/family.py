@@ -45,7 +45,7 @@ class Family:
         normalize: from pixels to inputs, of a family for images; None for others.
         calibration: training images uint8 (n, c, h, w) for BatchNorm statistics; of other tasks inputs, a batch each.
         archive: the architectures evaluated with the final weights.
-        own_task: what its members are for, where that is not the classification of images in memory.
+        own_task: what its members are for, where that is not the accuracy of classified images in memory.
         info: config, seed, versions, device and data of the search, as JSON.
         device: name of the device that it answers for, of those in `devices`; table, dial and hypernet are that one's.
         devices: all that it can answer for, where there are several.

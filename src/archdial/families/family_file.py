@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from archdial.common.errors import UsageError, unknown
-from archdial.common.limits import Name, Number, Numbers, Options, Seed, Share, Size, Text
+from archdial.common.limits import CountOrNone, Name, Number, Numbers, Options, Seed, Share, Size, Text
 from archdial.cost.pricing.fingerprint import FingerprintFile
 from archdial.networks.graph.input_plan import DTYPES, MOST_VALUES
 from archdial.tasks.measure import Measure
@@ -39,7 +39,11 @@ class SourceFile:
     name: Name
     width: Size | None
     input_shape: tuple[Size, ...]
-    classes: Size
+    classes: CountOrNone
+
+    def __post_init__(self) -> None:
+        if ":" not in self.name and not self.classes:
+            raise UsageError("network.source.classes is 0: expected at least 1")
 
 
 @dataclass(frozen=True)

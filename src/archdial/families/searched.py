@@ -22,14 +22,14 @@ from archdial.dial import Dial, Scalar
 from archdial.families.family import Family
 from archdial.families.hardware import found
 from archdial.networks.example import shapes_of
-from archdial.networks.pretrained import Pretrained
+from archdial.networks.pretrained import Pretrained, taught
 from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.first_look import first_look
 from archdial.searching.loop import Loop
 from archdial.searching.settings import SearchSettings
 from archdial.searching.state import SearchState, begin, task_of
-from archdial.tasks.images import normalize_of
+from archdial.tasks.images import ImageClassification, normalize_of
 from archdial.tasks.task import Task
 
 
@@ -118,12 +118,19 @@ def _inputs(state: SearchState) -> tuple[Any, ...]:
     return tuple(moved(batch, torch.device("cpu")) for batch in state.calibration)
 
 
+def own_task(task: Task, network: Supernet) -> Task | None:
+    """Return `task` if a family has to keep it, its teacher where the family is: on the CPU."""
+    if isinstance(task, ImageClassification) and task.usual:
+        return None
+    return taught(task, network)
+
+
 def as_family(state: SearchState, config: dict[str, Any]) -> Family:
     """Return what `state` has found, on the CPU."""
-    normalize = normalize_of(state.task)
+    normalize, network = normalize_of(state.task), state.network.to("cpu").eval()
     answers = found(state.tables, state.cost, state.dial, state.hypernet)
     return Family(
-        network=state.network.to("cpu").eval(),
+        network=network,
         table=answers.table,
         dial=answers.dial,
         hypernet=answers.hypernet,
@@ -132,7 +139,7 @@ def as_family(state: SearchState, config: dict[str, Any]) -> Family:
         predictor=state.predictor,
         normalize=normalize,
         calibration=_inputs(state) if normalize is None else state.calibration_pixels,
-        own_task=state.task if normalize is None else None,
+        own_task=own_task(state.task, network),
         archive=tuple(state.archive),
         classes=state.data.classes,
         column=state.settings.cost,

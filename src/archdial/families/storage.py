@@ -31,15 +31,15 @@ from archdial.families.stored_network import (
     open_network,
     recall,
 )
+from archdial.families.stored_task import normalize_json, stored_task, task_json
 from archdial.families.weights_file import WEIGHTS, Replaced, read_tensors, write_pair
 from archdial.hypernet import Hypernetwork, make_hypernet
-from archdial.networks.pretrained import Pretrained
+from archdial.networks.pretrained import Pretrained, taught
 from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture
 from archdial.tasks.measure import ACCURACY, Measure
-from archdial.tasks.stored import StoredTask
 from archdial.tasks.task import Task
 
 T = TypeVar("T")
@@ -63,23 +63,14 @@ def family_json(family: Family) -> dict[str, Any]:
         "dial": family.dial.to_json(),
         "column": family.column,
         "table": family.table.to_json(),
-        "normalize": _normalize_json(family.normalize),
-        **_task_json(family.own_task),
+        "normalize": normalize_json(family.normalize),
+        **task_json(family.own_task),
         "classes": list(family.classes),
         "archive": [item.row() for item in family.archive],
         "info": family.info,
         "device": family.device,
         "devices": None if family.devices is None else family.devices.to_json(),
     }
-
-
-def _normalize_json(normalize: Normalize | None) -> dict[str, Any] | None:
-    return None if normalize is None else {"mean": normalize.mean, "std": normalize.std}
-
-
-def _task_json(task: Task | None) -> dict[str, Any]:
-    """Return what files of families for images, which are as they always were, do not have."""
-    return {} if task is None else {"task": {"measure": task.measure.to_json()}}
 
 
 def load_family(
@@ -125,7 +116,7 @@ def _family(
     file: FamilyFile, tensors: dict[str, Tensor], model: nn.Module | None, trust: bool, task: Task | None = None
 ) -> Family:
     check_names(tensors)
-    normalize, own_task = _told(file, task)
+    normalize, own_task = stored_task(file, task)
     if normalize is not None:
         check_calibration(tensors.get("calibration"), file)
     network = open_network(file.network, _under("network", tensors), model, trust, file.choices)
@@ -154,7 +145,7 @@ def _family(
         predictor=predictor,
         normalize=normalize,
         calibration=tensors["calibration"] if normalize is not None else calibration_in(tensors, network),
-        own_task=own_task,
+        own_task=None if own_task is None else taught(own_task, network),
         archive=tuple(_evaluated(network, measure, *row) for row in file.archive),
         classes=tuple(file.classes),
         column=file.column,
@@ -162,20 +153,6 @@ def _family(
     )
     check_together(family)
     return family
-
-
-def _told(file: FamilyFile, task: Task | None) -> tuple[Normalize | None, Task | None]:
-    """Return what images are brought to, or of other families the task: the caller's, or what the file knows of it."""
-    if file.normalize is not None and file.task is None:
-        return Normalize(file.normalize.mean, file.normalize.std), None
-    if file.task is None or file.normalize is not None:
-        raise UsageError("it has neither normalize, for images, nor a task alone: restore a copy")
-    if task is not None and task.measure != file.task.measure:
-        raise UsageError(
-            f"the family was scored by {file.task.measure.name}, and the task is scored by {task.measure.name}: pass "
-            "the task of the search"
-        )
-    return None, task or StoredTask(file.task.measure)
 
 
 def _answering(file: FamilyFile, hypernet: Hypernetwork) -> Answering:
@@ -243,7 +220,7 @@ def save_member(member: Member, folder: Path, module: nn.Module | None = None) -
         "format": MEMBER_FORMAT,
         "version": VERSION,
         "network": member.family.network.to_json(),
-        "normalize": _normalize_json(built.normalize),
+        "normalize": normalize_json(built.normalize),
         "classes": list(built.classes),
         "member": built.figures,
     }

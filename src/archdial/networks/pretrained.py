@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
+from archdial.tasks.task import Task
 
 
 class Pretrained(Supernet):
@@ -34,6 +35,11 @@ class Pretrained(Supernet):
     @abstractmethod
     def untouched(self) -> nn.Module:
         """Return the network as it came: a copy to learn from."""
+
+
+def taught(task: Task, network: Supernet) -> Task:
+    """Return `task`; one that imitates with the network as it came, if it was trained before."""
+    return task.taught(network.untouched()) if task.imitates and isinstance(network, Pretrained) else task
 
 
 def whole_of(network: Supernet) -> Architecture | None:

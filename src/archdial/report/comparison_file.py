@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from archdial.common.errors import UsageError
-from archdial.common.limits import Name, Share, Tally, Text
+from archdial.common.limits import Amount, Name, Number, Tally, Text
 from archdial.report.points import MOST_KINDS, MOST_ROWS, Point, Rows
 from archdial.tasks.measure import ACCURACY, Measure
 
@@ -22,7 +22,7 @@ class Compared(Point):
         parameters: how many.
     """
 
-    validation: Annotated[Share, Field(validation_alias="validation_accuracy")]
+    validation: Annotated[Number, Field(validation_alias="validation_accuracy")]
     parameters: Tally
 
 
@@ -39,9 +39,9 @@ class MethodFile:
 
     name: Name
     evaluations: Tally
-    area: Share
+    area: Amount
     members: Annotated[tuple[Compared, ...], Rows]
-    hypervolume: Share | None = None
+    hypervolume: Amount | None = None
     chosen_by: Literal["validation_accuracy", "latency_ms"] = "validation_accuracy"
 
 
@@ -58,3 +58,17 @@ class ComparisonFile:
     def __post_init__(self) -> None:
         if (members := sum(len(method.members) for method in self.methods)) > MOST_ROWS:
             raise UsageError(f"methods have {members:,} members together: expected at most {MOST_ROWS:,}")
+        self.score.check_all(self._scores())
+        if self.score.from_nothing:
+            areas = {f"methods[{i}].area": method.area for i, method in enumerate(self.methods)}
+            volumes = {f"methods[{i}].hypervolume": method.hypervolume or 0.0 for i, method in enumerate(self.methods)}
+            self.score.check_all(areas | volumes)
+
+    def _scores(self) -> dict[str, float]:
+        """Return all scores by their place in the file."""
+        name, found = self.score.name, {f"full.{self.score.name}": self.full.score}
+        for i, method in enumerate(self.methods):
+            for j, member in enumerate(method.members):
+                place = f"methods[{i}].members[{j}]"
+                found |= {f"{place}.{name}": member.score, f"{place}.validation_{name}": member.validation}
+        return found

@@ -20,7 +20,7 @@ def members_table(members: Sequence[Mapping[str, Any]], title: str, measure: Mea
     Raises:
         UsageError: a member lacks a figure.
     """
-    rows = [read_member(member, f"members[{i}]") for i, member in enumerate(members)]
+    rows = [read_member(member, f"members[{i}]", measure) for i, member in enumerate(members)]
     headings = figure_headings(measure)
     kinds = list(dict.fromkeys(kind for row in rows for kind in row.counts))
     predicted = any(row.predicted(figure) for row in rows for figure in headings)

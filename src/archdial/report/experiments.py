@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from archdial.common.validation import validated
 from archdial.report.experiments_file import AtLambda, ExperimentsFile, Relaxed
 from archdial.report.palette import INK, NEUTRAL, palette
-from archdial.report.result_file import check_format, within
+from archdial.report.result_file import by_accuracy, check_format, measure_in, within
 from archdial.report.style import plain, template
 from archdial.report.wording import dial_text, pair_text, score_text, score_title
 from archdial.tasks.measure import Measure
@@ -28,7 +28,7 @@ class Experiments:
     Attributes:
         alone: gates optimised for each λ by itself.
         fall: Λ, the λ at which their score has fallen to its least, if it has.
-        chance: the score of guessing.
+        chance: the score of guessing, where anybody knows it.
         hypernetwork: one hypernetwork over the range of λ.
         relaxed: relaxed against discrete scores.
         mean_difference: of relaxed and discrete scores.
@@ -37,7 +37,7 @@ class Experiments:
 
     alone: tuple[AtLambda, ...]
     fall: float | None
-    chance: float
+    chance: float | None
     hypernetwork: tuple[AtLambda, ...]
     relaxed: tuple[Relaxed, ...]
     mean_difference: float
@@ -52,7 +52,7 @@ def read_experiments(experiments_json: Mapping[str, Any]) -> Experiments:
     """
     check_format(experiments_json, FORMAT, VERSION, _COMMAND)
     with within("experiments file", _COMMAND):
-        file = validated(ExperimentsFile, dict(experiments_json))
+        file = validated(ExperimentsFile, by_accuracy(dict(experiments_json), measure_in(experiments_json)))
     return Experiments(
         alone=_along_lambda(file.alone.points),
         fall=file.alone.fall,
@@ -131,14 +131,16 @@ def _curve(points: tuple[AtLambda, ...], name: str, colour: str, shape: str, mea
 
 
 def _bounds(experiments: Experiments) -> list[go.Scatter]:
-    """Draw chance as far as λ goes, and Λ as high as scores go."""
-    points, fall = [*experiments.alone, *experiments.hypernetwork], experiments.fall
+    """Draw chance as far as λ goes, where it is known, and Λ as high as scores go."""
+    points, fall, factor = [*experiments.alone, *experiments.hypernetwork], experiments.fall, experiments.measure.factor
     along = [*(point.at for point in points), *([fall] if fall else [])]
-    chance = experiments.measure.factor * experiments.chance
-    name = f"chance: {score_text(experiments.chance, experiments.measure)}"
-    lines = [_line([min(along), max(along)], [chance, chance], name, "dot")]
+    heights, lines = [factor * point.score for point in points], []
+    if experiments.chance is not None:
+        heights.append(factor * experiments.chance)
+        name = f"chance: {score_text(experiments.chance, experiments.measure)}"
+        lines.append(_line([min(along), max(along)], [heights[-1], heights[-1]], name, "dot"))
     if fall:
-        top = max(chance, *(experiments.measure.factor * point.score for point in points))
+        top = max(heights)
         lines.append(_line([fall, fall], [0, top], f"Λ = {dial_text(fall)}", "dash"))
     return lines
 

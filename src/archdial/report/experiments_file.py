@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from archdial.common.limits import Number, Positive, Share
+from archdial.common.limits import Number, Positive
 from archdial.report.points import DialPosition, Point, Rows
 from archdial.tasks.measure import ACCURACY, Measure
 
@@ -23,8 +23,8 @@ class AtLambda(Point):
 class Relaxed:
     """Scores on validation images of the weighted mixture at a dial position, and of the member there."""
 
-    relaxed: Share
-    discrete: Share
+    relaxed: Number
+    discrete: Number
     dial: DialPosition = None
 
 
@@ -36,7 +36,7 @@ class AloneFile:
     """Gates optimised for each λ by itself."""
 
     points: AlongLambda
-    chance: Share
+    chance: Number | None
     fall: Positive | None = None
 
 
@@ -52,7 +52,7 @@ class RelaxedFile:
     """Relaxed against discrete scores along the dial."""
 
     points: Annotated[tuple[Relaxed, ...], Field(min_length=1), Rows]
-    mean_difference: Annotated[Number, Field(ge=-1, le=1)]
+    mean_difference: Number
 
 
 @dataclass(frozen=True)
@@ -63,3 +63,12 @@ class ExperimentsFile:
     hypernetwork: HypernetworkFile
     relaxed: RelaxedFile
     score: Measure = ACCURACY
+
+    def __post_init__(self) -> None:
+        name, along = self.score.name, {"alone": self.alone.points, "hypernetwork": self.hypernetwork.points}
+        found = {f"{what}.points[{i}].{name}": one.score for what, all in along.items() for i, one in enumerate(all)}
+        for i, pair in enumerate(self.relaxed.points):
+            found |= {f"relaxed.points[{i}].relaxed": pair.relaxed, f"relaxed.points[{i}].discrete": pair.discrete}
+        if self.alone.chance is not None:
+            found["alone.chance"] = self.alone.chance
+        self.score.check_all(found | {"relaxed.mean_difference": abs(self.relaxed.mean_difference)})

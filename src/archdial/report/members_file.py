@@ -57,6 +57,8 @@ class MembersFile:
     score: Measure = ACCURACY
 
     def __post_init__(self) -> None:
+        for what, rows in (("members", self.members), ("archive", self.archive)):
+            self.score.check_all({f"{what}[{i}].{self.score.name}": row.score for i, row in enumerate(rows)})
         if len(self.members) * len(self.kinds) > MOST_COUNTS:
             raise UsageError(
                 f"members are {len(self.members):,}, of {len(self.kinds):,} kinds: expected at most {MOST_COUNTS:,} "

@@ -12,8 +12,8 @@ from archdial.common.metrics import pareto_front
 from archdial.common.validation import validated
 from archdial.report.members_file import DialFile, MembersFile
 from archdial.report.points import MemberNumbers, Point
-from archdial.report.result_file import check_format, within
-from archdial.tasks.measure import Measure
+from archdial.report.result_file import by_accuracy, check_format, measure_in, within
+from archdial.tasks.measure import ACCURACY, Measure
 
 FORMAT, VERSION = "archdial.members", 1
 _COMMAND = "archdial evaluate"
@@ -83,16 +83,18 @@ def report_numbers(members_json: Mapping[str, Any]) -> ReportNumbers:
     if members_json.get("members") == []:
         raise UsageError(f"the members file has no members: run `{_COMMAND}` first")
     with within("members file", _COMMAND):
-        return _numbers(validated(MembersFile, dict(members_json)))
+        return _numbers(validated(MembersFile, by_accuracy(dict(members_json), measure_in(members_json))))
 
 
-def read_member(row: object, where: str) -> MemberNumbers:
-    """Return the figures of the member `row` of a JSON file; `where` names it in errors.
+def read_member(row: object, where: str, measure: Measure = ACCURACY) -> MemberNumbers:
+    """Return the figures of the member `row` of a JSON file, scored by `measure`; `where` names it in errors.
 
     Raises:
         UsageError: a figure is missing or cannot be.
     """
-    return validated(MemberNumbers, dict(row) if isinstance(row, Mapping) else row, where)
+    member = validated(MemberNumbers, by_accuracy(dict(row), measure) if isinstance(row, Mapping) else row, where)
+    measure.check_all({f"{where}.{measure.name}": member.score})
+    return member
 
 
 def cells_of(architecture: Mapping[str, str]) -> dict[str, list[CellEdge]]:

@@ -32,11 +32,19 @@ def _baselines(comparison: Comparison) -> str:
     note = (
         "What each method reaches within a budget of latency: the member counts that is best on validation images, "
         "of networks as drawn the slowest; open marks are best at no budget. The area is the mean "
-        f"{comparison.measure.name}, as a share, over budgets from 0 to the latency of {comparison.full_name}; the "
+        f"{_worth(comparison)}, over budgets from 0 to the latency of {comparison.full_name}; the "
         "hypervolume is the share of the box "
         f"up to that latency that its members dominate, whoever chooses. All latencies are measured{device}."
     )
     return section("Against baselines", note, chart("comparison") + _table(comparison))
+
+
+def _worth(comparison: Comparison) -> str:
+    """Return what the area is the mean of."""
+    name = comparison.measure.name
+    if comparison.measure.from_nothing:
+        return f"{name}, as a share"
+    return f"share of the way from the worst {name} of all members, 0, to that of {comparison.full_name}, 1"
 
 
 def _table(comparison: Comparison) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from archdial.common.limits import Amount, Milliseconds, Name, Number, Share, Tally, Text
+from archdial.common.limits import Amount, Milliseconds, Name, Number, Tally, Text
 
 MOST_ROWS = 100_000
 """Members, points or evaluated architectures of one file."""
@@ -29,7 +29,7 @@ DialPosition = Number | Vector | None
 class Point:
     """One evaluated architecture: `score` by the measure of the file, `latency_ms` in milliseconds."""
 
-    score: Annotated[Share, Field(validation_alias="accuracy")]
+    score: Annotated[Number, Field(validation_alias="accuracy")]
     latency_ms: Milliseconds
 
 

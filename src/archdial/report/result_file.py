@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from archdial.common.errors import UsageError, short
+from archdial.common.validation import validated
+from archdial.tasks.measure import ACCURACY, Measure
 
 
 def check_format(value: Mapping[str, Any], expected: str, version: int, command: str) -> None:
@@ -17,6 +19,45 @@ def check_format(value: Mapping[str, Any], expected: str, version: int, command:
             f"a file of format {short(found[0])}, version {short(found[1])}: expected {expected!r}, version {version}; "
             f"`{command}` writes one"
         )
+
+
+_OTHERS = frozenset(("architecture", "config", "counts", "device", "dial", "provenance", "range", "score", "versions"))
+"""Sections without scores."""
+
+
+def by_accuracy(value: Any, measure: Measure) -> Any:
+    """Return `value` with scores under the names that files have where they are accuracies, as the validators know."""
+    if measure.name == ACCURACY.name:
+        return value
+    names = {place.replace(ACCURACY.name, measure.name): place for place in _SCORES}
+    return _renamed(value, names)
+
+
+_SCORES = (ACCURACY.name, *(form.format(ACCURACY.name) for form in ("{}_split", "validation_{}", "{}_within")))
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, list | tuple):
+        return [_renamed(item, names) for item in value]
+    if isinstance(value, Mapping):
+        made = {
+            # A section is none, though the file's own `score` is one.
+            key if isinstance(item, Mapping) else names.get(key, key): item if key in _OTHERS else _renamed(item, names)
+            for key, item in value.items()
+        }
+        chosen = made.get("chosen_by")
+        return made if not isinstance(chosen, str) else {**made, "chosen_by": names.get(chosen, chosen)}
+    return value
+
+
+def measure_in(value: Mapping[str, Any]) -> Measure:
+    """Return the measure that a file tells of, of one that was made by an older archdial the accuracy.
+
+    Raises:
+        UsageError: it cannot be one.
+    """
+    found = value.get("score")
+    return ACCURACY if found is None else validated(Measure, found, "score")
 
 
 @contextmanager

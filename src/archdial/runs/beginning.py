@@ -33,7 +33,7 @@ def new_run(
     machine.device(device)
     chosen = recipe.changed(data=data, epochs=epochs, weights=weights, model=model)
     chosen.network.check_ready()
-    return Run(folder, chosen, seed, device, epochs, demo, trust, model=model)
+    return Run(folder, chosen, seed, device, epochs, demo, trust, model=model, data=data)
 
 
 def resumed_run(
@@ -74,4 +74,4 @@ def resumed_run(
         )
     device = device or run.device
     machine.device(device)
-    return replace(run, device=device, trust=trust, model=model)
+    return replace(run, device=device, trust=trust, model=model, data=data)

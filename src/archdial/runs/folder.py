@@ -49,7 +49,7 @@ class Run:
         demo: whether `archdial demo` made it, which may then replace it.
         trust: whether code that a file names may be called. It is never written down, nor is `model`.
         begun: whether it is in its folder already.
-        model: `module:callable` as the call named it, which is then what the recipe names.
+        model, data: `module:callable` as the call named it, which is then what the recipe names.
         written: the recipe as it is there, setting by setting.
         table_sha256: digest of the cost table that it was begun with; None in a run of an older archdial.
     """
@@ -65,6 +65,7 @@ class Run:
     written: Mapping[str, Any] | None = field(default=None, compare=False)
     model: str | None = field(default=None, compare=False)
     table_sha256: str | None = field(default=None, compare=False)
+    data: str | None = field(default=None, compare=False)
 
     @property
     def calls_code(self) -> bool:

@@ -7,22 +7,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
 
-import torch
 from pydantic import ConfigDict
 from torch import nn
 
 from archdial.common.errors import UsageError, unknown
 from archdial.common.limits import Name, Size, Text
-from archdial.data import DataSet
 from archdial.networks.backbones import BACKBONES
 from archdial.networks.cells import FROM_SCRATCH
-from archdial.networks.cells.from_scratch import FromScratch
+from archdial.networks.cells.from_scratch import Described, FromScratch
 from archdial.networks.cells.network import CellSettings
 from archdial.networks.graph import gates
 from archdial.networks.graph.choices.gates import DROPPED, OPTIONS
 from archdial.networks.graph.source import load_weights, make_model
 from archdial.networks.supernet import Supernet
 from archdial.space import Choice, Space
+from archdial.tasks.calls import taken_by
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class GateSettings:
         model: a backbone of archdial, or `module:callable` of the user's code, called without arguments.
         width: channels of a backbone's first stage; its own where none is given.
         weights: a .safetensors file or a saved state dict; without one the model is taken as it is made.
-        include, exclude, groups: see `archdial.gates`.
+        include, exclude, groups, outputs: see `archdial.gates`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -45,6 +44,7 @@ class GateSettings:
     include: tuple[Text, ...] = ()
     exclude: tuple[Text, ...] = ()
     groups: dict[str, tuple[Text, ...]] = field(default_factory=dict)
+    outputs: tuple[Text, ...] | None = None
 
     def __post_init__(self) -> None:
         if ":" not in self.model and self.model not in BACKBONES:
@@ -52,22 +52,31 @@ class GateSettings:
         if ":" in self.model and self.width is not None:
             raise UsageError(f"width = {self.width} for {self.model}: only a backbone of archdial takes a width")
 
-    def model_for(self, data: DataSet, *, trust: bool = False) -> nn.Module:
+    def model_for(self, data: Described, *, trust: bool = False) -> nn.Module:
         """Return the model for images and classes of `data`, weights not yet loaded; `trust` as for `make_model`."""
         return make_model(**self.source(data), trust=trust)
 
-    def source(self, data: DataSet) -> dict[str, Any]:
-        """Return the arguments of `make_model`."""
+    def source(self, data: Described) -> dict[str, Any]:
+        """Return the arguments of `make_model`.
+
+        Raises:
+            UsageError: a backbone of archdial is for images, and these are none.
+        """
         shape = list(data.input_shape)
+        if ":" not in self.model and (len(shape) != 3 or not data.classes):
+            raise UsageError(
+                f"{self.model} classifies images of (channels, height, width), and the data have inputs {tuple(shape)} "
+                f"and {len(data.classes)} classes: name your own model, or let the data tell their classes"
+            )
         return {"name": self.model, "width": self.width, "input_shape": shape, "classes": len(data.classes)}
 
-    def make(self, data: DataSet, *, trust: bool = False) -> Supernet:
-        """Return the gated network for images and classes of `data`; `trust` as for `make_model`."""
+    def make(self, data: Described, *, trust: bool = False) -> Supernet:
+        """Return the gated network for inputs and classes of `data`; `trust` as for `make_model`."""
         model = self.model_for(data, trust=trust)
         if self.weights is not None:
             load_weights(model, Path(self.weights))
-        example = torch.zeros(2, *data.input_shape)
-        return gates(model.eval(), example, self.include, self.exclude, self.groups, self.source(data))
+        example = taken_by(model, data.example)
+        return gates(model.eval(), example, self.include, self.exclude, self.groups, self.source(data), self.outputs)
 
     @property
     def stored_weights(self) -> Path | None:

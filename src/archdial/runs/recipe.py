@@ -13,6 +13,7 @@ from pydantic import ConfigDict
 from archdial.common.documents import read_bytes
 from archdial.common.errors import UsageError, unknown
 from archdial.common.limits import Count, CountOrNone, Name, NoFlag, Number, PlainName, Share, Size, Text, Whole
+from archdial.common.own_code import looks_like_code
 from archdial.common.validation import check_fields, validated
 from archdial.comparing.published import Published
 from archdial.cost.measuring.rounds import REPEATS
@@ -28,6 +29,8 @@ from archdial.runs.network_settings import NetworkSettings, settings_type
 from archdial.runs.recipe_file import LARGEST, read_yaml, recipe_names, recipe_text
 from archdial.searching.methods import check_read
 from archdial.searching.settings import SearchSettings
+from archdial.tasks.named import make_task
+from archdial.tasks.task import Task
 from archdial.training.settings import TrainSettings
 
 __all__ = [
@@ -64,7 +67,7 @@ class ProfileSettings:
         check_fields(self, "profile")
 
 
-_LATER = {"image_size": None, "skip_broken": False, "normalize": None}
+_LATER = {"image_size": None, "skip_broken": False, "normalize": None, "task": None}
 """Settings that runs of older versions do not know, and what they then are: such runs stay as they were written."""
 
 
@@ -73,8 +76,8 @@ class Recipe:
     """All that one search is told, but seed and device.
 
     Attributes:
-        data: a source of `archdial.data.load`; a relative path is taken from the working folder.
-        channels: 1 reads images as grey, 3 as RGB.
+        data: a source of `archdial.data.load`, a relative path is taken from the working folder; or `module:callable`.
+        channels: 1 reads images as grey, 3 as RGB; data of other kinds have none.
         name: of the run's folder, unless another is given.
         about: one line for lists.
         weights: train images for the weights, a number or a share; the others validate the dial.
@@ -82,6 +85,7 @@ class Recipe:
         image_size: one number or (height, width), to which all images are resized and cropped.
         skip_broken: images that cannot be decoded are left out instead of refused.
         normalize: mean and deviation of pixels, or a name of `Normalize.named`; without it those of the images.
+        task: what the network is for, by name or as `kind` with settings; images are classified.
         dial: its kind, and settings of that kind.
         table: file of a cost table that was made elsewhere; without it one is measured, as `profile` says.
         tables: files of the cost tables of several devices, by their names; the search is then for all of them.
@@ -93,7 +97,7 @@ class Recipe:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     data: Name
-    channels: Annotated[Literal[1, 3], NoFlag]
+    channels: Annotated[Literal[1, 3], NoFlag] | None = None
     name: PlainName = "search"
     about: Text = ""
     weights: Whole | Number = 0.5
@@ -101,6 +105,7 @@ class Recipe:
     image_size: Size | ImageSides | None = None
     skip_broken: bool = False
     normalize: NormalizeName | NormalizeSettings | None = None
+    task: Text | dict[str, Any] | None = None
     network: NetworkSettings = field(default_factory=CellSettings)
     dial: dict[str, Any] = field(default_factory=lambda: {"kind": "scalar"})
     search: SearchSettings = field(default_factory=SearchSettings)
@@ -114,11 +119,22 @@ class Recipe:
     def __post_init__(self) -> None:
         check_fields(self)
         check_column(self.search.cost)
+        self._check_data()
+        self.make_task()
         if self.table is not None and self.tables is not None:
             raise UsageError("table and tables: name the one file, or the files of several devices")
         sides_of(self.image_size)
         self.normalization()
         _check_hypernet(self)
+
+    def _check_data(self) -> None:
+        """Raise UsageError where nobody says how images are read."""
+        if self.channels is None and not looks_like_code(self.data):
+            raise UsageError("the key channels is missing: add `channels: 1` for grey images, `channels: 3` for colour")
+
+    def make_task(self) -> Task | None:
+        """Return what the network is for, if the recipe says so."""
+        return None if self.task is None else make_task(self.task)
 
     def make_dial(self) -> Dial:
         """Return the dial, its range still open where the recipe leaves it open."""
@@ -126,13 +142,13 @@ class Recipe:
 
     def normalization(self) -> Normalize | None:
         """Return how pixels are normalised, or None where the images say so themselves."""
-        return normalization(self.normalize, self.channels)
+        return None if self.channels is None else normalization(self.normalize, self.channels)
 
-    def training(self, *, scratch: bool) -> TrainSettings:
-        """Return how a member is trained: from scratch, or on from the weights that it inherits."""
-        if scratch:
-            return self.train
-        return replace(self.train, epochs=max(1, self.train.epochs // 4), learning_rate=self.train.learning_rate / 5)
+    def training(self, *, scratch: bool, epochs: int | None = None) -> TrainSettings:
+        """Return how a member is trained, for `epochs` if given: from scratch, or on from weights that it inherits."""
+        quarter, fifth = max(1, self.train.epochs // 4), self.train.learning_rate / 5
+        chosen = self.train if scratch else replace(self.train, epochs=quarter, learning_rate=fifth)
+        return chosen if epochs is None else replace(chosen, epochs=epochs)
 
     def changed(
         self,
@@ -177,7 +193,7 @@ def absolute(source: str) -> str:
     """Return a source of data, made absolute if it is a folder, so that it can be found from elsewhere."""
     folder = Path(source).expanduser()
     # "digits" is a name whatever the working folder holds; "" is the working folder, which nobody means.
-    is_folder = source not in ("digits", "") and folder.is_dir()
+    is_folder = source not in ("digits", "") and not looks_like_code(source) and folder.is_dir()
     return str(folder.absolute()) if is_folder else source
 
 

@@ -17,8 +17,8 @@ from archdial.families.searched import as_family, told
 from archdial.families.storage import save_family
 from archdial.runs.cost_tables import cost_table, keep_tables, loaded_tables, named_tables
 from archdial.runs.folder import CONFIG, NAMES, TABLE, Run, check_free
-from archdial.runs.images import load_data
 from archdial.runs.opening import open_family
+from archdial.runs.run_data import data_of
 from archdial.searching.first_look import first_look
 from archdial.searching.loop import Loop
 from archdial.searching.state import begin
@@ -51,9 +51,9 @@ def search_run(run: Run, *, table: Path | Mapping[str, Path] | None = None, bar:
 def _searched(run: Run, table: Path | Mapping[str, Path] | None, bar: Bar | NoBar) -> Family:
     """Search in the folder that is held."""
     begun = run.begun
-    whole, seen = load_data(run)
-    bar.say(whole.summary)
-    network = run.recipe.network.make(whole, trust=run.calls_code)
+    data = data_of(run)
+    bar.say(data.whole.summary)
+    network = run.recipe.network.make(data.whole, trust=run.calls_code)
     named = run.folder / TABLE if begun else table or named_tables(run.recipe)
     if named is None and (run.folder / TABLE).exists():
         raise UsageError(f"{run.folder} holds a cost table: use it by --table {run.folder / TABLE}, or remove it")
@@ -63,7 +63,7 @@ def _searched(run: Run, table: Path | Mapping[str, Path] | None, bar: Bar | NoBa
     if run.table_sha256 not in (None, digest(tables_json(costs))):
         raise UsageError(f"{run.folder / TABLE} was changed since the run was begun: restore a copy, or search again")
     recipe = run.recipe
-    state = begin(network, seen, costs, recipe.make_dial(), recipe.search, run.seed, run.device)
+    state = begin(network, data.seen, costs, recipe.make_dial(), recipe.search, run.seed, run.device, data.task)
     if not begun:
         keep_tables(run.folder / TABLE, costs)
         value = {**run.to_json(), "table_sha256": digest(tables_json(costs))}

@@ -15,6 +15,7 @@ from archdial.data import SearchData
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.state import SearchState
 from archdial.space import Architecture
+from archdial.tasks.measure import ACCURACY
 from archdial.training.checkpoint import (
     check_names,
     check_optimizer,
@@ -110,7 +111,8 @@ def _check_fingerprint(found: str, path: Path, state: SearchState) -> None:
 
 def _fingerprint(state: SearchState) -> str:
     """Return what is equal for runs with equal inputs: settings and tables, then images and first weights."""
-    task = [] if isinstance(state.data, SearchData) else [state.task.measure.to_json()]
+    usual = state.task.measure == ACCURACY and isinstance(state.data, SearchData)
+    task = [] if usual else [state.task.measure.to_json()]
     inputs = digest_of([state.data.digest, state.origin, *task])
     return f"{_ALL_INPUTS}{_settled(state)}:{inputs}"
 

@@ -7,6 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def taken_by(module: Any, inputs: Any) -> Any:
+    """Return `inputs`, of a mapping what `module` takes by name."""
+    if not isinstance(inputs, Mapping):
+        return inputs
+    names = inspect.signature(module.forward).parameters
+    if any(one.kind is one.VAR_KEYWORD for one in names.values()):
+        return inputs
+    return {name: value for name, value in inputs.items() if name in names}
+
+
 def called(module: Any, inputs: Any, of: Any = None) -> Any:
     """Return what `module` gives for one tensor, several by position, or those of a mapping that it takes by name.
 
@@ -14,6 +24,5 @@ def called(module: Any, inputs: Any, of: Any = None) -> Any:
         of: whose arguments count, where `module` only wraps it.
     """
     if isinstance(inputs, Mapping):
-        names = inspect.signature((of or module).forward).parameters
-        return module(**{name: value for name, value in inputs.items() if name in names})
+        return module(**taken_by(of or module, inputs))
     return module(*inputs) if isinstance(inputs, tuple | list) else module(inputs)

@@ -18,6 +18,7 @@ from archdial.tasks.scores import MetricScore
 from archdial.tasks.task import Outputs, Score, Task, alone, divergence
 
 ScoreName = Literal["accuracy", "balanced accuracy", "macro F1"]
+SCORES: tuple[ScoreName, ...] = ("accuracy", "balanced accuracy", "macro F1")
 _METRICS = {"balanced accuracy": "MulticlassAccuracy", "macro F1": "MulticlassF1Score"}
 
 
@@ -58,9 +59,9 @@ class Classification(Task):
         classes: int | None = None,
     ) -> None:
         if score != "accuracy" and score not in _METRICS:
-            raise unknown("score", score, ["accuracy", *_METRICS])
+            raise unknown("score", score, SCORES)
         self.measure = ACCURACY if score == "accuracy" else Measure(score)
-        self.classes = classes
+        self.score_name, self.class_weights, self.classes = score, class_weights, classes
         self._weights = None if class_weights is None else torch.tensor(list(class_weights), dtype=torch.float32)
 
     @property
@@ -72,6 +73,8 @@ class Classification(Task):
         """Return the mean cross-entropy ()."""
         found = alone(outputs)
         weights = None if self._weights is None else self._weights.to(found.device)
+        if weights is not None and len(weights) != found.shape[1]:
+            raise UsageError(f"class_weights has {len(weights)} numbers, and the network tells {found.shape[1]} apart")
         return functional.cross_entropy(found, self._labels(found, batch), weights, label_smoothing=smoothing)
 
     def score(self) -> Score:

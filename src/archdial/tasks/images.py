@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from archdial.data import Normalize, augment
 from archdial.data.split import Batch
-from archdial.tasks.classification import Classification
+from archdial.tasks.classification import Classification, ScoreName
 from archdial.tasks.task import Task
 
 
@@ -16,11 +18,19 @@ class ImageClassification(Classification):
 
     Args:
         classes: how many there are, if that is known.
+        score, class_weights: as of `Classification`.
     """
 
-    def __init__(self, normalize: Normalize, classes: int | None = None) -> None:
-        super().__init__(classes=classes)
+    def __init__(
+        self,
+        normalize: Normalize,
+        classes: int | None = None,
+        score: ScoreName = "accuracy",
+        class_weights: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(score, class_weights, classes)
         self.normalize = normalize
+        self.usual = score == "accuracy" and class_weights is None
 
     def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Tensor:
         """Return normalised images; varied they are shifted and mirrored first."""

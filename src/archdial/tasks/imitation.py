@@ -28,6 +28,7 @@ class Imitation(Task):
     """
 
     measure = Measure("agreement", share=False)
+    imitates = True
 
     def __init__(self, labelled: bool = False, teacher: nn.Module | None = None) -> None:
         self.labelled, self.teacher = labelled, teacher

@@ -14,6 +14,10 @@ from archdial.common.validation import check_fields
 
 V = TypeVar("V", float, Tensor)
 
+_FIGURES = ("parameters", "cell_parameters", "flops", "latency_ms", "size_bytes", "peak_bytes")
+RESERVED = frozenset((*_FIGURES, "architecture", "counts", "dial", "lambda", "members", "name", "provenance", "share"))
+"""What result files call something else."""
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -33,6 +37,8 @@ class Measure:
 
     def __post_init__(self) -> None:
         check_fields(self, "score")
+        if self.name in RESERVED:
+            raise UsageError(f"a score called {self.name}: members have another figure of that name, choose another")
 
     def error(self, score: V) -> V:
         """Return how far `score` is from the best, at least 0 for what can be: what predictors learn."""
@@ -52,9 +58,20 @@ class Measure:
             raise UsageError(f"{self.name} is {score:g}: expected a number from 0 to 1")
         return score
 
+    def check_all(self, places: Mapping[str, float]) -> None:
+        """Raise UsageError unless the scores at all `places` of a file can be of this measure."""
+        for place, score in places.items():
+            if self.share and not 0 <= score <= 1:
+                raise UsageError(f"{place} is {score:g}: expected at {'most 1' if score > 1 else 'least 0'}")
+
     def merit(self, score: V) -> V:
         """Return `score` such that higher is better, for whoever compares."""
         return score if self.higher_is_better else -score
+
+    @property
+    def from_nothing(self) -> bool:
+        """Whether 0 is the worst: such scores are averaged as they are, others from the worst that was seen."""
+        return self.share and self.higher_is_better
 
     @property
     def factor(self) -> float:

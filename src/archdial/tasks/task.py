@@ -39,9 +39,11 @@ class Task(ABC):
 
     Attributes:
         measure: how its scores are called and compared.
+        imitates: what the network as it came gives is asked for.
     """
 
     measure: Measure
+    imitates: bool = False
 
     def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Any:
         """Return what the network takes for `batch`, on `device`; varied at random by a generator, for training."""

@@ -30,7 +30,7 @@ def judged(architecture: Architecture) -> Evaluated:
 
 def school(epochs: int = 10) -> School:
     settings = TrainSettings(epochs=epochs, batch_size=16, augment=False)
-    return School(textures(96), textures(40, seed=1), settings, NoBar())
+    return School(textures(96), textures(40, seed=1), 40, settings, NoBar())
 
 
 def case(toy: Toy, given: School | None) -> Case:

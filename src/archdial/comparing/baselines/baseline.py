@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 
 from archdial.common.progress import Bar, NoBar
-from archdial.data import Images
+from archdial.data.split import Split
 from archdial.families.family import Family
 from archdial.families.member import Member
 from archdial.networks.pretrained import whole_of
@@ -58,11 +58,13 @@ class School:
     """What baselines train networks of their own with, as the search trained its own.
 
     Attributes:
+        judged: how many of the validation examples judge them.
         settings: `epochs` of it are for all networks of a baseline together.
     """
 
-    weights: Images
-    validation: Images
+    weights: Split
+    validation: Split
+    judged: int
     settings: TrainSettings
     bar: Bar | NoBar
 

@@ -112,7 +112,7 @@ def _trained(
         family=family,
         architecture=architecture,
         dial=None,
-        score=score(module, school.validation, family.task),
+        score=score(module, school.validation, family.task, limit=school.judged),
         score_from="measured",
         # Not in the family's table: measured with all others, before anybody reads it.
         latency_ms=float("nan"),

@@ -12,7 +12,7 @@ import torch
 
 from archdial.common.progress import Bar, NoBar
 from archdial.comparing.measured import evaluator_of
-from archdial.data import SearchData
+from archdial.data import Seen
 from archdial.dial import Scalar, Tradeoff
 from archdial.dial.range import penalty_range
 from archdial.families.family import Family
@@ -33,7 +33,7 @@ STEPS = 100
 """Steps at least for each λ, whatever the epochs: small data have few batches."""
 
 NEAR = 0.05
-"""Score above the bottom that counts as fallen to it."""
+"""Score above the bottom that counts as fallen to it; of what is no share, this part of what was lost."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def penalties(family: Family, count: int) -> list[float]:
 
 def alone(
     family: Family,
-    data: SearchData,
+    data: Seen,
     settings: SearchSettings,
     values: Sequence[float],
     *,
@@ -95,7 +95,7 @@ def alone(
 
 def together(
     family: Family,
-    data: SearchData,
+    data: Seen,
     settings: SearchSettings,
     values: Sequence[float],
     *,
@@ -111,30 +111,32 @@ def together(
     return _answers(family, data, told, Scalar(values[0], values[-1]), values, seed)
 
 
-def fall(points: Sequence[Point], chance: float) -> float | None:
+def fall(points: Sequence[Point], chance: float | None) -> float | None:
     """Return Λ: the least λ from which on the score stays at the bottom; None where there is no fall.
 
     The bottom is chance, or what the cheapest network still knows where that is more. Less than half of what lies
     between the plateau and chance must be left.
 
     Args:
-        chance: the score of guessing.
+        chance: the score of guessing; None where nobody knows it: the bottom is then the least that was reached.
     """
     along = sorted(points, key=lambda point: point.penalty)
-    merits, least = [point.measure.merit(point.score) for point in along], along[0].measure.merit(chance)
+    measure, merits = along[0].measure, [point.measure.merit(point.score) for point in along]
+    least = min(merits) if chance is None else measure.merit(chance)
     bottom = max(least, min(merits))
     if bottom - least >= (merits[0] - least) / 2:
         return None
+    near = NEAR if measure.share else NEAR * (max(merits) - bottom)
     found = None
     for point, merit in zip(reversed(along), reversed(merits), strict=True):
-        if merit > bottom + NEAR:
+        if merit > bottom + near:
             break
         found = point.penalty
     return found
 
 
-def _enough(data: SearchData, settings: SearchSettings, epochs: int, steps: int) -> int:
-    each = max(1, len(data.validation) // settings.batch_size)
+def _enough(data: Seen, settings: SearchSettings, epochs: int, steps: int) -> int:
+    each = data.validation.count(settings.batch_size)
     return max(epochs, math.ceil(steps / each))
 
 
@@ -155,10 +157,11 @@ def _told(settings: SearchSettings, epochs: int, hypernet: dict[str, Any]) -> Se
 
 
 def _answers(
-    family: Family, data: SearchData, settings: SearchSettings, dial: Scalar, values: Sequence[float], seed: int
+    family: Family, data: Seen, settings: SearchSettings, dial: Scalar, values: Sequence[float], seed: int
 ) -> list[Point]:
     network = copy.deepcopy(family.network)
-    found = search(network, data, family.table, dial, settings, seed=seed, weights_from=family)
+    task = family.own_task
+    found = search(network, data, family.table, dial, settings, seed=seed, weights_from=family, task=task)
     evaluate = evaluator_of(found, data, settings.evaluation_images)
     members = [found.at(value) for value in values]
     scores = {a: evaluate(a).score for a in dict.fromkeys(member.architecture for member in members)}

@@ -10,7 +10,7 @@ import torch
 
 from archdial.common.progress import Bar, NoBar
 from archdial.comparing.measured import evaluator_of
-from archdial.data import SearchData
+from archdial.data import Seen
 from archdial.families.family import Family
 from archdial.networks.statistics import restore, statistics_of
 from archdial.space import Architecture
@@ -29,9 +29,7 @@ class Pair:
         return {"dial": self.dial, "relaxed": self.relaxed, "discrete": self.discrete}
 
 
-def pairs(
-    family: Family, data: SearchData, images: int, *, count: int = 24, bar: Bar | NoBar | None = None
-) -> list[Pair]:
+def pairs(family: Family, data: Seen, images: int, *, count: int = 24, bar: Bar | NoBar | None = None) -> list[Pair]:
     """Return both scores at about `count` positions of the dial.
 
     Relaxed, each option is weighed by its probability, softmax of the logits at temperature 1; discrete, the likeliest

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from archdial.common.errors import UsageError, cut
-from archdial.data import DataSet
 from archdial.networks.supernet import Supernet
 from archdial.space import Space
 
@@ -22,6 +21,22 @@ class ScratchPlan(Protocol):
         """Return a network by this plan, with new weights."""
 
 
+class Described(Protocol):
+    """What a network has to know of data."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one input, or of the first of several."""
+
+    @property
+    def example(self) -> Any:
+        """Inputs of a batch."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names; none where nobody tells them."""
+
+
 class FromScratch(ABC):
     """The `network` section of a recipe for one kind: its plan without what the data decide."""
 
@@ -34,9 +49,19 @@ class FromScratch(ABC):
     def __post_init__(self) -> None:
         self.example_space()
 
-    def make(self, data: DataSet, *, trust: bool = False) -> Supernet:
-        """Return the network for images and classes of `data`; it calls no code but archdial's."""
-        return self.plan(data.input_shape, len(data.classes)).network()
+    def make(self, data: Described, *, trust: bool = False) -> Supernet:
+        """Return the network for images and classes of `data`; it calls no code but archdial's.
+
+        Raises:
+            UsageError: these are no images, or nobody tells their classes.
+        """
+        if len(data.input_shape) != 3 or not data.classes:
+            raise UsageError(
+                f"inputs of shape {tuple(data.input_shape)} and {len(data.classes)} classes for cells, which classify "
+                'images (channels, height, width): let the data give such, and the names under "classes"'
+            )
+        channels, height, width = data.input_shape
+        return self.plan((channels, height, width), len(data.classes)).network()
 
     def example_space(self) -> Space:
         """Return the space, which does not depend on the data."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from archdial.common.errors import Notice, UsageError, cut, readable, reason
+from archdial.common.errors import Notice, UsageError, cut, readable
+from archdial.common.own_code import called_code, refused_code
 from archdial.networks.backbones import BACKBONES, make_backbone
 from archdial.networks.graph.capture.unwrapped import bare
 from archdial.networks.graph.state_dicts import State, of_deeper_network, without_prefixes
@@ -38,10 +37,7 @@ def make_model(
     if not is_code(name):
         return make_backbone(name, width, input_shape[0], classes)
     if not trust:
-        raise UsageError(
-            f"the model {cut(name)} is code that a file may not call: name it yourself by --model {cut(name)}, or add "
-            "--trust if you trust whoever wrote the file"
-        )
+        raise refused_code(name, "model", "--model")
     return called_model(name)
 
 
@@ -53,25 +49,10 @@ def called_model(name: str) -> nn.Module:
     """
     if not is_code(name):
         raise UsageError(f"--model {cut(name)}: expected module:callable, as mypackage.models:make")
-    model = _called(name)
+    model = called_code(name, "model", f", or one of {', '.join(BACKBONES)}")
     if not isinstance(model, nn.Module):
         raise UsageError(f"{name} returned a {type(model).__name__}: expected a torch.nn.Module")
     return model
-
-
-def _called(name: str) -> Any:
-    path, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(path), attribute)()
-    except (ImportError, ValueError) as error:
-        raise UsageError(
-            f"model {name!r}: {error}; run where {path} can be imported, or add its folder to PYTHONPATH"
-        ) from None
-    except AttributeError:
-        known = ", ".join(BACKBONES)
-        raise UsageError(f"model {name!r}: {path} has no {attribute!r}; name a callable, or one of {known}") from None
-    except (Exception, SystemExit) as error:
-        raise UsageError(f"model {name!r}: calling it without arguments failed with {reason(error)}") from error
 
 
 def load_weights(model: nn.Module, path: Path) -> nn.Module:

@@ -1,0 +1,50 @@
+"""Code of the user's, named as module:callable by the person who started this."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import Any
+
+from archdial.common.errors import UsageError, cut, reason
+
+_CODE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
+def looks_like_code(name: str) -> bool:
+    """Tell whether `name` is of the form package.module:callable, which no folder or data set on the hub has."""
+    return _CODE.fullmatch(name) is not None
+
+
+def called_code(name: str, what: str, instead: str = "") -> Any:
+    """Return what `module:callable` gives, called without arguments.
+
+    Args:
+        what: it is to make, for errors.
+        instead: what else may be named, for errors.
+
+    Raises:
+        UsageError: it cannot be imported, or fails.
+    """
+    path, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(path)
+        if not hasattr(module, attribute):
+            raise UsageError(f"{what} {name!r}: {path} has no {attribute!r}; name a callable{instead}")
+        return getattr(module, attribute)()
+    except UsageError:
+        raise
+    except (ImportError, ValueError) as error:
+        raise UsageError(
+            f"{what} {name!r}: {error}; run where {path} can be imported, or add its folder to PYTHONPATH"
+        ) from None
+    except (Exception, SystemExit) as error:
+        raise UsageError(f"{what} {name!r}: calling it without arguments failed with {reason(error)}") from error
+
+
+def refused_code(name: str, what: str, option: str) -> UsageError:
+    """Return the error where `name` stands in a file, and nobody at the keyboard asked for it to be called."""
+    return UsageError(
+        f"the {what} {cut(name)} is code that a file may not call: name it yourself by {option} {cut(name)}, or add "
+        "--trust if you trust whoever wrote the file"
+    )
