@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from archdial.networks.graph.own_loss import without_loss
     from archdial.searching.settings import SearchSettings
     from archdial.tasks.classification import Classification
+    from archdial.tasks.detection import Detection
     from archdial.tasks.imitation import Imitation
     from archdial.tasks.language import LanguageModelling
     from archdial.tasks.multi_label import MultiLabel
@@ -34,6 +35,7 @@ __all__ = [
     "Budget",
     "Classification",
     "CostTable",
+    "Detection",
     "Family",
     "Imitation",
     "LanguageModelling",
@@ -64,6 +66,7 @@ _HOMES = {
     "Budget": "archdial.dial",
     "Classification": "archdial.tasks.classification",
     "CostTable": "archdial.cost.table.table",
+    "Detection": "archdial.tasks.detection",
     "Family": "archdial.families.family",
     "Imitation": "archdial.tasks.imitation",
     "LanguageModelling": "archdial.tasks.language",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,12 +14,15 @@ from archdial.data.split import Batch
 
 
 def size_of(batch: Batch) -> int:
-    """Return the number of examples in `batch`: the length of its first tensor.
+    """Return the number of examples in `batch`: the length of its first tensor, of those that stand side by side.
 
     Raises:
         UsageError: there is no tensor in it.
     """
-    for leaf in pytree.tree_leaves(batch):
+    parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, tuple | list) else ()
+    # What is asked for may come first, and be boxes of each example: these are as many as the first one's objects.
+    beside = [part for part in parts if isinstance(part, Tensor)]
+    for leaf in (*beside, *pytree.tree_leaves(batch)):
         if isinstance(leaf, Tensor) and leaf.dim():
             return len(leaf)
     raise UsageError(

@@ -57,8 +57,7 @@ class OwnTask(Task):
     ) -> None:
         self.returned = loss is None
         loss = loss or _returned
-        if not callable(loss):
-            raise UsageError(f"loss is {type(loss).__name__}, expected a function (outputs, batch) → tensor")
+        check_loss(loss)
         if not (score is None or callable(score)):
             raise UsageError(
                 f"score is {type(score).__name__}, expected a metric of torchmetrics or a function (outputs, batch)"
@@ -86,11 +85,7 @@ class OwnTask(Task):
 
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
         """Return the user's loss, ()."""
-        found = self._loss(outputs, _beside(outputs, batch))
-        if not isinstance(found, Tensor) or found.numel() != 1:
-            shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-            raise UsageError(f"the loss is {shape}, expected a tensor of one number: take its mean")
-        return found.reshape(())
+        return own_loss(self._loss, outputs, batch)
 
     def score(self) -> Score:
         """Return a score of no input yet."""
@@ -124,6 +119,25 @@ def _returned(outputs: Outputs, batch: Batch) -> Tensor:
         )
     found: Tensor = outputs[LOSS]
     return found
+
+
+def check_loss(loss: object) -> None:
+    """Raise UsageError unless `loss` is a function."""
+    if not callable(loss):
+        raise UsageError(f"loss is {type(loss).__name__}, expected a function (outputs, batch) → tensor")
+
+
+def own_loss(loss: Loss, outputs: Outputs, batch: Batch) -> Tensor:
+    """Return what the user's `loss` gives, ().
+
+    Raises:
+        UsageError: it is no tensor of one number.
+    """
+    found = loss(outputs, _beside(outputs, batch))
+    if not isinstance(found, Tensor) or found.numel() != 1:
+        shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        raise UsageError(f"the loss is {shape}, expected a tensor of one number: take its mean")
+    return found.reshape(())
 
 
 def _beside(outputs: Outputs, batch: Batch) -> Batch:
