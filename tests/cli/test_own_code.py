@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Answer, call
+from tests.cli.conftest import RECIPE as IMAGES
+from tests.cli.conftest import Answer, call, write_recipe
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("short_lessons")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("short_lessons", "exported_once")]
 
 CODE = """
 import torch
@@ -214,3 +215,20 @@ def test_what_cannot_be_is_a_sentence(tmp_path: Path, data: str, task: str, sent
     assert answer.status == 2, answer.err
     assert sentence in answer.sentence
     assert not (tmp_path / "run" / "family.json").exists()
+
+
+def test_images_in_folders_by_a_score_that_rare_classes_count_in(tmp_path: Path) -> None:
+    task = f"task: {{kind: classification, score: balanced accuracy, class_weights: {[1.0] * 9 + [3.0]}}}\n"
+    run = tmp_path / "run"
+    found = done("search", write_recipe(tmp_path, IMAGES + task), "--out", run, "--json").json
+    assert all(0 <= member["balanced accuracy"] <= 1 for member in found["members"])
+    family = json.loads((run / "family.json").read_text())
+    assert family["normalize"]["mean"] and family["task"]["measure"]["name"] == "balanced accuracy"
+    evaluated = done("evaluate", run, "--count", "2", "--json").json
+    assert evaluated["score"]["name"] == "balanced accuracy"
+    tuned = done("finetune", run, "--at", evaluated["members"][0]["dial"], "--epochs", "1", "--json").json
+    assert tuned["provenance"]["balanced accuracy_split"] == "test"
+    refused = call("search", write_recipe(tmp_path, IMAGES + "task: segmentation\n"), "--out", tmp_path / "other")
+    assert (
+        refused.status == 2 and "digits holds images with one label each: expected classification" in refused.sentence
+    )
