@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from archdial.data import Normalize
 from archdial.exporting import Format, Run
 from archdial.exporting.built import BuiltMember
+from archdial.exporting.signature import Signature
 from archdial.networks.example import shape_of
 from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
@@ -75,7 +76,7 @@ class Twin(Format):
     def files(self, path: Path) -> tuple[Path, ...]:
         return path, path.with_suffix(".other")
 
-    def write(self, module: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
+    def write(self, module: nn.Module, signature: Signature, path: Path) -> None:
         for file in self.files(path):
             file.write_text(self.wrote)
 

@@ -41,8 +41,8 @@ def export(
     """Write one member as a file that runs without archdial.
 
     Of a run a member is taken as `archdial pick` takes it; a member that `pick` or `finetune` saved is the one. The
-    file is kept if its outputs are the member's, at most 1e-4 apart. FILE.json beside it tells how images are
-    normalised, the classes, the member, and the latency measured in the format's own runtime.
+    file is kept if its outputs are the member's, at most 1e-4 apart. FILE.json beside it tells what the
+    file takes (how images are normalised) and gives, the member, and the latency measured in the format's own runtime.
     """
     from archdial import exporting
     from archdial.common.progress import Bar
@@ -51,7 +51,7 @@ def export(
     built = _built(source, Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes), model, trust)
     with Bar() as bar:
         exported = exporting.export(built, out, format, bar=bar)
-    lines = f"file in {out}; how to prepare images for it in {out}.json"
+    lines = f"file in {out}; what it takes and gives in {out}.json"
     show(exported.to_json(), _summary(exported), lines, as_json=json)
 
 
@@ -83,7 +83,7 @@ def _summary(exported: Exported) -> Table:
 
     record = exported.record
     batch = record["input"]["shape"][0]
-    table = Table(title=f"{record['file_format']}, one image on one thread by {record['latency']['runtime']}")
+    table = Table(title=f"{record['file_format']}, one input on one thread by {record['latency']['runtime']}")
     for heading in ("size KiB", "latency ms", "spread %", "outputs apart", "batch"):
         table.add_column(heading, justify="right")
     table.add_row(

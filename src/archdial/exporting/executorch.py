@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from archdial.cost.measuring.runtimes.executorch_runtime import lowered
 from archdial.exporting.exported_program import captured_portable
-from archdial.exporting.file_format import Format, Run
+from archdial.exporting.file_format import Format, Run, one_or_all
+from archdial.exporting.signature import Signature
 from archdial.networks.portable import scaled
 
 
@@ -23,9 +25,9 @@ class ExecuTorch(Format):
     libraries = ("executorch",)
     extra = "executorch"
 
-    def write(self, module: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
+    def write(self, module: nn.Module, signature: Signature, path: Path) -> None:
         """Write the program with all that XNNPACK knows handed to it."""
-        program = captured_portable(scaled(module), input_shape, any_batch=False)
+        program = captured_portable(scaled(module), signature, any_batch=False)
         path.write_bytes(lowered(program))
 
     def load(self, path: Path) -> Run:
@@ -36,8 +38,7 @@ class ExecuTorch(Format):
         portable_lib._unsafe_reset_threadpool(torch.get_num_threads())
         method = Runtime.get().load_program(path).load_method("forward")
 
-        def run(images: Tensor) -> Tensor:
-            output: Tensor = method.execute([images])[0]
-            return output
+        def run(*inputs: Tensor) -> Any:
+            return one_or_all(method.execute(list(inputs)))
 
         return run

@@ -5,18 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
 from archdial.common.errors import UsageError
 from archdial.common.libraries import check_installed
+from archdial.exporting.signature import Signature
 
-Run = Callable[[Tensor], Tensor]
-"""From normalised images (n, c, h, w) to logits (n, classes), float32 both."""
+Run = Callable[..., Any]
+"""From tensors, one an input, to outputs, as normalised images (n, c, h, w) to logits (n, classes), float32 both."""
 
-INPUT, OUTPUT = "images", "logits"
-"""What the input and the output of a file are called, where the format has names."""
+
+def one_or_all(found: list[Any]) -> Any:
+    """Return the only output, or all of them."""
+    return found[0] if len(found) == 1 else found
 
 
 class Format(ABC):
@@ -39,8 +42,8 @@ class Format(ABC):
     extra: ClassVar[str] = ""
 
     @abstractmethod
-    def write(self, module: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
-        """Write `module`, a plain one in eval mode on the CPU, for images of `input_shape`; it may be changed."""
+    def write(self, module: nn.Module, signature: Signature, path: Path) -> None:
+        """Write `module`, a plain one in eval mode on the CPU, for inputs by `signature`; it may be changed."""
 
     @abstractmethod
     def load(self, path: Path) -> Run:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from archdial.common.libraries import imported
 from archdial.exporting.exported_program import captured_portable
-from archdial.exporting.file_format import INPUT, OUTPUT, Format, Run
+from archdial.exporting.file_format import Format, Run, one_or_all
+from archdial.exporting.signature import Signature
 
 
 class Onnx(Format):
@@ -21,10 +23,10 @@ class Onnx(Format):
     libraries = ("onnx", "onnxscript", "onnxruntime")
     extra = "onnxruntime"
 
-    def write(self, module: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
+    def write(self, module: nn.Module, signature: Signature, path: Path) -> None:
         """Write the program by torch's own exporter."""
-        program = captured_portable(module, input_shape, any_batch=True)
-        names = {"input_names": [INPUT], "output_names": [OUTPUT]}
+        program = captured_portable(module, signature, any_batch=True)
+        names = {"input_names": list(signature.inputs), "output_names": list(signature.outputs)}
         torch.onnx.export(program, (), path, **names, dynamo=True, external_data=False, verbose=False)  # type: ignore[arg-type]
 
     def load(self, path: Path) -> Run:
@@ -35,7 +37,10 @@ class Onnx(Format):
         options.inter_op_num_threads = 1
         session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
-        def run(images: Tensor) -> Tensor:
-            return torch.from_numpy(session.run(None, {INPUT: images.numpy()})[0])
+        names = [one.name for one in session.get_inputs()]
+
+        def run(*inputs: Tensor) -> Any:
+            given = {name: tensor.numpy() for name, tensor in zip(names, inputs, strict=True)}
+            return one_or_all([torch.from_numpy(one) for one in session.run(None, given)])
 
         return run

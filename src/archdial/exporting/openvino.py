@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from archdial.common.libraries import imported
 from archdial.exporting.exported_program import captured_portable
-from archdial.exporting.file_format import INPUT, OUTPUT, Format, Run
+from archdial.exporting.file_format import Format, Run, one_or_all
+from archdial.exporting.signature import Signature
 
 
 class OpenVino(Format):
@@ -26,13 +27,16 @@ class OpenVino(Format):
         """Return graph and weights."""
         return path, path.with_suffix(".bin")
 
-    def write(self, module: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
+    def write(self, module: nn.Module, signature: Signature, path: Path) -> None:
         """Write the program with weights of 32 bits."""
         library = self._library()
-        program = captured_portable(module, input_shape, any_batch=True)
-        model = library.convert_model(program, input=[library.PartialShape([-1, *input_shape])])
-        model.input(0).get_tensor().set_names({INPUT})
-        model.output(0).get_tensor().set_names({OUTPUT})
+        program = captured_portable(module, signature, any_batch=True)
+        shapes = [library.PartialShape([-1, *tensor.shape[1:]]) for tensor in signature.inputs.values()]
+        model = library.convert_model(program, input=shapes)
+        for number, name in enumerate(signature.inputs):
+            model.input(number).get_tensor().set_names({name})
+        for number, name in enumerate(signature.outputs):
+            model.output(number).get_tensor().set_names({name})
         library.save_model(model, path, compress_to_fp16=False)
 
     def load(self, path: Path) -> Run:
@@ -45,8 +49,9 @@ class OpenVino(Format):
         }
         compiled = self._library().Core().compile_model(path, "CPU", settings)
 
-        def run(images: Tensor) -> Tensor:
-            return torch.from_numpy(compiled([images.numpy()])[0])
+        def run(*inputs: Tensor) -> Any:
+            found = compiled([tensor.numpy() for tensor in inputs])
+            return one_or_all([torch.from_numpy(found[number]) for number in range(len(compiled.outputs))])
 
         return run
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from archdial.exporting.exported_program import captured
 from archdial.exporting.file_format import Format, Run
+from archdial.exporting.signature import Signature
 
 
 class Pt2(Format):
@@ -19,9 +20,9 @@ class Pt2(Format):
     suffix = ".pt2"
     runtime = "eager"
 
-    def write(self, module: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:
+    def write(self, module: nn.Module, signature: Signature, path: Path) -> None:
         """Write the program in the memory layout in which PyTorch is fast."""
-        program = captured(module, input_shape, any_batch=True)
+        program = captured(module, signature, any_batch=True)
         # The only part of the archive that would be pickled.
         program.example_inputs = None
         # In memory first: on a full disk torch's own writer ends the process.

@@ -11,7 +11,8 @@ from archdial.common.versions import versions
 from archdial.cost.measuring.timing import Timing
 from archdial.cost.table.machine import processor
 from archdial.exporting.built import BuiltMember
-from archdial.exporting.file_format import INPUT, OUTPUT, Format
+from archdial.exporting.file_format import Format
+from archdial.exporting.signature import OUTPUT
 
 FORMAT, VERSION = "archdial.export", 1
 
@@ -57,19 +58,13 @@ def record_of(
     built: BuiltMember, chosen: Format, files: Sequence[Path], batches: Sequence[int], apart: float, timing: Timing
 ) -> dict[str, Any]:
     """Return the record of `files`, which were compared at `batches` and timed."""
-    batch = "batch" if chosen.any_batch else 1
+    batch: str | int = "batch" if chosen.any_batch else 1
     return {
         "format": FORMAT,
         "version": VERSION,
         "file_format": chosen.name,
         "files": {file.name: file.stat().st_size for file in files},
-        "input": {"name": INPUT, "shape": [batch, *built.input_shape], "dtype": "float32"},
-        "normalize": {
-            "rule": "(pixel / 255 - mean) / std, by channel",
-            "mean": list(built.normalization.mean),
-            "std": list(built.normalization.std),
-        },
-        "output": {"name": OUTPUT, "shape": [batch, len(built.classes)], "dtype": "float32"},
+        **_sides(built, batch),
         "classes": list(built.classes),
         "comparison": {"batches": list(batches), "largest_difference": apart},
         "latency": {
@@ -82,4 +77,20 @@ def record_of(
         },
         "versions": versions(*chosen.libraries),
         "member": built.figures,
+    }
+
+
+def _sides(built: BuiltMember, batch: str | int) -> dict[str, Any]:
+    """Return what goes in and comes out: of images one of each, with how pixels are normalised, else lists."""
+    inputs = built.signature.inputs_json(batch)
+    if built.normalize is None:
+        return {"input": inputs[0], "inputs": inputs, "outputs": list(built.signature.outputs)}
+    return {
+        "input": inputs[0],
+        "normalize": {
+            "rule": "(pixel / 255 - mean) / std, by channel",
+            "mean": list(built.normalize.mean),
+            "std": list(built.normalize.std),
+        },
+        "output": {"name": OUTPUT, "shape": [batch, len(built.classes)], "dtype": "float32"},
     }

@@ -14,7 +14,7 @@ from archdial.common.files import replacing_all, write_json
 from archdial.common.progress import Bar, NoBar
 from archdial.common.quiet import quiet
 from archdial.cost.measuring.timing import Timing, threads, time_callables
-from archdial.exporting.agreement import largest_difference, random_images
+from archdial.exporting.agreement import largest_difference, tried
 from archdial.exporting.built import BuiltMember
 from archdial.exporting.file_format import Format, Run
 from archdial.exporting.formats import make_format
@@ -41,8 +41,8 @@ def written(path: Path, format: str) -> tuple[Path, ...]:
 def export(built: BuiltMember, path: str | Path, format: str, *, bar: Bar | NoBar | None = None) -> Exported:
     """Write `built` to `path` and its record to `path` + .json; nothing is kept unless the outputs are the module's.
 
-    Outputs for random images may be 1e-4 apart, at a batch of one and, where the format takes any, of four. Timed is
-    one image on one thread.
+    Outputs for random inputs may be 1e-4 apart, at a batch of one and, where the format takes any, of four. Timed is
+    one input on one thread.
 
     Args:
         built: `member.built()`, or `load_built(folder)` of a saved one.
@@ -50,15 +50,12 @@ def export(built: BuiltMember, path: str | Path, format: str, *, bar: Bar | NoBa
         format: pt2, onnx, openvino or executorch.
 
     Raises:
-        UsageError: there is no such format, the path ends in another way, a library is missing, or the member takes no
-            images in memory.
+        UsageError: there is no such format, the path ends in another way, or a library is missing.
         RunError: the format cannot hold the module, or its file computes something else.
     """
     path = Path(path)
     targets = written(path, format)
     chosen = make_format(format)
-    # Refused at once where a member takes anything but images.
-    _ = built.normalization
     part = (bar or NoBar()).part(f"export to {format}", 3)
     with replacing_all(targets) as folder, threads(1), quiet():
         *files, record = (folder / target.name for target in targets)
@@ -80,7 +77,7 @@ def _frozen(module: nn.Module) -> nn.Module:
 
 def _written(chosen: Format, module: nn.Module, built: BuiltMember, path: Path) -> Run:
     try:
-        chosen.write(copy.deepcopy(module), built.input_shape, path)
+        chosen.write(copy.deepcopy(module), built.signature, path)
         return chosen.load(path)
     except (UsageError, OSError):
         raise
@@ -93,7 +90,7 @@ def _written(chosen: Format, module: nn.Module, built: BuiltMember, path: Path) 
 
 def _compared(chosen: Format, run: Run, module: nn.Module, built: BuiltMember, batches: tuple[int, ...]) -> float:
     try:
-        apart = largest_difference(run, module, [random_images(built, batch) for batch in batches])
+        apart = largest_difference(run, module, [tried(built, batch) for batch in batches])
     except Exception as error:
         raise RunError(
             f"{chosen.runtime} cannot run the file ({reason(error)}): nothing was written, try another format"
@@ -108,6 +105,6 @@ def _compared(chosen: Format, run: Run, module: nn.Module, built: BuiltMember, b
 
 
 def _timed(run: Run, built: BuiltMember) -> Timing:
-    image = random_images(built, 1)
+    inputs = tried(built, 1)
     with torch.inference_mode():
-        return time_callables([lambda: run(image)])[0]
+        return time_callables([lambda: run(*inputs)])[0]

@@ -167,8 +167,9 @@ class Member:
         from archdial.networks.example import shapes_of
 
         family = self.family
-        shape = shapes_of(family.network.example)[0]
-        return BuiltMember(module or self.build(), shape, family.normalize, family.classes, self.to_json())
+        example = family.network.example
+        figures, shape = self.to_json(), shapes_of(example)[0]
+        return BuiltMember(module or self.build(), shape, family.normalize, family.classes, figures, example)
 
     def export(self, path: str | Path, format: str, module: nn.Module | None = None) -> Exported:
         """Write the built member to `path` in a format that needs no archdial; see `exporting.export`.

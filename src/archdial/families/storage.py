@@ -34,6 +34,7 @@ from archdial.families.stored_network import (
 from archdial.families.stored_task import normalize_json, stored_task, task_json
 from archdial.families.weights_file import WEIGHTS, Replaced, read_tensors, write_pair
 from archdial.hypernet import Hypernetwork, make_hypernet
+from archdial.networks.example import shapes_of
 from archdial.networks.pretrained import Pretrained, taught
 from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
@@ -236,8 +237,9 @@ def load_built(folder: str | Path, model: nn.Module | None = None, *, trust: boo
     path = Path(folder) / ARCHITECTURE
     try:
         file, tensors, figures = _twice(lambda: _member_files(path))
-        module, shape = open_member(file.network, tensors, model, trust, file.member["architecture"])
+        module, example = open_member(file.network, tensors, model, trust, file.member["architecture"])
         normalize = None if file.normalize is None else Normalize(file.normalize.mean, file.normalize.std)
+        shape = shapes_of(example)[0]
         check_channels(shape, normalize, file.classes, module)
     except UsageError as error:
         raise _of(path, error) from None
@@ -247,6 +249,7 @@ def load_built(folder: str | Path, model: nn.Module | None = None, *, trust: boo
         normalize=normalize,
         classes=tuple(file.classes),
         figures=figures,
+        example=example,
     )
 
 

@@ -18,7 +18,7 @@ from archdial.families.family_file import ChoiceFile, FamilyFile, GatesFile, Sou
 from archdial.families.stored_choices import runs_of, space_of
 from archdial.networks.cells import FROM_SCRATCH
 from archdial.networks.cells.edges import EdgeNetwork, EdgePlan
-from archdial.networks.example import shapes_of
+from archdial.networks.example import Inputs, shapes_of
 from archdial.networks.graph import GatedNetwork
 from archdial.networks.graph.closed import ClosedNetwork
 from archdial.networks.graph.source import is_code, make_model
@@ -70,8 +70,8 @@ def open_member(
     model: nn.Module | None,
     trust: bool,
     taken: Mapping[str, str],
-) -> tuple[nn.Module, tuple[int, ...]]:
-    """Return a member with the weights `tensors`, and the shape of its inputs.
+) -> tuple[nn.Module, Inputs]:
+    """Return a member with the weights `tensors`, and an example of its inputs.
 
     Of a network that archdial can make, only what the member uses is ever made; all of it could be of any size.
 
@@ -93,12 +93,12 @@ def open_member(
     network = _gated(file, value, model, trust)
     module = network.build(network.space.parse(taken))
     load_state(module, tensors, "member")
-    return module, shapes_of(network.example)[0]
+    return module, network.example
 
 
 def _made_alone(
     make: Callable[[], Supernet], tensors: Mapping[str, Tensor], taken: Mapping[str, str]
-) -> tuple[nn.Module, tuple[int, ...]]:
+) -> tuple[nn.Module, Inputs]:
     """Return the member, cut from a network without memory."""
     with torch.device("meta"), _Unfilled():
         network = make()
@@ -106,7 +106,7 @@ def _made_alone(
     _check_fit(module.state_dict(), tensors)
     module = module.to_empty(device="cpu")
     load_state(module, tensors, "member")
-    return module, shapes_of(network.example)[0]
+    return module, network.example
 
 
 def _from_scratch(value: Mapping[str, Any], model: nn.Module | None) -> type[EdgeNetwork] | None:
