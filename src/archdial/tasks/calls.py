@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from torch import nn
+
 
 def taken_by(module: Any, inputs: Any) -> Any:
     """Return `inputs`, of a mapping what `module` takes by name."""
@@ -13,7 +15,9 @@ def taken_by(module: Any, inputs: Any) -> Any:
         return inputs
     names = inspect.signature(module.forward).parameters
     if any(one.kind is one.VAR_KEYWORD for one in names.values()):
-        return inputs
+        # What wraps a module, as fabric does, takes whatever that one takes.
+        within = getattr(module, "module", None)
+        return taken_by(within, inputs) if isinstance(within, nn.Module) else inputs
     return {name: value for name, value in inputs.items() if name in names}
 
 

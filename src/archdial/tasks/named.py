@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 from archdial.common.errors import UsageError, short, unknown
 from archdial.common.validation import conforming
 from archdial.tasks.classification import Classification
+from archdial.tasks.detection import Detection
 from archdial.tasks.imitation import Imitation
 from archdial.tasks.language import LanguageModelling
 from archdial.tasks.multi_label import MultiLabel
@@ -21,10 +22,11 @@ TASKS: dict[str, type[Task]] = {
     "multi_label": MultiLabel,
     "regression": Regression,
     "segmentation": Segmentation,
+    "detection": Detection,
     "language_modelling": LanguageModelling,
     "imitation": Imitation,
 }
-_NOT_JSON = ("self", "teacher")
+_NOT_JSON = ("self", "teacher", "loss", "detections")
 """Arguments that no file can hold."""
 
 
