@@ -17,6 +17,7 @@ import archdial as ad
 from archdial.common.errors import NearChance, UsageError
 from archdial.data.takes import size_of, taken
 from archdial.tasks.boxes import overlaps
+from archdial.tasks.named import make_task
 from archdial.tasks.objects import Objects
 from archdial.tasks.set_prediction import matched
 from archdial.tasks.stored import StoredTask
@@ -289,6 +290,13 @@ def test_a_loss_and_a_reading_of_ones_own() -> None:
 def test_tasks_that_cannot_be(make: Any, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         make()
+
+
+def test_recipes_name_it() -> None:
+    task = make_task({"kind": "detection", "score": "mAP50", "nothing": False, "class_weights": [1.0, 2.0]})
+    assert isinstance(task, ad.Detection) and task.measure.name == "mAP50"
+    with pytest.raises(UsageError, match="unknown task setting 'loss'"):
+        make_task({"kind": "detection", "loss": "focal"})
 
 
 PIXELS = {"boxes": torch.tensor([[260.0, 177, 231, 199]]), "class_labels": torch.tensor([1])}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 import archdial as ad
@@ -256,4 +257,6 @@ def test_a_module_takes_what_it_has_arguments_for() -> None:
 
     x = drawn(2, 3)
     assert called(Named(), {"tokens": x, "other": x}).equal(x + 1)
+    # Wrapped, as a teacher is, it takes anything.
+    assert called(Fabric(accelerator="cpu").setup_module(Named()), {"tokens": x, "other": x}).equal(x + 1)
     assert called(Named(), (x,)).equal(called(Named(), x))

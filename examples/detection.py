@@ -1,0 +1,60 @@
+"""Cells in pictures of blood, by a detector of one stage: python examples/detection.py FOLDER [EPOCHS EVALUATIONS]"""
+
+import io
+import sys
+
+import pyarrow.parquet as pq
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader
+
+import archdial as ad
+
+
+# An ordinary training script: a box with logits at each of 20 × 15 places, of which every cell is given one.
+def cells(split, first=0, last=None, mirrored=((0, 0),)):
+    some = []
+    for picture, objects in map(dict.values, pq.read_table(f"{source}/{split}.parquet").to_pylist()[first:last]):
+        pixels, classes = Image.open(io.BytesIO(picture["bytes"])).resize((320, 240)), torch.tensor(objects["category"])
+        image = torch.frombuffer(bytearray(pixels.tobytes()), dtype=torch.uint8).view(240, 320, 3).permute(2, 0, 1)
+        corners, sizes = (torch.tensor(objects["bbox"]) / torch.tensor([640, 480, 640, 480])).split(2, 1)
+        for x, y in mirrored:
+            boxes = torch.cat(((torch.tensor([x, y]) - corners - sizes / 2).abs(), sizes), 1)
+            some.append((image.flip([2] * x + [1] * y), {"boxes": boxes, "class_labels": classes}))
+    options = {"collate_fn": lambda rows: (torch.stack([a for a, _ in rows]) / 128 - 1, [b for _, b in rows])}
+    return DataLoader(some, 16, shuffle=True, **options)
+
+
+class Detector(nn.Sequential):
+    def forward(self, features):
+        for block in self:
+            features = features + found if (found := block(features)).shape == features.shape else found
+        classes, centres, sizes = features.flatten(2).mT.split((3, 2, 2), 2)
+        return {"logits": classes - 4, "pred_boxes": torch.cat((PLACES + 0.1 * centres, 0.2 * sizes.exp()), 2)}
+
+
+torch.manual_seed(0)
+source, epochs, evaluations = sys.argv[1], *map(int, sys.argv[2:] or (10, 100))
+learn = cells("train", 0, 244, mirrored=((0, 0), (0, 1), (1, 0), (1, 1)))
+PLACES = torch.cartesian_prod((torch.arange(15) + 0.5) / 15, (torch.arange(20) + 0.5) / 20).flip(1)
+steps = ((3, 16), (16, 32), (32, 48), *4 * [(48, 48)], (48, 64), *6 * [(64, 64)])
+blocks = [nn.Sequential(nn.Conv2d(a, b, 3, 1 + (a < b), 1), nn.BatchNorm2d(b), nn.ReLU()) for a, b in steps]
+model, task = Detector(*blocks, nn.Conv2d(64, 7, 1)), ad.Detection(nothing=False)
+optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=epochs * len(learn))
+for images, targets in (batch for _ in range(epochs) for batch in learn):
+    optimizer.zero_grad()
+    task.loss(model(images), (images, targets)).backward()
+    optimizer.step()
+    schedule.step()
+
+# archdial.
+net = ad.gates(model.eval(), images, outputs=("logits", "pred_boxes"))
+tuning = {"regime": "tuned", "paths": "kept", "epochs": epochs, "learning_rate": 1e-3, "optimizer": "adamw"}
+how = ad.SearchSettings(evaluations=evaluations, sample=evaluations * 2 // 5, **tuning)
+family = ad.search(net, {"train": learn, "validation": cells("train", 244)}, ad.profile(net), task=task, settings=how)
+whole, half = family.member(net.whole), family.within(latency_ms=family.member(net.whole).latency_ms / 2)
+tuned = half.finetune(learn, ad.TrainSettings(epochs=5, learning_rate=1e-3, optimizer="adamw"), teacher=net.untouched())
+for name, member, module in (("whole", whole, whole.build()), ("half the time", half, tuned)):
+    print(f"{name}: mAP {ad.score(module, cells('test'), task):.4f} of the test split, {member.latency_ms:.3f} ms")
