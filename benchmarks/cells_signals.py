@@ -117,7 +117,8 @@ class Comparison:
         shown = ", ".join(f"{name} {pair[1]:.4f}" for name, pair in ways.items())
         print(
             f"λ {member.dial:.3g}: {latency:.3f} ms ({member.latency_ms:.3f} by the table), {member.parameters:,} "
-            f"parameters; inherited {inherited[1]:.4f}, {shown}; chosen {way}: validation {validation:.4f}, test {test:.4f}",
+            f"parameters; inherited {inherited[1]:.4f}, {shown}; chosen {way}: validation {validation:.4f}, "
+            f"test {test:.4f}",
             flush=True,
         )
         fitting = {depth: [w for d, w in times if d == depth and times[d, w] <= latency] for depth in DEPTHS}
