@@ -20,6 +20,7 @@ from archdial.cost.measuring.runtimes import RUNTIMES, runtime
 from archdial.cost.measuring.timing import Call
 from archdial.cost.measuring.transport import packed
 from archdial.networks.cells.operations import make_operation
+from archdial.networks.cells.stems import stem
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("operators_once")]
 
@@ -47,6 +48,10 @@ def image(batch: int) -> tuple[Tensor, ...]:
 PARTS: dict[str, tuple[Callable[[], nn.Module], Callable[[int], tuple[Tensor, ...]]]] = {
     "sep_conv_3x3": (lambda: lived_in(make_operation("sep_conv_3x3", 4, 1)), image),
     "reduction": (lambda: lived_in(make_operation("identity", 4, 2)), image),
+    "tokens": (
+        lambda: lived_in(nn.Sequential(stem(3, 4, 0, 1, tokens=7), make_operation("identity", 4, 2, 1))),
+        lambda batch: (torch.arange(7 * batch).view(batch, 7) % 7,),
+    ),
     "max_pool_3x3": (lambda: nn.MaxPool2d(3, 1, 1), image),
     "nothing to do": (nn.Identity, image),
     "linear": (lambda: nn.Linear(6, 5), lambda batch: (torch.randn(batch, 6),)),

@@ -19,13 +19,19 @@ from archdial.networks.supernet import Part, Supernet, TermPlan
 from archdial.space import Architecture, Space
 
 MIXED = ("none", "identity", "max_pool_3x3", "sep_conv_3x3")
+MIXED_1D = ("none", "identity", "max_pool_3", "avg_pool_3", "sep_conv_3", "dil_conv_5")
 
 
 def tiny(seed: int = 0, **plan: Any) -> CellNetwork:
-    """3 cells of 2 nodes on 8×8 images, in eval mode, with statistics that are not those of a fresh network."""
+    """3 cells of 2 nodes on 8×8 images, in eval mode, with statistics that are not those of a fresh network.
+
+    Or on signals or tokens, if `plan` has a length.
+    """
     torch.manual_seed(seed)
-    defaults = {"cells": 3, "nodes": 2, "channels": 4, "image_size": 8, "operations": MIXED}
-    network = cells(**{"in_channels": 3, "classes": 5, **defaults, **plan})
+    defaults: dict[str, Any] = {"in_channels": 3, "cells": 3, "nodes": 2, "channels": 4}
+    defaults |= {"operations": MIXED_1D} if "length" in plan else {"operations": MIXED, "image_size": 8}
+    defaults |= {} if "outputs" in plan else {"classes": 5}
+    network = cells(**{**defaults, **plan})
     for name, buffer in network.named_buffers():
         if name.endswith("running_mean"):
             buffer.normal_(std=0.1)
@@ -35,9 +41,10 @@ def tiny(seed: int = 0, **plan: Any) -> CellNetwork:
 
 
 def inputs(network: Supernet, batch: int = 3, size: tuple[int, int] | None = None, seed: int = 1) -> Tensor:
-    channels, height, width = shape_of(network.example)
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(batch, channels, *(size or (height, width)), generator=generator)
+    shape, generator = shape_of(network.example), torch.Generator().manual_seed(seed)
+    if not network.example.is_floating_point():
+        return torch.randint(int(network.example.max()) + 1, (batch, *shape), generator=generator)
+    return torch.randn(batch, *(shape if size is None else (shape[0], *size)), generator=generator)
 
 
 def drawn(space: Space, count: int, seed: int = 0) -> list[Architecture]:

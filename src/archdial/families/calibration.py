@@ -11,6 +11,7 @@ from torch import Tensor
 from archdial.common.errors import UsageError
 from archdial.families.family import Family
 from archdial.networks.calling import Calling
+from archdial.networks.cells.edges import EdgeNetwork
 from archdial.networks.graph import GatedNetwork
 from archdial.networks.supernet import Supernet
 
@@ -49,4 +50,4 @@ def calibration_in(tensors: Mapping[str, Tensor], network: Supernet) -> tuple[An
 
 
 def _calling(network: Supernet) -> Calling:
-    return network.calling if isinstance(network, GatedNetwork) else Calling()
+    return network.calling if isinstance(network, GatedNetwork | EdgeNetwork) else Calling()

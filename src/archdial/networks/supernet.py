@@ -98,7 +98,9 @@ class Supernet(nn.Module, ABC):
         Raises:
             UsageError: it does not, as cells do not.
         """
-        raise UsageError(f"shapes {shapes}: cells are made for images of one size, make them with another image_size")
+        raise UsageError(
+            f"shapes {shapes}: cells are made for inputs of one size, make them with another image_size or length"
+        )
 
     @abstractmethod
     def build(self, architecture: Architecture, calibration: Sequence[Any] = ()) -> nn.Module:

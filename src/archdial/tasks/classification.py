@@ -23,17 +23,17 @@ _METRICS = {"balanced accuracy": "MulticlassAccuracy", "macro F1": "MulticlassF1
 
 
 class Accuracy(Score):
-    """The share in [0, 1] of inputs that are classified rightly."""
+    """The share in [0, 1] of inputs, or of their places, that are classified rightly."""
 
     def __init__(self) -> None:
         self._right = self._count = 0
 
     def add(self, outputs: Outputs, batch: Batch) -> None:
-        """Count the inputs whose largest logit of `outputs` (n, classes) is their label's."""
+        """Count the labels (n,) or (n, …) that the largest logits of `outputs` (n, classes) or (n, classes, …) are."""
         found = alone(outputs)
         labels = asked_tensor(batch).to(found.device)
         self._right += int((found.argmax(1) == labels).sum())
-        self._count += len(labels)
+        self._count += labels.numel()
 
     def value(self) -> float:
         """Return the share."""
@@ -42,6 +42,8 @@ class Accuracy(Score):
 
 class Classification(Task):
     """Labels (n,) from 0; a network gives logits (n, classes), or something with `logits`.
+
+    Or a label for each place (n, …), and logits (n, classes, …).
 
     Args:
         score: accuracy, balanced accuracy (the mean over classes) or macro F1.

@@ -13,8 +13,9 @@ from torch.nn import functional
 from archdial.common.errors import UsageError
 from archdial.cost.measuring.parts import batch
 from archdial.cost.pricing.expected import ExpectedCost
+from archdial.networks.cells.cell import Cell
 from archdial.networks.cells.edges import Edge
-from archdial.networks.cells.network import Cell, CellNetwork, CellPlan, cells
+from archdial.networks.cells.network import CellNetwork, CellPlan, cells
 from archdial.networks.example import shape_of
 from archdial.networks.supernet import TermPlan
 from archdial.space import Architecture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from archdial.common.errors import UsageError
 from archdial.networks.cells.operations import (
+    BY_DIMENSIONS,
     OPERATIONS,
     FactorizedReduction,
     check_operations,
@@ -29,22 +31,38 @@ USUAL = (
     "dil_conv_5x5",
 )
 SIZES = [(8, 8), (7, 7), (5, 8), (1, 2), (1, 1)]
+# Of signals they are called as those of images, with one length of the kernel: sep_conv_3.
+USUAL_1D = [re.sub(r"x\d$", "", name) for name in USUAL]
 
 
-def made(name: str, channels: int, stride: int) -> nn.Module:
-    module = make_operation(name, channels, stride)
+def made(name: str, channels: int, stride: int, dimensions: int = 2) -> nn.Module:
+    module = make_operation(name, channels, stride, dimensions)
     assert module is not None
     return module.eval()
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES, (8,), (7,), (2,), (1,)])
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("name", USUAL)
-def test_shapes(name: str, stride: int, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("number", range(len(USUAL)), ids=USUAL)
+def test_shapes(number: int, stride: int, size: tuple[int, ...]) -> None:
+    name = (USUAL_1D, USUAL)[len(size) - 1][number]
     for channels in (4, 5):
-        output = made(name, channels, stride)(torch.randn(2, channels, *size))
+        output = made(name, channels, stride, len(size))(torch.randn(2, channels, *size))
         assert output.shape == (2, channels, *(-(-length // stride) for length in size))
         assert output.isfinite().all()
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("number", range(1, len(USUAL)), ids=USUAL[1:])
+def test_an_operation_of_signals_is_that_of_images_of_one_row(number: int, stride: int) -> None:
+    wide, module = made(USUAL[number], 4, stride), made(USUAL_1D[number], 4, stride, 1)
+    rows = {
+        name: value[:, :, value.shape[2] // 2] if value.dim() == 4 else value
+        for name, value in wide.state_dict().items()
+    }
+    module.load_state_dict(rows)
+    signals = torch.randn(2, 4, 9)
+    torch.testing.assert_close(module(signals), wide(signals[:, :, None])[:, :, 0])
 
 
 def test_none_has_no_module() -> None:
@@ -111,6 +129,14 @@ def test_factorised_reduction_looks_at_every_second_pixel_of_both_kinds() -> Non
     torch.testing.assert_close(output, expected)
 
 
+def test_it_looks_at_every_moment_of_a_signal() -> None:
+    module = FactorizedReduction(1, 2, dimensions=1).eval()
+    nn.init.ones_(module.even.weight)
+    nn.init.ones_(module.odd.weight)
+    output = module(torch.arange(5.0).reshape(1, 1, 5))[0] * (1 + 1e-5) ** 0.5
+    torch.testing.assert_close(output, torch.tensor([[0.0, 2.0, 4.0], [1.0, 3.0, 0.0]]))
+
+
 class Halved(nn.Module):
     """A user's own operation, with a parameter that is not in a layer of torch."""
 
@@ -156,6 +182,19 @@ def test_own_operation_by_the_decorator_of_the_docstring() -> None:
         del OPERATIONS["conv_1x1"]
 
 
+def test_own_operation_of_signals() -> None:
+    register_operation("conv_1", dimensions=1)(lambda channels, stride: nn.Conv1d(channels, channels, 1, stride))
+    try:
+        network = tiny(operations=("none", "conv_1"), length=9)
+        assert network.build(network.space.uniform("conv_1"))(inputs(network)).shape == (3, 5)
+        with pytest.raises(UsageError, match="unknown operation 'conv_1'"):
+            tiny(operations=("conv_1",))
+    finally:
+        del BY_DIMENSIONS[1]["conv_1"]
+    with pytest.raises(UsageError, match="dimensions = 3: expected 2, for images, or 1"):
+        register_operation("conv_1", dimensions=3)
+
+
 @pytest.mark.parametrize("name", ["", "a.b", "none", "identity", "pop", "training"])
 def test_names_that_cannot_be_registered(name: str) -> None:
     with pytest.raises(UsageError, match="choose another"):
@@ -168,3 +207,5 @@ def test_wrong_lists_of_operations() -> None:
             check_operations(names)
     with pytest.raises(UsageError, match="unknown operation 'sep_conv_3': did you mean 'sep_conv_3x3'"):
         make_operation("sep_conv_3", 4, 1)
+    with pytest.raises(UsageError, match="unknown operation 'sep_conv_3x3': did you mean 'sep_conv_3'"):
+        make_operation("sep_conv_3x3", 4, 1, dimensions=1)

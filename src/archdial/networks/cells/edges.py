@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Protocol, Self, cast
 from torch import Tensor, nn
 
 from archdial.common.validation import conforming
+from archdial.networks.calling import Calling
 from archdial.networks.cells.from_scratch import FromScratch
+from archdial.networks.cells.layers import IMAGES
 from archdial.networks.cells.operations import make_operation
 from archdial.networks.cells.plain import plain_module
 from archdial.networks.cells.sharing import Split, Splits, by_source, own_plan, shared_plans
-from archdial.networks.example import example_of
 from archdial.networks.supernet import Part, Supernet, TermPlan
 from archdial.space import Architecture, Space
 
@@ -26,12 +27,8 @@ class EdgePlan(Protocol):
     """What the plan of such a network has at least; it is a dataclass."""
 
     @property
-    def in_channels(self) -> int:
-        """Channels of an image."""
-
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """(height, width) of an image, in pixels."""
+    def example(self) -> Tensor:
+        """One input (1, …)."""
 
     def space(self) -> Space:
         """Return the choices."""
@@ -40,9 +37,9 @@ class EdgePlan(Protocol):
 class Edge(nn.Module):
     """The options of one edge of one cell."""
 
-    def __init__(self, operations: Sequence[str], channels: int, stride: int) -> None:
+    def __init__(self, operations: Sequence[str], channels: int, stride: int, dimensions: int = IMAGES) -> None:
         super().__init__()
-        made = {name: make_operation(name, channels, stride) for name in operations}
+        made = {name: make_operation(name, channels, stride, dimensions) for name in operations}
         self.names = tuple(operations)
         self.options = nn.ModuleDict({name: module for name, module in made.items() if module is not None})
 
@@ -71,12 +68,14 @@ class EdgeNetwork(Supernet):
         kind: what its JSON calls it.
         plan_type: dataclass of its plan.
         settings_type: dataclass of what a recipe says of it.
+        calling: how it is called: with one tensor, or with a batch by name that has one of its input's name.
     """
 
     kind: ClassVar[str]
     plan_type: ClassVar[Callable[..., EdgePlan]]
     settings_type: ClassVar[type[FromScratch]]
     plan: EdgePlan
+    calling = Calling()
 
     def __init__(self, plan: EdgePlan) -> None:
         super().__init__()
@@ -84,12 +83,12 @@ class EdgeNetwork(Supernet):
 
     @property
     def example(self) -> Tensor:
-        """One image (1, channels, height, width)."""
-        return example_of((self.plan.in_channels, *self.plan.image_size))
+        """One input (1, …)."""
+        return self.plan.example
 
-    def build(self, architecture: Architecture, calibration: Sequence[Tensor] = ()) -> nn.Module:
+    def build(self, architecture: Architecture, calibration: Sequence[Any] = ()) -> nn.Module:
         """Return `architecture` as a plain module of `torch.nn` parts, weights copied; see `Supernet.build`."""
-        return plain_module(self, self.space.one_hot(architecture), calibration)
+        return plain_module(self, self.space.one_hot(architecture), calibration, self.calling.names[0])
 
     def terms(self) -> list[TermPlan]:
         """Return the terms of the cost.
@@ -131,16 +130,9 @@ class EdgeNetwork(Supernet):
         return cls(conforming(cls.plan_type, plan, "network"))
 
 
-def classifier(channels: int, classes: int) -> nn.Sequential:
-    """Return the head: (n, channels, h, w) to logits (n, classes)."""
-    return nn.Sequential(
-        nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, classes)
-    )
-
-
-def part(name: str, module: nn.Module, channels: int, size: tuple[int, int]) -> Part:
-    """Return what always runs on images of so many channels and `size` (height, width)."""
-    return Part(f"{name}/{channels}x{size[0]}x{size[1]}", module, (channels, *size))
+def part(name: str, module: nn.Module, channels: int, size: tuple[int, ...]) -> Part:
+    """Return what always runs on inputs of so many channels and `size`, (height, width) or (length,)."""
+    return Part(f"{name}/{'x'.join(map(str, (channels, *size)))}", module, (channels, *size))
 
 
 def taken_options(weights: Tensor) -> Taken:

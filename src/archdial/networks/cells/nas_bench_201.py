@@ -14,10 +14,12 @@ from torch import Tensor, nn
 from archdial.common.errors import UsageError
 from archdial.common.limits import Name, Size
 from archdial.common.validation import check_fields
-from archdial.networks.cells.edges import Edge, EdgeNetwork, Taken, classifier, part, taken_options
+from archdial.networks.cells.edges import Edge, EdgeNetwork, Taken, part, taken_options
 from archdial.networks.cells.from_scratch import FromScratch
+from archdial.networks.cells.heads import head
 from archdial.networks.cells.operations import check_modules, check_operations
 from archdial.networks.cells.sharing import Split, split
+from archdial.networks.example import example_of
 from archdial.networks.layout import lay_out
 from archdial.networks.supernet import Part
 from archdial.space import Architecture, Choice, Space
@@ -60,6 +62,11 @@ class Plan:
     def network(self) -> NasBench201:
         """Return a network by this plan, with new weights."""
         return NasBench201(self)
+
+    @property
+    def example(self) -> Tensor:
+        """One image (1, channels, height, width)."""
+        return example_of((self.in_channels, *self.image_size))
 
     @property
     def stages(self) -> list[tuple[int, tuple[int, int]]]:
@@ -143,7 +150,7 @@ class NasBench201(EdgeNetwork):
             BenchCell(plan.operations, channels) for channels, _ in plan.stages for _ in range(plan.cells)
         )
         self.halvings = nn.ModuleList(Halving(channels) for channels, _ in plan.stages[:-1])
-        self.head = classifier(last, plan.classes)
+        self.head = head(last, plan.stages[-1][1], (plan.classes,))
         self.order = lay_out(self)
 
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:

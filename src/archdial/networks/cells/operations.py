@@ -3,56 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from archdial.common.errors import UsageError, unknown
+from archdial.networks.cells.layers import IMAGES, LAYERS, SIGNALS, every, shifted
 
 OperationFactory = Callable[[int, int], nn.Module]
-"""(channels, stride) → a module from (n, channels, h, w) to (n, channels, ⌈h/stride⌉, ⌈w/stride⌉)."""
+"""(channels, stride) → a module from (n, channels, h, w) to (n, channels, ⌈h/stride⌉, ⌈w/stride⌉), or with one length
+instead of height and width."""
 
-OPERATIONS: dict[str, OperationFactory] = {}
+BY_DIMENSIONS: dict[int, dict[str, OperationFactory]] = {SIGNALS: {}, IMAGES: {}}
+OPERATIONS = BY_DIMENSIONS[IMAGES]
 
 NONE = "none"
 """The option that contributes nothing; it has no module and no cost."""
 
 
-def register_operation(name: str) -> Callable[[OperationFactory], OperationFactory]:
+def register_operation(name: str, dimensions: int = IMAGES) -> Callable[[OperationFactory], OperationFactory]:
     """Register an own operation under `name`; afterwards a cell plan may list it.
 
         @register_operation("conv_1x1")
         def conv_1x1(channels, stride):
             return nn.Conv2d(channels, channels, 1, stride)
 
+    Args:
+        name: one for images may also be one for signals, and is then another operation.
+        dimensions: of what it takes beside batch and channels: 2 of images, 1 of signals and embedded tokens.
+
     Raises:
         UsageError: the name is taken (`keys` and the like by torch), empty, or holds a dot (it becomes part of
-            parameter names).
+            parameter names), or there are no cells of so many dimensions.
     """
-    if not name or "." in name or name == NONE or name in OPERATIONS or hasattr(nn.ModuleDict(), name):
+    if dimensions not in BY_DIMENSIONS:
+        raise UsageError(f"dimensions = {dimensions!r}: expected 2, for images, or 1, for signals and tokens")
+    known = BY_DIMENSIONS[dimensions]
+    if not name or "." in name or name == NONE or name in known or hasattr(nn.ModuleDict(), name):
         raise UsageError(f"operation name {name!r} is taken, empty or holds a dot: choose another")
 
     def register(factory: OperationFactory) -> OperationFactory:
-        OPERATIONS[name] = factory
+        known[name] = factory
         return factory
 
     return register
 
 
-def make_operation(name: str, channels: int, stride: int) -> nn.Module | None:
+def make_operation(name: str, channels: int, stride: int, dimensions: int = IMAGES) -> nn.Module | None:
     """Return the operation called `name`, or None for `none`."""
     if name == NONE:
         return None
-    check_operations([name])
-    return OPERATIONS[name](channels, stride)
+    check_operations([name], dimensions)
+    return BY_DIMENSIONS[dimensions][name](channels, stride)
 
 
-def check_operations(names: Sequence[str]) -> None:
+def check_operations(names: Sequence[str], dimensions: int = IMAGES) -> None:
     """Raise UsageError unless every name is registered, or `none`, and none stands twice."""
     for name in names:
-        if name != NONE and name not in OPERATIONS:
-            raise unknown("operation", name, [NONE, *OPERATIONS])
+        if name != NONE and name not in BY_DIMENSIONS[dimensions]:
+            raise unknown("operation", name, [NONE, *BY_DIMENSIONS[dimensions]])
     if not names or len(set(names)) != len(names):
         raise UsageError(f"operations {list(names)}: expected distinct names, at least one")
 
@@ -67,122 +77,109 @@ def check_modules(count: int, what: str) -> None:
         raise UsageError(f"{what}: {count:,} operations, a supernet may hold {MOST_MODULES:,}; choose smaller numbers")
 
 
-class FactorizedReduction(nn.Module):
-    """Halve height and width by two shifted 1×1 convolutions of stride 2, so that no pixel is skipped."""
+Usual = Callable[[int, int, int, int], nn.Module]
+"""(dimensions, kernel, channels, stride) → an operation."""
 
-    def __init__(self, channels_in: int, channels_out: int, *, affine: bool = False) -> None:
+
+def _usual(name: str, *kernels: int) -> Callable[[Usual], Usual]:
+    """Register an operation for images, as max_pool_3x3, and for signals, as max_pool_3; with no kernel by its name."""
+
+    def register(make: Usual) -> Usual:
+        for dimensions in BY_DIMENSIONS:
+            for kernel in kernels or (1,):
+                size = "_" + "x".join([str(kernel)] * dimensions) if kernels else ""
+                register_operation(name + size, dimensions)(partial(make, dimensions, kernel))
+        return make
+
+    return register
+
+
+class FactorizedReduction(nn.Module):
+    """Halve height and width, or length, by two shifted 1×1 convolutions of stride 2, so that no pixel is skipped."""
+
+    def __init__(self, channels_in: int, channels_out: int, *, affine: bool = False, dimensions: int = IMAGES) -> None:
         super().__init__()
-        half = channels_out // 2
+        layers, half = LAYERS[dimensions], channels_out // 2
+        self.dimensions = dimensions
         self.relu = nn.ReLU()
-        self.even = nn.Conv2d(channels_in, half, 1, stride=2, bias=False)
-        self.odd = nn.Conv2d(channels_in, channels_out - half, 1, stride=2, bias=False)
-        self.norm = nn.BatchNorm2d(channels_out, affine=affine)
+        self.even = layers.convolution(channels_in, half, 1, stride=2, bias=False)
+        self.odd = layers.convolution(channels_in, channels_out - half, 1, stride=2, bias=False)
+        self.norm = layers.norm(channels_out, affine=affine)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (n, c, h, w) to (n, channels_out, ⌈h/2⌉, ⌈w/2⌉)."""
         active = self.relu(inputs)
-        joined = torch.cat((self.even(active), self.odd(self.shifted(active))), dim=1)
+        joined = torch.cat((self.even(active), self.odd(shifted(active, self.dimensions))), dim=1)
         return self.norm(joined)  # type: ignore[no-any-return]
 
-    @staticmethod
-    def shifted(active: Tensor) -> Tensor:
-        """Return (n, c, h, w) moved up and left by one pixel, with zeros at the far end."""
-        # Odd sizes then give two halves of one size. Cut off rather than padded by -1, which not every runtime can.
-        return functional.pad(active[:, :, 1:, 1:], (0, 1, 0, 1))
 
-
-@register_operation("identity")
-def identity(channels: int, stride: int) -> nn.Module:
+def identity(dimensions: int, _: int, channels: int, stride: int) -> nn.Module:
     """Pass on the input; with stride 2 a factorised reduction."""
-    return nn.Identity() if stride == 1 else FactorizedReduction(channels, channels)
+    return nn.Identity() if stride == 1 else FactorizedReduction(channels, channels, dimensions=dimensions)
 
 
-@register_operation("skip_connect")
-def skip_connect(channels: int, stride: int) -> nn.Module:
-    """Return what NAS-Bench-201 calls the identity."""
-    return identity(channels, stride)
+_usual("identity")(identity)
+# What NAS-Bench-201 calls the identity.
+_usual("skip_connect")(identity)
 
 
-def _convolution(channels: int, kernel: int, stride: int) -> nn.Module:
-    convolution = nn.Conv2d(channels, channels, kernel, stride, padding=kernel // 2, bias=False)
-    return nn.Sequential(nn.ReLU(), convolution, nn.BatchNorm2d(channels))
+@_usual("nor_conv", 1, 3)
+def convolution(dimensions: int, kernel: int, channels: int, stride: int) -> nn.Module:
+    """Return an activation, a convolution and a normalisation, as NAS-Bench-201 has it."""
+    layers = LAYERS[dimensions]
+    own = layers.convolution(channels, channels, kernel, stride, padding=kernel // 2, bias=False)
+    return nn.Sequential(nn.ReLU(), own, layers.norm(channels))
 
 
-@register_operation("nor_conv_1x1")
-def nor_conv_1x1(channels: int, stride: int) -> nn.Module:
-    """Return an activation, a 1×1 convolution and a normalisation, as NAS-Bench-201 has it."""
-    return _convolution(channels, 1, stride)
+@_usual("max_pool", 3)
+def max_pool(dimensions: int, kernel: int, channels: int, stride: int) -> nn.Module:
+    """Return max pooling."""
+    return LAYERS[dimensions].max_pool(kernel, stride, padding=kernel // 2)
 
 
-@register_operation("nor_conv_3x3")
-def nor_conv_3x3(channels: int, stride: int) -> nn.Module:
-    """Return an activation, a 3×3 convolution and a normalisation, as NAS-Bench-201 has it."""
-    return _convolution(channels, 3, stride)
-
-
-@register_operation("max_pool_3x3")
-def max_pool_3x3(channels: int, stride: int) -> nn.Module:
-    """Return 3×3 max pooling."""
-    return nn.MaxPool2d(3, stride, padding=1)
-
-
-@register_operation("avg_pool_3x3")
-def avg_pool_3x3(channels: int, stride: int) -> nn.Module:
-    """Return 3×3 average pooling that leaves the padding out of the mean."""
-    return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
+@_usual("avg_pool", 3)
+def avg_pool(dimensions: int, kernel: int, channels: int, stride: int) -> nn.Module:
+    """Return average pooling that leaves the padding out of the mean."""
+    return LAYERS[dimensions].avg_pool(kernel, stride, padding=kernel // 2, count_include_pad=False)
 
 
 class Subsample(nn.Module):
-    """Keep every second pixel of every second row."""
+    """Keep every second pixel of every second row, or every second moment."""
+
+    def __init__(self, dimensions: int) -> None:
+        super().__init__()
+        self.dimensions = dimensions
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (n, c, h, w) to (n, c, ⌈h/2⌉, ⌈w/2⌉)."""
-        return inputs[:, :, ::2, ::2]
+        return every(inputs, 2, self.dimensions)
 
 
-def _depthwise_separable(channels: int, kernel: int, stride: int, dilation: int = 1) -> list[nn.Module]:
-    padding = dilation * (kernel - 1) // 2
-    depthwise = nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False)
+def _depthwise_separable(
+    dimensions: int, kernel: int, channels: int, stride: int, dilation: int = 1
+) -> list[nn.Module]:
+    layers, padding = LAYERS[dimensions], dilation * (kernel - 1) // 2
+    depthwise = layers.convolution(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False)
     return [
         nn.ReLU(),
         depthwise,
-        nn.Conv2d(channels, channels, 1, bias=False),
-        nn.BatchNorm2d(channels, affine=False),
+        layers.convolution(channels, channels, 1, bias=False),
+        layers.norm(channels, affine=False),
     ]
 
 
-def _separable_twice(channels: int, kernel: int, stride: int) -> nn.Module:
-    first = _depthwise_separable(channels, kernel, stride)
-    return nn.Sequential(*first, *_depthwise_separable(channels, kernel, 1))
+@_usual("sep_conv", 3, 5, 7)
+def separable(dimensions: int, kernel: int, channels: int, stride: int) -> nn.Module:
+    """Return a depthwise separable convolution, applied twice."""
+    first = _depthwise_separable(dimensions, kernel, channels, stride)
+    return nn.Sequential(*first, *_depthwise_separable(dimensions, kernel, channels, 1))
 
 
-@register_operation("sep_conv_3x3")
-def sep_conv_3x3(channels: int, stride: int) -> nn.Module:
-    """Return a 3×3 depthwise separable convolution, applied twice."""
-    return _separable_twice(channels, 3, stride)
-
-
-@register_operation("sep_conv_5x5")
-def sep_conv_5x5(channels: int, stride: int) -> nn.Module:
-    """Return a 5×5 depthwise separable convolution, applied twice."""
-    return _separable_twice(channels, 5, stride)
-
-
-def _dilated(channels: int, kernel: int, stride: int) -> nn.Module:
+@_usual("dil_conv", 3, 5)
+def dilated(dimensions: int, kernel: int, channels: int, stride: int) -> nn.Module:
+    """Return a depthwise separable convolution of dilation 2."""
     if stride == 1:
-        return nn.Sequential(*_depthwise_separable(channels, kernel, 1, dilation=2))
+        return nn.Sequential(*_depthwise_separable(dimensions, kernel, channels, 1, dilation=2))
     # Dilation 2 at stride 2 only ever reads every second pixel: on these it is a plain convolution, and on a CPU its
     # gradient is twenty times as fast.
-    return nn.Sequential(Subsample(), *_depthwise_separable(channels, kernel, 1))
-
-
-@register_operation("dil_conv_3x3")
-def dil_conv_3x3(channels: int, stride: int) -> nn.Module:
-    """Return a 3×3 depthwise separable convolution of dilation 2."""
-    return _dilated(channels, 3, stride)
-
-
-@register_operation("dil_conv_5x5")
-def dil_conv_5x5(channels: int, stride: int) -> nn.Module:
-    """Return a 5×5 depthwise separable convolution of dilation 2."""
-    return _dilated(channels, 5, stride)
+    return nn.Sequential(Subsample(dimensions), *_depthwise_separable(dimensions, kernel, channels, 1))

@@ -13,32 +13,36 @@ from archdial.networks.cells.repeats import merge_repeats
 from archdial.networks.standalone import standalone
 from archdial.networks.statistics import recalibrate
 from archdial.networks.supernet import Supernet
+from archdial.tasks.calls import called
 
 
-def plain_module(network: Supernet, weights: Tensor, calibration: Sequence[Tensor] = ()) -> fx.GraphModule:
+def plain_module(
+    network: Supernet, weights: Tensor, calibration: Sequence[Any] = (), name: str = "inputs"
+) -> fx.GraphModule:
     """Return what `network` computes under one-hot `weights` (m, k), as a module of which archdial is no part.
 
     Parameters and buffers are copies; only the options that run are there, and what several of them would do to the
     same tensor is done once. The names of parameters are those of the supernet. With batches to take BatchNorm's
-    statistics of, it is in eval mode, else in the modes of `network`, which is only read.
+    statistics of, it is in eval mode, else in the modes of `network`, which is only read. Its one argument is called
+    `name`.
     """
-    graph = _path(network, weights.detach())
+    graph = _path(network, weights.detach(), name)
     merge_repeats(network, graph)
     graph.lint()
     module = standalone(network, graph)
     if calibration:
-        recalibrate(module, module, calibration)
+        recalibrate(module, lambda inputs: called(module, inputs), calibration)
     return module
 
 
-def _path(network: Supernet, weights: Tensor) -> fx.Graph:
+def _path(network: Supernet, weights: Tensor, name: str) -> fx.Graph:
     """Return what the forward of `network` does to its inputs.
 
     `fx.Tracer` would put itself in the place of `nn.Module.__call__` for the whole process, and fail the modules that
     other threads call meanwhile. Here the forward runs on stand-ins instead, which nobody else sees.
     """
     recorder = _Recorder(network)
-    inputs = recorder.create_proxy("placeholder", "inputs", (), {})
+    inputs = recorder.create_proxy("placeholder", name, (), {})
     outputs = _Shadows(recorder).of(network, "").forward(inputs, weights)
     recorder.graph.output(recorder.create_arg(outputs))
     for node in recorder.graph.nodes:

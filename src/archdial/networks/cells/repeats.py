@@ -8,7 +8,8 @@ from typing import Any
 from torch import fx, nn
 from torch.nn import functional
 
-_MODULES = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU, nn.GELU, nn.MaxPool2d, nn.AvgPool2d)
+_ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU, nn.GELU)
+_MODULES = (*_ACTIVATIONS, nn.MaxPool2d, nn.AvgPool2d, nn.MaxPool1d, nn.AvgPool1d)
 """Without parameters, state or chance: what they return follows from what they are given and told."""
 
 _FUNCTIONS = (operator.getitem, functional.pad)

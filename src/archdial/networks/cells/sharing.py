@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from archdial.networks.cells.layers import shifted
 from archdial.networks.cells.operations import FactorizedReduction, Subsample
 from archdial.networks.cells.repeats import told
 from archdial.networks.supernet import Part, TermPlan
@@ -46,11 +47,11 @@ Splits = Mapping[tuple[str, str], Sequence[Split]]
 
 
 def split(option: str, module: nn.Module, shape: Shape, stride: int) -> Split:
-    """Return the option called `option` split, for inputs of `shape` (channels, height, width) without the batch."""
+    """Return `option` split, for inputs of `shape`, (channels, height, width) or (channels, length)."""
     place = f"stride{stride}/{_size(shape)}"
     if isinstance(module, FactorizedReduction):
         flows = tuple(_example(shape) for _ in range(2))
-        shift = Shared("shift", Part(f"shift/{place}", Shift(), shape))
+        shift = Shared("shift", Part(f"shift/{place}", Shift(module.dimensions), shape))
         return Split(
             (_shared([module.relu], place, shape), shift), Part(f"{option}/{place}", Halves(module), shape, flows)
         )
@@ -104,9 +105,13 @@ def _without(choice: Choice, name: str, splits: Splits) -> str:
 class Shift(nn.Module):
     """What a factorised reduction reads beside the activation."""
 
+    def __init__(self, dimensions: int) -> None:
+        super().__init__()
+        self.dimensions = dimensions
+
     def forward(self, active: Tensor) -> Tensor:
-        """Map (n, c, h, w) to the same shape."""
-        return FactorizedReduction.shifted(active)
+        """Map (n, c, …) to the same shape."""
+        return shifted(active, self.dimensions)
 
 
 class Halves(nn.Module):
@@ -116,9 +121,9 @@ class Halves(nn.Module):
         super().__init__()
         self.even, self.odd, self.norm = reduction.even, reduction.odd, reduction.norm
 
-    def forward(self, active: Tensor, shifted: Tensor) -> Tensor:
+    def forward(self, active: Tensor, moved: Tensor) -> Tensor:
         """Map two (n, c, h, w) to (n, channels_out, ⌈h/2⌉, ⌈w/2⌉)."""
-        return cast(Tensor, self.norm(torch.cat((self.even(active), self.odd(shifted)), dim=1)))
+        return cast(Tensor, self.norm(torch.cat((self.even(active), self.odd(moved)), dim=1)))
 
 
 def _shared(layers: Sequence[nn.Module], place: str, shape: Shape) -> Shared:
