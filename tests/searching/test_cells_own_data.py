@@ -72,5 +72,5 @@ def test_what_does_not_go_in_is_told_before_the_search() -> None:
     with pytest.raises(UsageError, match=r"the first batch of the train data, .* does not go through network and task"):
         found(task, {**plan, "in_channels": 3}, data)
     task, plan, data = CASES["texts by name"]
-    with pytest.raises(UsageError, match=r"the first batch of the train data, .* does not go through network and task"):
+    with pytest.raises(UsageError, match=r"tokens from 0 to 11, and the network knows 0 to 2: make it of more tokens"):
         found(task, {**plan, "tokens": 3}, data)

@@ -29,6 +29,12 @@ def check_input(image_size: tuple[int, int] | None, length: int | None, tokens: 
         raise UsageError(f"input_name is {cut(name)!r}: expected the name of an argument, as input_ids")
 
 
+def unknown_tokens(inputs: Tensor, tokens: int | None) -> UsageError:
+    """Return what is wrong with `inputs`, of which some are none of so many `tokens`."""
+    found, most = f"{int(inputs.min())} to {int(inputs.max())}", (tokens or 0) - 1
+    return UsageError(f"tokens from {found}, and the network knows 0 to {most}: make it of more tokens")
+
+
 @dataclass(frozen=True)
 class Input:
     """Fields of a plan.

@@ -18,7 +18,7 @@ from archdial.networks.cells.cell import Cell, Joints, Place, edges_of, skeleton
 from archdial.networks.cells.edges import Edge, EdgeNetwork, part, taken_options
 from archdial.networks.cells.from_scratch import FromScratch
 from archdial.networks.cells.heads import check_outputs, dense_head, head
-from archdial.networks.cells.inputs import check_input, input_of
+from archdial.networks.cells.inputs import check_input, input_of, unknown_tokens
 from archdial.networks.cells.layers import IMAGES, SIGNALS, halved
 from archdial.networks.cells.operations import check_modules, check_operations
 from archdial.networks.cells.sharing import Split, split
@@ -188,14 +188,23 @@ class CellNetwork(EdgeNetwork):
 
         Args:
             inputs: a tensor, or a batch by name that has it.
+
+        Raises:
+            UsageError: there are other tokens than those of the plan.
         """
         inputs = inputs[self.plan.input_name] if isinstance(inputs, Mapping) else inputs
         taken = taken_options(weights)
         # A single input channel has no layout of its own: without this the whole network would run in the slower one.
-        older = newer = self.stem(inputs).contiguous(memory_format=self.order)
+        older = newer = self._begun(inputs).contiguous(memory_format=self.order)
         for place, cell in zip(self._places, self.cells, strict=True):
             older, newer = newer, cell(older, newer, taken[self._rows(place)])
         return cast(Tensor, self.head(newer))
+
+    def _begun(self, inputs: Tensor) -> Tensor:
+        try:
+            return cast(Tensor, self.stem(inputs))
+        except IndexError:
+            raise unknown_tokens(inputs, self.plan.tokens) from None
 
     def _rows(self, place: Place) -> slice:
         edges = len(self.plan.edges)
