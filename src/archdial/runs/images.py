@@ -26,7 +26,7 @@ def load_data(
     """
     recipe = run.recipe
     if family is not None:
-        _check_same(run, family)
+        check_same(run, family)
     whole = read_images(recipe, source)
     if family is not None and (whole.classes, whole.input_shape) != (family.classes, shape_of(family.network.example)):
         raise UsageError(
@@ -70,7 +70,7 @@ def parted(recipe: Recipe, whole: DataSet, seed: int) -> SearchData:
     return split(whole, weights=recipe.weights, seed=seed, limit=recipe.limit, normalize=normalize)
 
 
-def _check_same(run: Run, family: Family) -> None:
+def check_same(run: Run, family: Family) -> None:
     """Raise UsageError where config.json and family.json of a folder tell of different searches.
 
     By seed and recipe the images are parted into those that train and those that judge.

@@ -11,7 +11,7 @@ from archdial.data.split import Split
 from archdial.families.family import Family
 from archdial.networks.pretrained import taught
 from archdial.runs.folder import Run
-from archdial.runs.images import load_data, parted, read_images
+from archdial.runs.images import check_same, load_data, parted, read_images
 from archdial.runs.own_data import OwnData, no_test, own_data
 from archdial.runs.recipe import Recipe
 from archdial.tasks.classification import Classification
@@ -108,6 +108,8 @@ def data_of(
         return RunData(images, parts, task_of_images(run.recipe, parts))
     whole = read_whole(run.recipe, source, trust=trust or run.trust or source is not None or run.data is not None)
     assert isinstance(whole, OwnData)
+    if family is not None:
+        check_same(run, family)
     known = None if family is None else family.info.get("images", {}).get("sha256")
     if known not in (None, whole.seen.digest) and not test_only:
         raise UsageError(
