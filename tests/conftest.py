@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import functools
+import gc
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from torch import Tensor, fx, nn
+from torch._C import DispatchKey
 from torch._export import utils as torch_export
+from torch._ops import OperatorBase
 from torch.export import decomp_utils, exported_program
 
 from archdial.data import Normalize
@@ -84,6 +89,19 @@ def make_toy(evaluated: int | None = 120, steps: int = 150) -> Toy:
     return Toy(family, every)
 
 
+def pytest_collection() -> None:
+    """Look for no cycles while half a million objects are imported that all stay."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Nor look through them ever after: a second each time that Python looks everywhere."""
+    gc.freeze()
+    gc.enable()
+    # Networks that tests share stay too, and so do graphs that are remembered.
+    gc.set_threshold(1_000, 20, 50)
+
+
 @pytest.fixture(scope="session")
 def toy() -> Toy:
     """About 120 architectures evaluated; for tests that change nothing but BatchNorm statistics."""
@@ -149,7 +167,11 @@ def remembered(model: nn.Module, *arguments: Any, **options: Any) -> fx.Graph:
 
 @pytest.fixture(scope="module")
 def operators_once() -> Iterator[None]:
-    """Let torch list its operators once while there are as many: half a second of each conversion of a small part."""
+    """Let torch list its operators once while there are as many: half a second of each conversion of a small part.
+
+    ExecuTorch has them all overridden some six times each, which is the other half, and reads their types from a file.
+    Names of torch's own: without them tests are slower, and no different.
+    """
     listed = getattr(torch_export, "_collect_all_valid_cia_ops", set)
 
     @functools.cache
@@ -161,9 +183,24 @@ def operators_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (exported_program, decomp_utils):
-            # Names of torch's own: without them tests are slower, and no different.
             patch.setattr(module, "_collect_all_valid_cia_ops", operators, raising=False)
+        patch.setattr(OperatorBase, "py_impl", functools.partialmethod(implemented, OperatorBase.py_impl))
+        if find_spec("ruamel.yaml") and hasattr(yaml, "CSafeLoader"):
+            patch.setattr("ruamel.yaml.YAML.load", lambda _, text: yaml.load(text, yaml.CSafeLoader))
         yield
+
+
+def implemented(operator: OperatorBase, own: Callable[..., Any], key: Any) -> Callable[[Any], Any]:
+    """What `py_impl` does, without the type of a function being made each time, which takes longer than all else."""
+
+    def keep(function: Any) -> Any:
+        if not isinstance(key, DispatchKey) or key == DispatchKey.Python or key in operator.py_kernels:
+            return own(operator, key)(function)
+        operator.py_kernels[key] = function
+        operator._dispatch_cache.clear()
+        return function
+
+    return keep
 
 
 def looks(model: nn.Module) -> tuple[str, Any, Any]:

@@ -13,7 +13,7 @@ from archdial.exporting import FORMATS, TOLERANCE, Format, export, make_format
 from archdial.exporting.built import BuiltMember
 from tests.exporting.examples import OPERATIONS, linear, member, plain
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("operators_once")]
 
 
 @pytest.fixture(params=FORMATS)

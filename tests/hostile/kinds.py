@@ -119,12 +119,17 @@ def _text_of(value: Any) -> bytes:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> Json:
-    assert len(dict(pairs)) == len(pairs), "a key stands twice"
-    return dict(pairs)
+    found = dict(pairs)
+    assert len(found) == len(pairs), "a key stands twice"
+    return found
+
+
+_ONCE = json.JSONDecoder(object_pairs_hook=_once)
+"""One for all files; `json.loads` makes another for each."""
 
 
 def _said(data: bytes) -> Any:
-    return json.loads(data, object_pairs_hook=_once)
+    return _ONCE.decode(data.decode(json.detect_encoding(data), "surrogatepass"))
 
 
 def _unsealed(data: bytes) -> Any:

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+import functools
 import random
+from collections.abc import Iterator
 from typing import Any
 
+import plotly.graph_objects as go
 import pytest
+
+from archdial.report import page
+from archdial.report.cells import cells_figure
+from archdial.report.numbers import ReportNumbers
+from archdial.report.points import MemberNumbers
 
 KINDS = ["max_pool_3x3", "identity", "sep_conv_3x3"]
 COST = {"max_pool_3x3": 0.09, "identity": 0.01, "sep_conv_3x3": 0.21}
 WORTH = {"max_pool_3x3": 0.3, "identity": 0.1, "sep_conv_3x3": 1.0}
+
+
+@pytest.fixture(scope="package", autouse=True)
+def cells_once() -> Iterator[None]:
+    """Let pages draw equal cells once: most of the seconds of a page, and a hundred pages show the same members.
+
+    `test_figures.py` holds that kinds and architecture alone decide over the drawing.
+    """
+    drawn: dict[Any, go.Figure | None] = {}
+
+    @functools.wraps(cells_figure)
+    def remembered(numbers: ReportNumbers, member: MemberNumbers) -> go.Figure | None:
+        key = (numbers.kinds, tuple(member.architecture.items()))
+        if key not in drawn:
+            drawn[key] = cells_figure(numbers, member)
+        return drawn[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page, "cells_figure", remembered)
+        yield
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pytest
 
 from archdial.report import page
@@ -22,10 +23,11 @@ LOW, HIGH = {"accuracy": 0, "latency_ms": 0}, {"accuracy": 1, "latency_ms": 1e9}
 
 
 @pytest.fixture(scope="module", autouse=True)
-def little_script() -> Iterator[None]:
-    """Pages without five megabytes of plotly.js: what stands beside it is tested here."""
+def little() -> Iterator[None]:
+    """Pages without five megabytes of plotly.js, and pictures of few pixels: what is drawn is tested here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(page, "get_plotlyjs", lambda: "plotly.js")
+        patch.setitem(matplotlib.rcParams, "savefig.dpi", 30)
         yield
 
 

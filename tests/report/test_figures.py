@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -57,6 +58,15 @@ def test_cells_show_each_operation_but_none(scalar_file: dict[str, Any]) -> None
     titles = ["<b>normal</b> cell", "<b>reduction</b> cell"]
     assert sorted(texts) == sorted([*titles, *(option for option in taken if option != "none")])
     assert figure.layout.annotations[1].bordercolor == palette(numbers.kinds)[texts[1]]
+
+
+def test_kinds_and_architecture_alone_decide_over_the_drawing_of_cells(scalar_file: dict[str, Any]) -> None:
+    """So that tests of pages may draw equal cells once."""
+    numbers = report_numbers(scalar_file)
+    member = numbers.members[0]
+    bare = replace(numbers, **{one.name: None for one in fields(numbers) if one.name != "kinds"})
+    alone = replace(member, **{one.name: None for one in fields(member) if one.name != "architecture"})
+    assert cells_figure(bare, alone) == cells_figure(numbers, member) != cells_figure(numbers, numbers.members[-1])
 
 
 def test_architectures_without_cells_have_no_cell_figure(scalar_file: dict[str, Any]) -> None:
