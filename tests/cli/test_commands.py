@@ -132,7 +132,6 @@ def test_a_table_is_checked_against_whole_networks(searched: Searched, tmp_path:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("measuring_in_a_process")
 def test_a_table_of_another_runtime_by_the_recipe(tmp_path: Path) -> None:
     table = tmp_path / "table.json"
     options = ("--runtime", "onnxruntime", "--threads", 2, "--batch-size", 3)

@@ -11,6 +11,7 @@ import pytest
 
 from archdial.common.errors import UsageError
 from archdial.common.libraries import check_installed
+from tests import copied
 
 
 def test_what_is_missing_is_named() -> None:
@@ -35,10 +36,8 @@ FEATURES = [
     ("plotly", "check_drawing('archdial report', page=True)", "report"),
     ("matplotlib", "check_drawing('archdial report', page=False)", "report"),
 ]
-# Each in a process into which nothing but torch was imported: a copy of one that waits for torch once.
 WITHOUT = """
-import importlib.util, os, sys
-import torch
+import importlib.util, sys
 
 class Hidden:
     def __init__(self, library):
@@ -47,49 +46,30 @@ class Hidden:
         if name.partition('.')[0] == self.library:
             raise ModuleNotFoundError(name)
 
-def told(hidden, statement):
-    sys.meta_path.insert(0, Hidden(hidden))
-    import archdial.common.libraries as libraries
-    found = importlib.util.find_spec
-    libraries.find_spec = lambda name: None if name == hidden else found(name)
-    from archdial.common.errors import UsageError
-    from archdial.data import load
-    from archdial.cli.results import check_drawing
-    try:
-        eval(statement)
-    except UsageError as error:
-        print(hidden, error, sep=': ', flush=True)
-
-for hidden, statement in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
-    assert hidden not in sys.modules
-    if not os.fork():
-        try:
-            told(hidden, statement)
-        finally:
-            os._exit(0)
-    os.wait()
+hidden, statement = sys.argv[1:]
+assert hidden not in sys.modules
+sys.meta_path.insert(0, Hidden(hidden))
+import archdial.common.libraries as libraries
+found = importlib.util.find_spec
+libraries.find_spec = lambda name: None if name == hidden else found(name)
+from archdial.common.errors import UsageError
+from archdial.data import load
+from archdial.cli.results import check_drawing
+try:
+    eval(statement)
+except UsageError as error:
+    print(error)
 """
-
-
-@pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What is said where a library is missing, by its name."""
-    folder = tmp_path_factory.mktemp("parquet")
-    for split in ("train", "test"):
-        (folder / f"{split}.parquet").write_bytes(b"PAR1")
-    words = [word.format(folder=str(folder)) for hidden, statement, _ in FEATURES for word in (hidden, statement)]
-    command = [sys.executable, "-c", WITHOUT, *words]
-    lines = subprocess.run(command, check=True, timeout=120, capture_output=True, text=True).stdout.splitlines()
-    return dict(line.split(": ", 1) for line in lines)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="copies a process")
 @pytest.mark.parametrize(("hidden", "statement", "extra"), FEATURES)
-def test_features_name_the_extra_that_brings_them(
-    told: dict[str, str], hidden: str, statement: str, extra: str
-) -> None:
-    assert hidden in told[hidden] and f'pip install "archdial[{extra}]"' in told[hidden]
+def test_features_name_the_extra_that_brings_them(tmp_path: Path, hidden: str, statement: str, extra: str) -> None:
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.parquet").write_bytes(b"PAR1")
+    told = copied.run(WITHOUT, hidden, statement.format(folder=str(tmp_path))).stdout
+    assert hidden in told and f'pip install "archdial[{extra}]"' in told
 
 
 @pytest.mark.slow
@@ -112,5 +92,4 @@ before = set(sys.modules)
 import archdial.cli.pick, archdial.runs.opening, archdial.families.storage, archdial.report.console
 print(*[name for name in {modules!r} if name in sys.modules and name not in before])
 """
-    told = subprocess.run([sys.executable, "-c", code], check=True, timeout=120, capture_output=True, text=True).stdout
-    assert told.strip() == ""
+    assert copied.run(code).stdout.strip() == ""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from torch import Tensor, fx, nn
 from archdial.cost.pricing.expected import ExpectedCost
 from archdial.networks.cells.network import CellNetwork
 from archdial.space import Architecture
+from tests import copied
 from tests.networks.examples import counted_table, drawn, inputs, tiny
 
 OPERATIONS = (
@@ -80,13 +79,11 @@ def test_a_pickled_member_runs_where_archdial_is_not(network: CellNetwork, tmp_p
     images = inputs(network)
     torch.save({"module": module, "images": images, "logits": module(images)}, tmp_path / "member.pt")
     code = (
-        "import sys, torch; sys.modules['archdial'] = None; v = torch.load(sys.argv[1], weights_only=False); "
+        "import sys, torch; assert 'archdial' not in sys.modules; sys.modules['archdial'] = None\n"
+        "v = torch.load(sys.argv[1], weights_only=False); "
         "torch.testing.assert_close(v['module'](v['images']), v['logits'])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "member.pt")], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    copied.run(code, tmp_path / "member.pt")
 
 
 def test_holds_what_runs_and_nothing_else(network: CellNetwork) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,6 +19,8 @@ from archdial.common.errors import RunError
 from archdial.cost.measuring import isolation
 from archdial.cost.measuring.isolation import timings
 from archdial.cost.measuring.runtimes import runtime
+from tests import copied
+from tests.copied import Copy
 
 EAGER = runtime("eager")
 
@@ -112,31 +113,31 @@ except KeyboardInterrupt:
 
 
 @pytest.fixture
-def measuring(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+def measuring(tmp_path: Path) -> Iterator[tuple[Copy, list[int]]]:
     """A long measurement, and the processes that it has begun: the one that measures, and one of that."""
     script, file = tmp_path / "script.py", tmp_path / "begun"
     script.write_text(LONG)
     # In a process of its own: libraries that other tests load are not prepared for a signal.
-    with subprocess.Popen([sys.executable, script, file], stdout=subprocess.PIPE, text=True) as run:
-        until(lambda: run.poll() is not None or (file.is_file() and file.read_text().endswith("all")))
-        begun = [int(pid) for pid in file.read_text().split()[:2]]
-        yield run, begun
-        run.kill()
-        for pid in begun:
-            if not gone(pid):
-                os.kill(pid, signal.SIGKILL)
+    run = Copy(LONG, file, file=script)
+    until(lambda: not run.running or (file.is_file() and file.read_text().endswith("all")))
+    begun = [int(pid) for pid in file.read_text().split()[:2]]
+    yield run, begun
+    run.kill()
+    for pid in begun:
+        if not gone(pid):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.slow
-def test_an_interruption_ends_it(measuring: tuple[subprocess.Popen[str], list[int]]) -> None:
+def test_an_interruption_ends_it(measuring: tuple[Copy, list[int]]) -> None:
     run, begun = measuring
-    run.send_signal(signal.SIGINT)
-    assert run.communicate(timeout=60)[0] == "interrupted\n"
+    run.kill(signal.SIGINT)
+    assert run.said(60).stdout == "interrupted\n"
     until(lambda: all(map(gone, begun)))
 
 
 @pytest.mark.slow
-def test_it_ends_with_one_that_is_killed(measuring: tuple[subprocess.Popen[str], list[int]]) -> None:
+def test_it_ends_with_one_that_is_killed(measuring: tuple[Copy, list[int]]) -> None:
     run, begun = measuring
     run.kill()
     until(lambda: all(map(gone, begun)))
@@ -161,7 +162,7 @@ print("timed", len(measure_many([(Own(), (3,)), (nn.Linear(3, 2), (3,))], thread
 def test_a_script_without_a_guard_measures_classes_of_its_own_after_work_on_threads(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    run = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    run = copied.run(SCRIPT, file=script, check=False)
     assert (run.stdout, run.stderr, run.returncode) == ("timed 2\n", "", 0)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from archdial.common.errors import UsageError
 from archdial.families.stored_network import open_network
 from archdial.networks.graph import GatedNetwork, gates
 from archdial.space import Architecture
+from tests import copied
 from tests.networks.graph.examples import (
     NETWORKS,
     OWN,
@@ -358,21 +357,16 @@ def test_a_pickled_member_runs_where_archdial_is_not(tmp_path: Path) -> None:
     torch.save(values, tmp_path / "members.pt")
     assert b"archdial" not in (tmp_path / "members.pt").read_bytes()
     code = (
-        "import sys, torch; sys.modules['archdial'] = sys.modules['transformers'] = sys.modules['tests'] = None\n"
+        "import sys, torch; assert 'archdial' not in sys.modules\n"
+        "sys.modules['archdial'] = sys.modules['transformers'] = sys.modules['tests'] = None\n"
         "for v in torch.load(sys.argv[1], weights_only=False):\n"
         "    torch.testing.assert_close(v['module'](v['images']), v['logits'], rtol=1e-5, atol=1e-4, msg=v['name'])\n"
         "    assert not any(part.training for part in v['module'].eval().modules())\n"
         "    v['module'].train()(v['images']).sum().backward()\n"
         "print('all ran')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "members.pt")],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-        env={"PATH": "", "OMP_NUM_THREADS": "1"},
-    )
+    env = {"PATH": "", "OMP_NUM_THREADS": "1"}
+    done = copied.run(code, tmp_path / "members.pt", check=False, cwd=tmp_path, env=env)
     assert (done.returncode, done.stdout) == (0, "all ran\n"), done.stderr
 
 
