@@ -104,7 +104,8 @@ def test_a_profiled_table_serves_a_search(searched: Searched, tmp_path: Path) ->
     table = tmp_path / "table.json"
     answer = call("profile", searched.recipe, "--out", table, "--json")
     assert answer.status == 0, answer.err
-    assert set(answer.json) == {"table", "space", "runtime", "fit", "range"}
+    # Is the machine busy, a table may be put in doubt.
+    assert set(answer.json) - {"doubt"} == {"table", "space", "runtime", "fit", "range"}
     assert "digits: 1,297 train, 500 test images" in answer.err
     assert answer.json["range"]["latency_ms"][0] < answer.json["range"]["latency_ms"][1]
     run = call("search", searched.recipe, "--out", tmp_path / "run", "--table", table, "--epochs", 1, "--json")
