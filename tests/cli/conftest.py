@@ -18,8 +18,8 @@ from typer import testing
 
 from archdial.cli import app
 from archdial.cost.measuring import isolation
-from tests.conftest import shorten
 from tests.cost.timed_here import timed_here
+from tests.lessons import shorten
 
 IN_A_PROCESS = isolation.timings
 
