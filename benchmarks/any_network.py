@@ -44,7 +44,7 @@ def judged(name: str, repeats: int | None, networks: int | None = None) -> tuple
         return f"{name:30} {len(net.gates):4} {apart:9.1e} {'–':>8} {'–':>8} {'–':>7} {seconds:6.0f}", apart < 1e-4
     table = ad.profile(net, repeats=repeats, networks=networks)
     price = {column: ExpectedCost(net.space, table, column).of(net.whole) for column in ("latency_ms", "parameters")}
-    whole = net.untouched()
+    whole = net.build(net.whole)
     measured = at_its_pace(net, whole, table, repeats)
     counted = price["parameters"] / sum(one.numel() for one in whole.parameters())
     ratio = price["latency_ms"] / measured

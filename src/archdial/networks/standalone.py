@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import linecache
 import weakref
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, fx, nn
 from torch.fx import graph_module
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def standalone(root: nn.Module, graph: fx.Graph) -> fx.GraphModule:
@@ -16,7 +18,7 @@ def standalone(root: nn.Module, graph: fx.Graph) -> fx.GraphModule:
 
     What is one thing in `root`, as tied parameters are, is one thing in the copy.
     """
-    memo: dict[int, Any] = {}
+    memo = _computed(root)
     used = dict.fromkeys(str(node.target) for node in graph.nodes if node.op in {"call_module", "get_attr"})
     copies = nn.Module()
     for name in used:
@@ -30,6 +32,39 @@ def standalone(root: nn.Module, graph: fx.Graph) -> fx.GraphModule:
         module.training = own.training
         module._non_persistent_buffers_set |= own._non_persistent_buffers_set & module._buffers.keys()
     return made
+
+
+def copied(module: Module, memo: dict[int, Any] | None = None) -> Module:
+    """Return a deep copy, of a module in training too: what a hook computed of its weights, as weight_norm, is data.
+
+    Args:
+        memo: as that of `copy.deepcopy`.
+    """
+    memo = {} if memo is None else memo
+    memo.update(_computed(module))
+    return copy.deepcopy(module, memo)
+
+
+def _computed(root: nn.Module) -> dict[int, Any]:
+    """Return a memo with copies of tensors that stand beside parameters and have a history, which nobody may copy."""
+    beside = (value for module in root.modules() for value in vars(module).values() if isinstance(value, Tensor))
+    return {id(value): value.detach().clone() for value in beside if not value.is_leaf}
+
+
+def keep_unused(module: nn.Module, root: nn.Module) -> None:
+    """Give `module`, which uses a part of `root`, copies of its other parameters and buffers under their names.
+
+    What is one tensor in `root` is one here too: a state dict then fits the user's network.
+    """
+    own, others = module.state_dict(keep_vars=True), root.state_dict(keep_vars=True)
+    known = {id(tensor): own[name] for name, tensor in others.items() if name in own}
+    for name, tensor in others.items():
+        if name in own:
+            continue
+        if id(tensor) not in known:
+            values, trained = tensor.detach().clone(), isinstance(tensor, nn.Parameter)
+            known[id(tensor)] = nn.Parameter(values, tensor.requires_grad) if trained else values
+        _put(module, name, known[id(tensor)])
 
 
 def recompile(module: fx.GraphModule) -> None:

@@ -31,6 +31,7 @@ from archdial.networks.graph.surgery import plain, without
 from archdial.networks.graph.terms import term_plans
 from archdial.networks.layout import laid_out, layout
 from archdial.networks.pretrained import Pretrained
+from archdial.networks.standalone import copied, keep_unused
 from archdial.networks.supernet import TermPlan
 from archdial.space import Architecture, Space
 from archdial.tasks.parts import LOSS
@@ -103,8 +104,7 @@ class GatedNetwork(Pretrained):
                 result = self._mixed(step.node, result, values, weights)
             values[step.node] = result
             uses.forget(step, values)
-        kept = [values[behind(node, stands_for)] for node in tensors_of(self._output)]
-        return like(self._output, kept)
+        return like(self._output, [values[behind(node, stands_for)] for node in tensors_of(self._output)])
 
     def _mixed(self, node: fx.Node, result: Tensor, values: Mapping[fx.Node, Any], weights: Tensor) -> Tensor:
         operation, row = self._choice_of[node]
@@ -129,8 +129,8 @@ class GatedNetwork(Pretrained):
         flat = () if whole else map(self.calling.flat, calibration)
         batches = [tuple(laid_out(tensor, self._order) for tensor in batch) for batch in flat]
         module = plain(self.body, without(self.graph, self.dropped(architecture)), batches)
-        if whole and self.original is not None:
-            module.load_state_dict(self.original)
+        if whole:
+            module.load_state_dict(self.original or {}, strict=False)
         return module
 
     def remember(self) -> None:
@@ -149,8 +149,10 @@ class GatedNetwork(Pretrained):
         self.original = {**(self.original or {}), **changed}
 
     def untouched(self) -> nn.Module:
-        """Return the network with nothing dropped, as it was when it was remembered, or else as it is now."""
-        return self.build(self.whole)
+        """Return the user's network as it was when it was remembered, or is now; what nothing reads it has too."""
+        whole = self.build(self.whole)
+        keep_unused(whole, self.body)
+        return whole
 
     def dropped(self, architecture: Architecture) -> list[Operation]:
         """Return the operations that `architecture` drops, in the order in which they would run."""
@@ -232,11 +234,9 @@ class GatedNetwork(Pretrained):
         Raises:
             UsageError: the source may not be called, or the model has other operations.
         """
-        # Not by its truth: a compiled module may have none.
         model = bare(make_model(**value["source"], trust=trust) if model is None else model)
         captured = capture(model, inputs_of(value), value.get("outputs"))
         found = {operation.name: operation for operation in find_operations(captured)}
-        # By name, not by pattern: an operation may be called like a kind.
         if missing := [name for names in value["gates"].values() for name in names if name not in found]:
             raise UsageError(
                 f"the model has no operation {cut(missing[0])!r}: pass the one that the family was searched on"
@@ -249,7 +249,7 @@ class GatedNetwork(Pretrained):
         graph = fx.Graph()
         graph.output(graph.graph_copy(self.graph, copies))
         flow = {copies[node]: value for node, value in self._flow.items() if node in copies}
-        body = copy.deepcopy(self.body, memo)
+        body = copied(self.body, memo)
         captured = Captured(body, graph, self.how, self.opaque, flow, self.calling, self.outputs, self.left_out)
         moved = [
             replace(g, operations=tuple(replace(o, node=copies[o.node], passes=copies[o.passes]) for o in g.operations))
@@ -296,5 +296,5 @@ def gates(
     """
     model = bare(model)
     captured = capture(model, example_input, outputs)
-    operations = find_operations(captured)
-    return GatedNetwork(captured, chosen(operations, include, exclude, groups), source).train(model.training)
+    choices = chosen(find_operations(captured), include, exclude, groups)
+    return GatedNetwork(captured, choices, source).train(model.training)

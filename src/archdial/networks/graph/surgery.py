@@ -11,6 +11,7 @@ from archdial.networks.graph.capture.functional import remove_dead
 from archdial.networks.graph.choices.droppable import Operation
 from archdial.networks.graph.grain import coarsen
 from archdial.networks.graph.need import needs
+from archdial.networks.graph.retraceable import make_retraceable
 from archdial.networks.standalone import recompile, standalone
 from archdial.networks.statistics import recalibrate
 
@@ -28,6 +29,7 @@ def without(graph: fx.Graph, dropped: Sequence[Operation]) -> fx.Graph:
         node.replace_all_uses_with(passed)
         result.erase_node(node)
     remove_dead(result)
+    make_retraceable(result)
     return result
 
 

@@ -171,7 +171,7 @@ def test_every_parameter_is_in_the_terms(name: str) -> None:
     model, _, network = case(name)
     parts = [part for plan in network.terms() for part in plan.under(("keep",) * len(plan.choices))]
     owned = {id(parameter): parameter.numel() for part in parts for parameter in part.module.parameters()}
-    used = sum(parameter.numel() for parameter in network.untouched().parameters())
+    used = sum(parameter.numel() for parameter in network.build(network.whole).parameters())
     assert sum(owned.values()) == used
     assert used <= sum(parameter.numel() for parameter in model.parameters())
 

@@ -23,6 +23,7 @@ from archdial.networks.graph.capture.lengths import has_lengths, shorter
 from archdial.networks.graph.capture.outputs import chosen, left_out, tensors_of
 from archdial.networks.graph.capture.unwrapped import told_of_weights, unwrapped
 from archdial.networks.layout import laid_out, lay_out, layout
+from archdial.networks.standalone import copied
 from archdial.networks.tracing_lock import TRACING
 from archdial.tasks.parts import LOSS
 
@@ -83,16 +84,22 @@ def capture(model: nn.Module, example: Inputs, outputs: Sequence[str] | None = N
     model = unwrapped(model)
     calling, tensors = calling_of(example, model, labels=LOSS in (outputs or ()))
     with TRACING, told_of_weights(model, tensors):
-        subject = _Subject(model, calling, outputs if outputs is None else tuple(outputs))
+        subject = _Subject(model, copied(model).eval(), calling, outputs if outputs is None else tuple(outputs))
         missing = subject.check(tensors)
         return replace(_captured(subject, one_of(tensors)), left_out=missing)
 
 
 @dataclass(frozen=True)
 class _Subject:
-    """What is captured: a model, how it is called, and what of its outputs is kept."""
+    """What is captured: a model, how it is called, and what of its outputs is kept.
+
+    Attributes:
+        model: the user's, which is never run: it may keep what it computes.
+        judge: a copy that is run.
+    """
 
     model: nn.Module
+    judge: nn.Module
     calling: Calling
     outputs: tuple[str, ...] | None
 
@@ -114,17 +121,37 @@ class _Subject:
 
     @torch.no_grad()
     def _run(self, tensors: Sequence[Tensor]) -> Any:
-        modes = {module: module.training for module in self.model.modules()}
-        try:
-            # Copies: the network may write to its input.
-            return self.calling.call(self.model.eval(), [tensor.clone() for tensor in tensors])
-        finally:
-            for module, training in modes.items():
-                module.training = training
+        # Copies: the network may write to its input.
+        return self.calling.call(self.judge, [tensor.clone() for tensor in tensors])
 
     def prepared(self) -> nn.Module:
         """Return a copy in evaluation mode."""
-        return copy.deepcopy(self.model).eval()
+        return copied(self.model).eval()
+
+    def forget(self, root: nn.Module) -> None:
+        """Take out of `root`, a copy, what its own code kept while it was traced, as a cache of biases."""
+        own = dict(self.model.named_modules())
+        for name, module in root.named_modules():
+            for attribute, value in vars(own[name]).items() if name in own else ():
+                if isinstance(value, dict | list) and not attribute.startswith("_"):
+                    setattr(module, attribute, copy.copy(value))
+
+    def fault(self, one: tuple[Tensor, ...]) -> str:
+        """Return what no graph can have, and how to mend it; nothing where it is something else."""
+        name = type(self.model).__name__
+        try:
+            pair = [self.run(one), self.run(one)]
+        except Exception as error:
+            return (
+                f"{name} runs on the example and not on its first input alone ({first_line(error)} at "
+                f"{line_at_fault(error)}): a batch size is written into it, take x.shape[0] or -1 in its place"
+            )
+        if not all(_close(first, second) for first, second in zip(*pair, strict=True)):
+            return (
+                f"{name} gives other outputs each time, as it draws random numbers, or keeps what it computed: do so "
+                "only `if self.training`"
+            )
+        return ""
 
 
 def one_of(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -141,12 +168,15 @@ def _several(one: Sequence[Tensor], vary: Callable[[Tensor], tuple[Tensor, ...]]
 def _captured(subject: _Subject, one: tuple[Tensor, ...]) -> Captured:
     faults: list[str] = []
     name = type(subject.model).__name__
+    if fault := subject.fault(one):
+        raise UsageError(fault)
     for leaf, lengths in itertools.product((is_leaf, is_torch_leaf), (True, False) if has_lengths(one) else (False,)):
         try:
             root = subject.prepared()
             # A batch of one would be taken for a constant.
             two = _several(one, lambda tensor: (tensor, tensor))
             graph = exported(root, subject.calling, two, subject.outputs, leaf, lengths=lengths)
+            subject.forget(root)
             found = _checked(subject, root, graph, one, "export", ())
             if lengths:
                 _check_shorter(subject, found, one)

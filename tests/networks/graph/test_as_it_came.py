@@ -1,0 +1,149 @@
+"""The user's network stays as it was, and what is built of it is as good as it: state dict, training, pickling."""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import archdial as ad
+from archdial.common.errors import UsageError
+
+INPUTS = torch.randn(2, 8, generator=torch.Generator().manual_seed(0))
+
+
+class Caching(nn.Module):
+    """Keeps what it computes of a parameter, in evaluation mode, as LeViT does with its biases."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cache: dict[str, Tensor] = {}
+        self.biases, self.mix, self.act, self.head = (
+            nn.Parameter(torch.randn(4)),
+            nn.Linear(8, 8),
+            nn.ReLU(),
+            nn.Linear(8, 3),
+        )
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if "wide" not in self.cache:
+            self.cache["wide"] = self.biases[torch.arange(8) % 4]
+        return self.head(inputs + self.act(self.mix(inputs)) + self.cache["wide"])
+
+
+class Tied(nn.Module):
+    """One module under two names, and one that nothing calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(8, 8), nn.Linear(8, 3)
+        self.alias, self.unused = self.first, nn.Linear(5, 5)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.last(inputs + self.alias(inputs + self.first(inputs).relu()).relu())
+
+
+class Recurrent(nn.Module):
+    def __init__(self, kind: type[nn.Module]) -> None:
+        super().__init__()
+        self.layer, self.mix, self.head = kind(4, 8, batch_first=True), nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        found = self.layer(inputs.unflatten(1, (2, 4)))[0][:, -1]
+        return self.head(found + self.mix(found).relu())
+
+
+class Drawing(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix, self.head = nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        found = inputs + self.mix(inputs).relu()
+        return self.head(found + torch.randn_like(found))
+
+
+class TwoAlways(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix, self.head = nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head((inputs + self.mix(inputs).relu()).view(2, 8))
+
+
+def test_what_the_network_keeps_is_its_own() -> None:
+    model = Caching().eval()
+    net = ad.gates(model, INPUTS)
+    assert model.cache == {}
+    member = net.build(net.whole).train()
+    member(INPUTS).sum().backward()
+    # Of a constant it would have none.
+    assert dict(member.named_parameters())["biases"].grad is not None
+    assert copy.deepcopy(net).body.cache == {}
+
+
+def test_state_dicts_fit_the_users_network() -> None:
+    model = Tied().eval()
+    net = ad.gates(model, INPUTS)
+    member = net.untouched()
+    assert list(member.state_dict()) != [] and set(member.state_dict()) == set(model.state_dict())
+    with torch.no_grad():
+        for parameter in member.parameters():
+            parameter.add_(1.0)
+    model.load_state_dict(member.state_dict())
+    assert torch.allclose(model(INPUTS), member(INPUTS))
+    own = dict(member.named_parameters(remove_duplicate=False))
+    assert own["alias.weight"] is own["first.weight"]
+    # What is shipped has what it uses.
+    assert not any("unused" in name for name in net.build(net.whole).state_dict())
+
+
+@pytest.mark.parametrize("norm", [nn.utils.weight_norm, nn.utils.spectral_norm], ids=["weight", "spectral"])
+def test_hooks_that_compute_weights(norm: Callable[..., nn.Module]) -> None:
+    torch.manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = nn.Sequential(norm(nn.Linear(8, 8)), nn.ReLU(), norm(nn.Linear(8, 8)), nn.ReLU(), nn.Linear(8, 3))
+    model(INPUTS).sum().backward()
+    torch.optim.SGD(model.parameters(), 0.1).step()
+    net = ad.gates(model.eval(), INPUTS)
+    drawn = net.space.random(torch.Generator().manual_seed(1))
+    net.train()
+    net(INPUTS, net.space.one_hot(drawn)).sum().backward()
+    torch.optim.SGD(net.parameters(), 0.1).step()
+    net.eval()
+    with torch.no_grad():
+        assert torch.allclose(net.build(drawn)(INPUTS), net(INPUTS, net.space.one_hot(drawn)), atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_members_with_recurrent_layers_are_pickled(kind: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    net = ad.gates(Recurrent(kind).eval(), INPUTS)
+    member, stream = net.build(net.whole), io.BytesIO()
+    torch.save(member, stream)
+    stream.seek(0)
+    again = torch.load(stream, weights_only=False)
+    more = torch.cat((INPUTS, INPUTS))
+    assert torch.equal(again(more), member(more)) and torch.equal(copy.deepcopy(member)(more), member(more))
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (
+            Drawing(),
+            "Drawing gives other outputs each time, as it draws random numbers, or keeps what it computed: do so only",
+        ),
+        (TwoAlways(), r"a batch size is written into it, take x.shape\[0\] or -1 in its place"),
+    ],
+)
+def test_what_no_graph_can_have_is_told_with_its_remedy(model: nn.Module, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        ad.gates(model.eval(), INPUTS)
