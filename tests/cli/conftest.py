@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import shutil
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sklearn.datasets
 import typer
 from typer import testing
 
 from archdial.cli import app
 from archdial.cost.measuring import isolation
 from tests.cost.timed_here import timed_here
+from tests.lessons import shorten
 
 IN_A_PROCESS = isolation.timings
 
@@ -83,18 +86,22 @@ def commands_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="package", autouse=True)
+def brief() -> Iterator[None]:
+    """Let all searches here learn as briefly, and read digits once: whether they go through is asked."""
+    read = functools.cache(sklearn.datasets.load_digits)
+    with pytest.MonkeyPatch.context() as patch:
+        shorten(patch)
+        patch.setattr(sklearn.datasets, "load_digits", lambda **options: copy.deepcopy(read(**options)))
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def measuring_here() -> Iterator[None]:
     """Start no process for each measurement: most of its seconds go into importing torch, and none into the clock."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(isolation, "timings", timed_here)
         yield
-
-
-@pytest.fixture
-def measuring_in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure as users do."""
-    monkeypatch.setattr(isolation, "timings", IN_A_PROCESS)
 
 
 @dataclass
@@ -104,8 +111,8 @@ class Searched:
     answer: Answer
 
 
-@pytest.fixture(scope="session")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
+@pytest.fixture(scope="package")
+def searched(brief: None, tmp_path_factory: pytest.TempPathFactory) -> Searched:
     """A finished run; tests that change its folder take `copied`."""
     place = tmp_path_factory.mktemp("cli")
     recipe = write_recipe(place)

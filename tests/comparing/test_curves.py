@@ -14,8 +14,8 @@ from archdial.networks.statistics import statistics_of
 from archdial.searching.evaluation import Evaluated
 from archdial.tasks.measure import ACCURACY
 from tests.comparing.baselines.test_baselines import QUICK
-from tests.conftest import Toy
 from tests.networks.examples import textures
+from tests.toy import Toy
 
 
 @functools.cache

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from archdial.comparing.measured import measured, score
 from archdial.data import Images, Normalize
 from archdial.tasks.images import ImageClassification
-from tests.conftest import Toy
 from tests.networks.examples import textures
+from tests.toy import Toy
 
 
 class ByFirstPixel(nn.Module):

@@ -8,7 +8,7 @@ from rich.console import Console
 from archdial.common.errors import UsageError
 from archdial.comparing.published import Published, beside, published_table
 from archdial.runs.recipe import read_recipe
-from tests.conftest import Toy
+from tests.toy import Toy
 
 ROWS = (
     Published("accurate", 0.01, 0.91, 1200, {"sep_conv_3x3": 5, "identity|max_pool_3x3": 0}),

@@ -12,9 +12,9 @@ from torch import nn
 
 from archdial.common.errors import RunError, UsageError
 from archdial.exporting import FORMATS, Format, export
-from tests.conftest import Toy
 from tests.exporting.examples import Twin, linear, plain
 from tests.networks.graph.examples import Switched
+from tests.toy import Toy
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,8 @@ from archdial.dial import Scalar
 from archdial.families.family import Family
 from archdial.families.member import Member
 from archdial.space import Architecture
-from tests.conftest import Toy
 from tests.networks.examples import inputs
+from tests.toy import Toy
 
 
 def limits(family: Family, column: str, count: int) -> list[float]:

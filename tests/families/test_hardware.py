@@ -21,9 +21,9 @@ from archdial.searching.dialling import DialTrainer
 from archdial.searching.loop import Loop
 from archdial.searching.state import begin
 from archdial.training.step import Place
-from tests.conftest import Toy
 from tests.networks.examples import counted_table
 from tests.searching.job import small_data, small_network, small_settings
+from tests.toy import Toy
 
 
 def priced(table: CostTable, factors: dict[str, float], all_of: float = 1.0) -> CostTable:

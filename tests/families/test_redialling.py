@@ -11,7 +11,7 @@ from archdial.cost.table.terms import CostEntry
 from archdial.families.family import Family
 from archdial.families.redialling import redial
 from archdial.searching.state import hypernet_for
-from tests.conftest import Toy
+from tests.toy import Toy
 
 
 @pytest.fixture

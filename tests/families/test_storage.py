@@ -24,8 +24,8 @@ from archdial.hypernet import make_hypernet
 from archdial.networks.cells.operations import OPERATIONS, register_operation
 from archdial.searching.predictor import ErrorPredictor
 from tests.common.test_folder_lock import take_over
-from tests.conftest import Toy
 from tests.networks.examples import counted_table, inputs, tiny
+from tests.toy import Toy
 
 
 @pytest.fixture

@@ -30,10 +30,10 @@ from archdial.networks.graph import GatedNetwork
 from archdial.networks.statistics import recalibrate
 from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
-from tests.conftest import Toy
 from tests.hostile import examples
 from tests.networks.examples import drawn, inputs, tiny
 from tests.networks.graph.examples import dropping, gated, is_coarse
+from tests.toy import Toy
 
 pytestmark = pytest.mark.slow
 

@@ -20,8 +20,8 @@ from archdial.searching.evaluation import Evaluated, errors
 from archdial.searching.predictor import ErrorPredictor
 from archdial.tasks.measure import ACCURACY, Measure
 from archdial.tasks.stored import StoredTask
-from tests.conftest import Toy
 from tests.report.test_numbers import small_file
+from tests.toy import Toy
 
 MISTAKES = Measure("mistakes", higher_is_better=False, best=0.0)
 METRES = Measure("MAE in metres", higher_is_better=False, best=0.0, share=False)

@@ -15,8 +15,8 @@ from archdial.comparing.measured import score
 from archdial.data import Images, Normalize
 from archdial.tasks.images import ImageClassification
 from archdial.training.plain_network import TrainSettings, restart, train
-from tests.conftest import Toy
 from tests.networks.examples import textures
+from tests.toy import Toy
 
 NORMALIZE = Normalize((0.3,), (0.25,))
 SHORT = TrainSettings(epochs=3, batch_size=16, learning_rate=0.05, augment=False)

@@ -10,7 +10,7 @@ from archdial.comparing.baselines import BASELINES, Baseline, Greedy, Judge, Kna
 from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture
 from archdial.tasks.measure import ACCURACY
-from tests.conftest import Toy
+from tests.toy import Toy
 
 
 def judge(budget: int) -> Judge:

@@ -20,8 +20,8 @@ from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture
 from archdial.tasks.measure import ACCURACY
 from archdial.training.plain_network import TrainSettings
-from tests.conftest import Toy
 from tests.networks.examples import textures
+from tests.toy import Toy
 
 
 def judged(architecture: Architecture) -> Evaluated:

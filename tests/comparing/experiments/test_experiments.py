@@ -14,8 +14,8 @@ from archdial.data import SearchData
 from archdial.families.family import Family
 from archdial.searching.settings import SearchSettings
 from archdial.tasks.measure import ACCURACY
-from tests.conftest import Toy
 from tests.networks.examples import textures
+from tests.toy import Toy
 
 SETTINGS = SearchSettings(batch_size=16, evaluation_images=32, calibration_images=32, augment=False)
 

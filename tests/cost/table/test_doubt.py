@@ -10,7 +10,7 @@ import pytest
 from archdial.common.errors import DoubtfulTable
 from archdial.cost.table.fit import Agreement, Fit
 from archdial.cost.table.terms import CostPart
-from tests.conftest import Toy
+from tests.toy import Toy
 
 PARTS = {"conv": CostPart("conv", 0.1, 0.0)}
 
