@@ -87,8 +87,9 @@ class CellPlan:
         if self.channels < 2:
             raise UsageError(f"channels = {self.channels}: expected at least 2, a reduction splits them in halves")
         check_outputs(self.classes, self.outputs, self.places, self.dense)
-        count = self.cells * len(self.edges) * len(self.operations)
-        check_modules(count, f"cells = {self.cells}, nodes = {self.nodes}")
+        # Not by a list of them, which may be too long to make.
+        edges = self.nodes * (self.nodes + 3) // 2
+        check_modules(self.cells * edges * len(self.operations), f"cells = {self.cells}, nodes = {self.nodes}")
 
     @property
     def size(self) -> tuple[int, ...]:
