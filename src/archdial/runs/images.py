@@ -50,11 +50,9 @@ def read_images(recipe: Recipe, source: str | None = None) -> DataSet:
     Raises:
         UsageError: they cannot be loaded.
     """
-    if recipe.channels is None:
-        raise UsageError("the key channels is missing: add `channels: 1` for grey images, `channels: 3` for colour")
     return load(
         recipe.data if source is None else source,
-        channels=recipe.channels,
+        channels=recipe.read_channels(),
         image_size=recipe.image_size,
         skip_broken=recipe.skip_broken,
     )

@@ -119,7 +119,8 @@ class Recipe:
     def __post_init__(self) -> None:
         check_fields(self)
         check_column(self.search.cost)
-        self._check_data()
+        if not looks_like_code(self.data):
+            self.read_channels()
         self.make_task()
         if self.table is not None and self.tables is not None:
             raise UsageError("table and tables: name the one file, or the files of several devices")
@@ -127,10 +128,11 @@ class Recipe:
         self.normalization()
         _check_hypernet(self)
 
-    def _check_data(self) -> None:
-        """Raise UsageError where nobody says how images are read."""
-        if self.channels is None and not looks_like_code(self.data):
+    def read_channels(self) -> int:
+        """Return how many channels images are read with; raise UsageError where nobody says so."""
+        if self.channels is None:
             raise UsageError("the key channels is missing: add `channels: 1` for grey images, `channels: 3` for colour")
+        return self.channels
 
     def make_task(self) -> Task | None:
         """Return what the network is for, if the recipe says so."""
