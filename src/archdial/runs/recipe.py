@@ -128,7 +128,7 @@ class Recipe:
         self.normalization()
         _check_hypernet(self)
 
-    def read_channels(self) -> int:
+    def read_channels(self) -> Literal[1, 3]:
         """Return how many channels images are read with; raise UsageError where nobody says so."""
         if self.channels is None:
             raise UsageError("the key channels is missing: add `channels: 1` for grey images, `channels: 3` for colour")
