@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from archdial.common.progress import Bar
-    from archdial.comparing.baselines import School
+    from archdial.comparing.baselines import Baseline, School
     from archdial.comparing.curves import Comparison
     from archdial.data import Seen
-    from archdial.families.family import Family
     from archdial.runs.recipe import Recipe
+    from archdial.runs.run_data import FinishedRun
 
 Baselines = Annotated[
     str | None,
@@ -67,47 +67,40 @@ def compare(
     from archdial.common.progress import Bar
     from archdial.runs.folder import COMPARISON
     from archdial.runs.opening import open_family
+    from archdial.runs.run_data import finished_run
 
     check_results(run)
-    family = open_family(run, model, trust=trust)
+    family, chosen = open_family(run, model, trust=trust), _chosen(baselines)
     with Bar() as bar:
-        value = write_comparison(run, family, baselines, budget, split, count, data, seed or 0, bar, on, trust=trust)
+        finished = finished_run(run, family, data, on, trust=trust)
+        value = write_comparison(finished, chosen, budget, split, count, seed or 0, bar)
     show(value, table_of(value), f"comparison in {run / COMPARISON}; next: archdial report {run}", as_json=json)
 
 
 def write_comparison(
-    folder: Path,
-    family: Family,
-    baselines: str | None,
+    finished: FinishedRun,
+    baselines: Mapping[str, Baseline],
     budget: int | None,
     split: Split,
     count: int,
-    source: str | None,
     seed: int,
     bar: Bar,
-    on: str | None = None,
-    *,
-    trust: bool = False,
 ) -> dict[str, Any]:
-    """Compare the run in `folder`, whose family is `family`; write comparison.json and return what it holds."""
+    """Compare a run with `baselines`; write comparison.json and return what it holds."""
     from archdial.common.documents import sealed
     from archdial.common.files import write_json
     from archdial.comparing.curves import compared, search_baselines
     from archdial.comparing.measured import evaluator_of
     from archdial.networks.pretrained import Pretrained
-    from archdial.runs.folder import COMPARISON, read_run
-    from archdial.runs.run_data import data_of, for_task
+    from archdial.runs.folder import COMPARISON
 
-    chosen = _chosen(baselines)
-    run = read_run(folder)
-    data = data_of(run, source, family, trust=trust)
-    family, seen = for_task(family, run, data).on(on), data.seen
+    run, family, seen = finished.run, finished.family, finished.data.seen
+    judging = finished.split(split)
     judge = evaluator_of(family, seen, run.recipe.search.evaluation_images)
     budget = len(family.archive) if budget is None else budget
     school = _school(run.recipe, seen, bar)
-    found = search_baselines(family, judge, chosen, budget=budget, seed=seed, school=school, bar=bar)
-    judged = data.tested if split == "test" else seen.validation
-    comparison = compared(family, found, judged, split, count=count, bar=bar)
+    found = search_baselines(family, judge, baselines, budget=budget, seed=seed, school=school, bar=bar)
+    comparison = compared(family, found, judging, split, count=count, bar=bar)
     value = {
         **header("archdial.comparison", run, family),
         f"{family.task.measure.name}_split": split,
@@ -115,7 +108,7 @@ def write_comparison(
     }
     if areas := run.recipe.published_areas:
         value["published_areas"] = areas
-    write_json(folder / COMPARISON, sealed(value))
+    write_json(run.folder / COMPARISON, sealed(value))
     return value
 
 
@@ -141,7 +134,7 @@ def _comparison_json(comparison: Comparison, pretrained: bool) -> dict[str, Any]
     }
 
 
-def _chosen(names: str | None) -> dict[str, Any]:
+def _chosen(names: str | None) -> dict[str, Baseline]:
     from importlib.util import find_spec
 
     from archdial.common.errors import unknown

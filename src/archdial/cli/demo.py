@@ -43,6 +43,7 @@ def demo(
     from archdial.runs.demo import forget_demo
     from archdial.runs.folder import MEMBER, MEMBERS, check_writable
     from archdial.runs.recipe import load_recipe
+    from archdial.runs.run_data import finished_run
 
     began = time.perf_counter()
     check_writable(out)
@@ -53,7 +54,7 @@ def demo(
         # On so small a network a second thread gains nothing; where cores are busy it makes every step 20 times slower.
         with Bar() as bar, threads(1):
             family = guarded(run, f"archdial search {RECIPE} --out {out} --resume", bar)
-            value = measure_members(out, family, "test", 24, None, bar)
+            value = measure_members(finished_run(out, family, test_only=True), "test", 24, bar)
         member = _middle(family)
         equal = _saved_alike(member, out / MEMBER)
         paths = write_report(out, value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from archdial.families.family import Family
     from archdial.runs.folder import Run
+    from archdial.runs.run_data import FinishedRun
 
 REPEATS = 12
 """How often each latency is measured; fewer than a cost table has, for there may be hundreds."""
@@ -43,40 +43,28 @@ def evaluate(
     from archdial.common.progress import Bar
     from archdial.runs.folder import MEMBERS
     from archdial.runs.opening import open_family
+    from archdial.runs.run_data import finished_run
 
     check_results(run)
     family = open_family(run, model, trust=trust)
     with Bar() as bar:
-        value = measure_members(run, family, split, count, data, bar, on, trust=trust)
+        finished = finished_run(run, family, data, on, trust=trust, test_only=split == "test")
+        value = measure_members(finished, split, count, bar)
     show(value, table_of(value), f"members in {run / MEMBERS}; next: archdial report {run}", as_json=json)
 
 
-def measure_members(
-    folder: Path,
-    family: Family,
-    split: Split,
-    count: int,
-    source: str | None,
-    bar: Any,
-    on: str | None = None,
-    *,
-    trust: bool = False,
-) -> dict[str, Any]:
-    """Measure about `count` members of the run in `folder`, whose family is `family`.
+def measure_members(finished: FinishedRun, split: Split, count: int, bar: Any) -> dict[str, Any]:
+    """Measure about `count` members of a run.
 
     They are written to members.json; what that holds is returned.
     """
     from archdial.common.documents import sealed
     from archdial.common.files import write_json
     from archdial.comparing.measured import with_latency, with_score
-    from archdial.runs.folder import MEMBERS, read_run
-    from archdial.runs.run_data import data_of, for_task
+    from archdial.runs.folder import MEMBERS
 
-    run = read_run(folder)
-    data = data_of(run, source, family, trust=trust, test_only=split == "test")
-    family = for_task(family, run, data).on(on)
-    judged = data.tested if split == "test" else data.seen.validation
-    members = with_score(family.along(count), judged, split, bar=bar)
+    run, family = finished.run, finished.family
+    members = with_score(family.along(count), finished.split(split), split, bar=bar)
     archive = [family.member(item.architecture) for item in family.archive]
     both = [*members, *archive]
     timed = [member.to_json() for member in with_latency(both, repeats=REPEATS, bar=bar)]
@@ -88,7 +76,7 @@ def measure_members(
             for row in timed[len(members) :]
         ],
     }
-    write_json(folder / MEMBERS, sealed(value))
+    write_json(run.folder / MEMBERS, sealed(value))
     return value
 
 

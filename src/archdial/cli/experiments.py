@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from archdial.comparing.experiments.plateau import Point
-    from archdial.families.family import Family
+    from archdial.runs.run_data import FinishedRun
 
-PUBLISHED = "random,drawn,greedy"
+PUBLISHED = ("random", "drawn", "greedy")
 """Baselines of the fourth experiment: those of the paper, and the best of as many random ones as the search saw."""
 
 
@@ -45,42 +44,33 @@ def experiments(
     """
     from archdial.cli import compare
     from archdial.common.progress import Bar
+    from archdial.comparing.baselines import BASELINES
     from archdial.runs.folder import COMPARISON, EXPERIMENTS
     from archdial.runs.opening import open_family
+    from archdial.runs.run_data import finished_run
 
     check_results(run)
     family = open_family(run, model, trust=trust)
+    published = {name: BASELINES[name] for name in PUBLISHED}
     with Bar() as bar:
-        value = _write_experiments(run, family, count, epochs, data, seed or 0, bar, on, trust)
-        comparison = compare.write_comparison(
-            run, family, PUBLISHED, None, "test", 24, data, seed or 0, bar, on, trust=trust
-        )
+        finished = finished_run(run, family, data, on, trust=trust)
+        # Refused before minutes of work where there is none.
+        finished.split("test")
+        value = _write_experiments(finished, count, epochs, seed or 0, bar)
+        comparison = compare.write_comparison(finished, published, None, "test", 24, seed or 0, bar)
     files = f"figures in {run / EXPERIMENTS} and {run / COMPARISON}; next: archdial report {run}"
     both = {"experiments": value, "comparison": comparison}
     show(both, _table_of(value), compare.table_of(comparison), *_sentences(value), files, as_json=json)
 
 
-def _write_experiments(
-    folder: Path,
-    family: Family,
-    count: int,
-    epochs: int,
-    source: str | None,
-    seed: int,
-    bar: Any,
-    on: str | None,
-    trust: bool,
-) -> dict[str, Any]:
+def _write_experiments(finished: FinishedRun, count: int, epochs: int, seed: int, bar: Any) -> dict[str, Any]:
     from archdial.common.documents import sealed
     from archdial.common.files import write_json
     from archdial.comparing.experiments.plateau import alone, fall, penalties, together
     from archdial.comparing.experiments.relaxed import mean_difference, pairs
-    from archdial.runs.folder import EXPERIMENTS, read_run
-    from archdial.runs.run_data import data_of, for_task
+    from archdial.runs.folder import EXPERIMENTS
 
-    run = read_run(folder)
-    data = data_of(run, source, family, trust=trust)
-    family, seen = for_task(family, run, data).on(on), data.seen
+    run, family, seen = finished.run, finished.family, finished.data.seen
     settings, values = run.recipe.search, penalties(family, count)
     by_itself = alone(family, seen, settings, values, epochs=epochs, seed=seed, bar=bar)
     by_one = together(family, seen, settings, values, epochs=4 * epochs, seed=seed)
@@ -92,7 +82,7 @@ def _write_experiments(
         "hypernetwork": {"points": _json(by_one)},
         "relaxed": {"points": [pair.to_json() for pair in both], "mean_difference": mean_difference(both)},
     }
-    write_json(folder / EXPERIMENTS, sealed(value))
+    write_json(run.folder / EXPERIMENTS, sealed(value))
     return value
 
 

@@ -75,21 +75,20 @@ def finetune(
     from archdial.common.progress import Bar
     from archdial.cost.table.machine import device as known
     from archdial.families.storage import save_member
-    from archdial.runs.folder import read_run
     from archdial.runs.opening import open_family
-    from archdial.runs.run_data import data_of, for_task
+    from archdial.runs.run_data import finished_run
     from archdial.training.checkpoint import remove_checkpoint
     from archdial.training.plain_network import restart, train
 
     with new_folder(out, "archdial finetune", resume=resume):
         known(device or "cpu")
-        family, origin = open_family(run, model, trust=trust), read_run(run)
+        family = open_family(run, model, trust=trust)
         member = picked(family, Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes))
         teacher = _teacher(family, distil)
-        found = data_of(origin, data, family, trust=trust)
-        family = for_task(family.on(on), origin, found)
+        finished = finished_run(run, family, data, on, trust=trust)
+        family, found = finished.family, finished.data
         member = replace(member, family=family)
-        settings = origin.recipe.training(scratch=scratch, epochs=epochs)
+        settings = finished.run.recipe.training(scratch=scratch, epochs=epochs)
         module = member.build()
         before = _scores(module, found.judging, family)
         start = restart(module, seed or 0) if scratch else module

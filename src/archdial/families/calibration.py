@@ -10,9 +10,6 @@ from torch import Tensor
 
 from archdial.common.errors import UsageError
 from archdial.families.family import Family
-from archdial.networks.calling import Calling
-from archdial.networks.cells.edges import EdgeNetwork
-from archdial.networks.graph import GatedNetwork
 from archdial.networks.supernet import Supernet
 
 NAME = "calibration"
@@ -22,7 +19,7 @@ def calibration_tensors(family: Family) -> dict[str, Tensor]:
     """Return images under one name, or of other tasks each input of each batch under a name of its own."""
     if isinstance(family.calibration, Tensor):
         return {NAME: family.calibration}
-    calling = _calling(family.network)
+    calling = family.network.calling
     return {
         f"{NAME}.{number}.{place}": tensor
         for number, batch in enumerate(family.calibration)
@@ -43,11 +40,7 @@ def calibration_in(tensors: Mapping[str, Tensor], network: Supernet) -> tuple[An
             if len(numbers) != 2 or not all(number.isdecimal() and len(number) < 7 for number in numbers):
                 raise UsageError("its calibration is not that of a family: restore a copy")
             found[int(numbers[0])][int(numbers[1])] = tensor
-    calling = _calling(network)
+    calling = network.calling
     if any(sorted(batch) != list(range(len(calling.names))) for batch in found.values()):
         raise UsageError("its calibration has other inputs than the network takes: restore a copy")
     return tuple(calling.tree([found[n][place] for place in sorted(found[n])]) for n in sorted(found))
-
-
-def _calling(network: Supernet) -> Calling:
-    return network.calling if isinstance(network, GatedNetwork | EdgeNetwork) else Calling()

@@ -25,7 +25,7 @@ from archdial.networks.example import shapes_of
 from archdial.networks.pretrained import Pretrained, taught
 from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
-from archdial.searching.first_look import first_look
+from archdial.searching.first_look import check_batches, first_look
 from archdial.searching.loop import Loop
 from archdial.searching.settings import SearchSettings
 from archdial.searching.state import SearchState, begin, task_of
@@ -74,6 +74,7 @@ def search(
     state = begin(network, seen, table, dial or Scalar(), settings, seed, device, task)
     if weights_from is not None:
         _take_weights(state, weights_from)
+    check_batches(state.network, seen, state.task, state.fabric.device)
     told(first_look(state), bar or NoBar())
     with nullcontext() if folder is None else locked(folder, "a search"):
         Loop(state, folder, bar).run(resume=resume)

@@ -31,14 +31,19 @@ def stored_task(file: FamilyFile, task: Task | None) -> tuple[Normalize | None, 
         raise UsageError("it has neither normalize, for images, nor a task: restore a copy")
     if file.task is None:
         return normalize, None
-    if task is not None and task.measure != file.task.measure:
-        raise UsageError(
-            f"the family was scored by {file.task.measure.name}, and the task is scored by {task.measure.name}: pass "
-            "the task of the search"
-        )
+    if task is not None:
+        check_scored(file.task.measure, task, "pass the task of the search")
     if normalize is not None:
         return normalize, task or _of_images(normalize, file.task.measure, len(file.classes))
     return None, task or StoredTask(file.task.measure)
+
+
+def check_scored(measure: Measure, task: Task, fix: str) -> None:
+    """Raise UsageError, which ends in `fix`, unless `task` is scored as a family was."""
+    if task.measure != measure:
+        raise UsageError(
+            f"the family was scored by {measure.name}, and the task is scored by {task.measure.name}: {fix}"
+        )
 
 
 def _of_images(normalize: Normalize, measure: Measure, classes: int) -> ImageClassification:

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from archdial.common.errors import UsageError
+from archdial.networks.calling import Calling
 from archdial.networks.example import Inputs, Shapes, flat
 from archdial.space import Architecture, Space, meets
 
@@ -74,6 +75,8 @@ class Supernet(nn.Module, ABC):
     """The network that holds every option; the weights of the options are an argument of its forward."""
 
     space: Space
+    calling: Calling = Calling()
+    """How it is called: with one tensor, unless it says otherwise."""
     gives_loss = False
     """Whether it takes labels too, and gives its own loss among its outputs."""
 

@@ -13,7 +13,7 @@ from archdial.common.validation import validated
 from archdial.report.comparison_file import Compared, ComparisonFile, MethodFile
 from archdial.report.palette import INK, palette
 from archdial.report.points import Point
-from archdial.report.result_file import by_accuracy, check_format, measure_in, within
+from archdial.report.result_file import by_accuracy, check_format, within
 from archdial.report.style import plain, template
 from archdial.report.wording import pair_text, score_text, score_title, short_count
 from archdial.tasks.measure import Measure
@@ -82,7 +82,7 @@ def read_comparison(comparison_json: Mapping[str, Any]) -> Comparison:
     """
     check_format(comparison_json, FORMAT, VERSION, _COMMAND)
     with within("comparison file", _COMMAND):
-        file = validated(ComparisonFile, by_accuracy(dict(comparison_json), measure_in(comparison_json)))
+        file = validated(ComparisonFile, by_accuracy(dict(comparison_json)))
     return Comparison(
         split=file.split,
         device=file.device or "",

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from archdial.common.validation import validated
 from archdial.report.experiments_file import AtLambda, ExperimentsFile, Relaxed
 from archdial.report.palette import INK, NEUTRAL, palette
-from archdial.report.result_file import by_accuracy, check_format, measure_in, within
+from archdial.report.result_file import by_accuracy, check_format, within
 from archdial.report.style import plain, template
 from archdial.report.wording import dial_text, pair_text, score_text, score_title
 from archdial.tasks.measure import Measure
@@ -52,7 +52,7 @@ def read_experiments(experiments_json: Mapping[str, Any]) -> Experiments:
     """
     check_format(experiments_json, FORMAT, VERSION, _COMMAND)
     with within("experiments file", _COMMAND):
-        file = validated(ExperimentsFile, by_accuracy(dict(experiments_json), measure_in(experiments_json)))
+        file = validated(ExperimentsFile, by_accuracy(dict(experiments_json)))
     return Experiments(
         alone=_along_lambda(file.alone.points),
         fall=file.alone.fall,

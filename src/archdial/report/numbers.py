@@ -12,7 +12,7 @@ from archdial.common.metrics import pareto_front
 from archdial.common.validation import validated
 from archdial.report.members_file import DialFile, MembersFile
 from archdial.report.points import MemberNumbers, Point
-from archdial.report.result_file import by_accuracy, check_format, measure_in, within
+from archdial.report.result_file import by_accuracy, check_format, within
 from archdial.tasks.measure import ACCURACY, Measure
 
 FORMAT, VERSION = "archdial.members", 1
@@ -83,7 +83,7 @@ def report_numbers(members_json: Mapping[str, Any]) -> ReportNumbers:
     if members_json.get("members") == []:
         raise UsageError(f"the members file has no members: run `{_COMMAND}` first")
     with within("members file", _COMMAND):
-        return _numbers(validated(MembersFile, by_accuracy(dict(members_json), measure_in(members_json))))
+        return _numbers(validated(MembersFile, by_accuracy(dict(members_json))))
 
 
 def read_member(row: object, where: str, measure: Measure = ACCURACY) -> MemberNumbers:

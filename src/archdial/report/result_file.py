@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from archdial.common.errors import UsageError, short
-from archdial.common.validation import validated
 from archdial.tasks.measure import ACCURACY, Measure
 
 
@@ -25,8 +24,16 @@ _OTHERS = frozenset(("architecture", "config", "counts", "device", "dial", "prov
 """Sections without scores."""
 
 
-def by_accuracy(value: Any, measure: Measure) -> Any:
-    """Return `value` with scores under the names that files have where they are accuracies, as the validators know."""
+def by_accuracy(value: Mapping[str, Any], measure: Measure | None = None) -> Any:
+    """Return `value` with scores under the names that files have where they are accuracies, as the validators know.
+
+    Args:
+        measure: of the scores; a whole file tells it.
+
+    Raises:
+        UsageError: what the file tells cannot be a measure.
+    """
+    measure = measure or Measure.of(value.get("score"))
     if measure.name == ACCURACY.name:
         return value
     names = {place.replace(ACCURACY.name, measure.name): place for place in _SCORES}
@@ -48,16 +55,6 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
         chosen = made.get("chosen_by")
         return made if not isinstance(chosen, str) else {**made, "chosen_by": names.get(chosen, chosen)}
     return value
-
-
-def measure_in(value: Mapping[str, Any]) -> Measure:
-    """Return the measure that a file tells of, of one that was made by an older archdial the accuracy.
-
-    Raises:
-        UsageError: it cannot be one.
-    """
-    found = value.get("score")
-    return ACCURACY if found is None else validated(Measure, found, "score")
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archdial.common.errors import UsageError
-from archdial.data import DataSet, SearchData, load, split
+from archdial.data import DataSet, SearchData, Seen, load, split
 from archdial.families.family import Family
 from archdial.families.storage import FAMILY
 from archdial.networks.example import shape_of
@@ -35,13 +35,21 @@ def load_data(
             "name the data of the search"
         )
     seen = parted(recipe, whole, run.seed)
-    known = None if family is None else family.info.get("images", {}).get("sha256")
-    if known not in (None, seen.digest) and not test_only:
-        raise UsageError(
-            f"the images or labels in {source or recipe.data!r} are not those of the search, some of which would then "
-            "judge what they have trained: name the data of the search by --data"
-        )
+    if family is not None and not test_only:
+        check_searched(family, seen, f"the images or labels in {source or recipe.data!r}")
     return whole, seen
+
+
+def check_searched(family: Family, seen: Seen, what: str) -> None:
+    """Raise UsageError unless `seen`, which is called `what`, is what the search of `family` saw.
+
+    Files of an older archdial do not tell.
+    """
+    if family.info.get("images", {}).get("sha256") not in (None, seen.digest):
+        raise UsageError(
+            f"{what} are not those of the search, some of which would then judge what they have trained: name the data "
+            "of the search by --data"
+        )
 
 
 def read_images(recipe: Recipe, source: str | None = None) -> DataSet:

@@ -28,19 +28,22 @@ class OwnData:
     Attributes:
         task: what it says they are for, if it does.
         example: inputs of a batch, such as the network takes.
-        classes: their names, if it tells them.
     """
 
     seen: BatchData
     test: Split | None
     task: Task | None
     example: Any
-    classes: tuple[str, ...]
 
     @property
     def name(self) -> str:
         """module:callable."""
         return self.seen.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names, if it tells them."""
+        return self.seen.classes
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -80,14 +83,13 @@ def own_data(name: str, task: Task | None, *, trust: bool) -> OwnData:
     seen = seen_of({"train": found["train"], "validation": found["validation"]})
     assert isinstance(seen, BatchData)
     test = None if found.get("test") is None else split_of(found["test"], "test")
-    chosen = _task(name, found.get("task"), task)
+    chosen, classes = _task(name, found.get("task"), task), _classes(name, found.get("classes", ()))
     example = found.get("example")
     return OwnData(
-        seen=BatchData(name, seen.weights, seen.validation, _classes(name, found.get("classes", ()))),
+        seen=BatchData(name, seen.weights, seen.validation, classes),
         test=test,
         task=chosen,
         example=_example(seen, chosen) if example is None else example,
-        classes=_classes(name, found.get("classes", ())),
     )
 
 

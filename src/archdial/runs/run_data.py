@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from archdial.common.errors import UsageError
 from archdial.common.own_code import looks_like_code
 from archdial.data import DataSet, Normalize, SearchData, Seen
 from archdial.data.split import Split
 from archdial.families.family import Family
+from archdial.families.stored_task import check_scored
 from archdial.networks.pretrained import taught
-from archdial.runs.folder import Run
-from archdial.runs.images import check_same, load_data, parted, read_images
+from archdial.runs.folder import Run, read_run
+from archdial.runs.images import check_same, check_searched, load_data, parted, read_images
 from archdial.runs.own_data import OwnData, no_test, own_data
 from archdial.runs.recipe import Recipe
 from archdial.tasks.classification import Classification
@@ -110,12 +112,8 @@ def data_of(
     assert isinstance(whole, OwnData)
     if family is not None:
         check_same(run, family)
-    known = None if family is None else family.info.get("images", {}).get("sha256")
-    if known not in (None, whole.seen.digest) and not test_only:
-        raise UsageError(
-            f"the data that {named} makes are not those of the search, some of which would then judge what they have "
-            "trained: name the data of the search by --data"
-        )
+        if not test_only:
+            check_searched(family, whole.seen, f"the data that {named} makes")
     return _own(whole)
 
 
@@ -134,7 +132,7 @@ def task_of_images(recipe: Recipe, seen: SearchData) -> ImageClassification:
     return ImageClassification(normalize, len(seen.classes), told.score_name, told.class_weights)
 
 
-def for_task(family: Family, run: Run, data: RunData) -> Family:
+def _for_task(family: Family, run: Run, data: RunData) -> Family:
     """Return `family` with the task of the run, whose functions no file holds.
 
     Raises:
@@ -142,9 +140,48 @@ def for_task(family: Family, run: Run, data: RunData) -> Family:
     """
     if run.recipe.task is None and isinstance(data.whole, DataSet):
         return family
-    if data.task.measure != family.task.measure:
-        raise UsageError(
-            f"the family was scored by {family.task.measure.name}, and the task is scored by {data.task.measure.name}: "
-            "name the data of the search by --data"
-        )
+    check_scored(family.task.measure, data.task, "name the data of the search by --data")
     return replace(family, own_task=taught(data.task, family.network))
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedRun:
+    """A run that is over, and what its members are judged on.
+
+    Attributes:
+        family: with the task of the run, as it answers for the device that was asked for.
+    """
+
+    run: Run
+    family: Family
+    data: RunData
+
+    def split(self, name: str) -> Split:
+        """Return the validation or the test split.
+
+        Raises:
+            UsageError: there is no test split.
+        """
+        return self.data.tested if name == "test" else self.data.seen.validation
+
+
+def finished_run(
+    folder: Path,
+    family: Family,
+    source: str | None = None,
+    on: str | None = None,
+    *,
+    trust: bool = False,
+    test_only: bool = False,
+) -> FinishedRun:
+    """Return the run in `folder`, whose family is `family`, with its data.
+
+    Args:
+        on: the device, of a family for several; the rest is as for `data_of`.
+
+    Raises:
+        UsageError: there is no such device, or the data cannot be loaded or do not fit.
+    """
+    family, run = family.on(on), read_run(folder)
+    data = data_of(run, source, family, trust=trust, test_only=test_only)
+    return FinishedRun(run, _for_task(family, run, data), data)

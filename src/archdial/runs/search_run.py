@@ -14,7 +14,6 @@ from archdial.common.folder_lock import locked
 from archdial.common.leftovers import clear_leftovers
 from archdial.common.progress import Bar, NoBar
 from archdial.cost.table.several import tables_json
-from archdial.data import SearchData
 from archdial.families.family import Family
 from archdial.families.searched import as_family, told
 from archdial.families.storage import save_family
@@ -58,9 +57,8 @@ def _searched(run: Run, table: Path | Mapping[str, Path] | None, bar: Bar | NoBa
     data = data_of(run)
     bar.say(data.whole.summary)
     network = run.recipe.network.make(data.whole, trust=run.calls_code)
-    if not isinstance(data.seen, SearchData):
-        # Before anything is measured, which takes minutes.
-        check_batches(network, data.seen, taught(data.task, network), torch.device("cpu"))
+    # Before anything is measured, which takes minutes.
+    check_batches(network, data.seen, taught(data.task, network), torch.device("cpu"))
     named = run.folder / TABLE if begun else table or named_tables(run.recipe)
     if named is None and (run.folder / TABLE).exists():
         raise UsageError(f"{run.folder} holds a cost table: use it by --table {run.folder / TABLE}, or remove it")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from archdial.common.errors import UsageError
 from archdial.common.limits import Name, Number
-from archdial.common.validation import check_fields
+from archdial.common.validation import check_fields, validated
 
 V = TypeVar("V", float, Tensor)
 
@@ -102,8 +102,12 @@ class Measure:
 
     @classmethod
     def of(cls, value: Mapping[str, Any] | None) -> Measure:
-        """Return what `to_json` wrote; the accuracy where a file of an older archdial says nothing."""
-        return ACCURACY if value is None else cls(**value)
+        """Return what `to_json` wrote; the accuracy where a file of an older archdial says nothing.
+
+        Raises:
+            UsageError: it cannot be one.
+        """
+        return ACCURACY if value is None else validated(cls, value, "score")
 
 
 ACCURACY = Measure("accuracy")

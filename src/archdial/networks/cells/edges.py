@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Protocol, Self, cast
 from torch import Tensor, nn
 
 from archdial.common.validation import conforming
-from archdial.networks.calling import Calling
 from archdial.networks.cells.from_scratch import FromScratch
 from archdial.networks.cells.layers import IMAGES
 from archdial.networks.cells.operations import make_operation
@@ -68,14 +67,12 @@ class EdgeNetwork(Supernet):
         kind: what its JSON calls it.
         plan_type: dataclass of its plan.
         settings_type: dataclass of what a recipe says of it.
-        calling: how it is called: with one tensor, or with a batch by name that has one of its input's name.
     """
 
     kind: ClassVar[str]
     plan_type: ClassVar[Callable[..., EdgePlan]]
     settings_type: ClassVar[type[FromScratch]]
     plan: EdgePlan
-    calling = Calling()
 
     def __init__(self, plan: EdgePlan) -> None:
         super().__init__()

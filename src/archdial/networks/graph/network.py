@@ -129,14 +129,14 @@ class GatedNetwork(Pretrained):
         flat = () if whole else map(self.calling.flat, calibration)
         batches = [tuple(laid_out(tensor, self._order) for tensor in batch) for batch in flat]
         module = plain(self.body, without(self.graph, self.dropped(architecture)), batches)
-        if whole:
-            module.load_state_dict(self.original or {}, strict=False)
+        if whole and self.original is not None:
+            module.load_state_dict(self.original)
         return module
 
     def remember(self) -> None:
         """Keep parameters and statistics of the whole network as they are now, whatever is trained later."""
         self.original = None
-        self.original = self.untouched().state_dict()
+        self.original = self.build(self.whole).state_dict()
 
     def changed(self) -> dict[str, Tensor]:
         """Return the state of the whole network as it came, by the user's names, where its state is another now."""

@@ -168,8 +168,6 @@ def _several(one: Sequence[Tensor], vary: Callable[[Tensor], tuple[Tensor, ...]]
 def _captured(subject: _Subject, one: tuple[Tensor, ...]) -> Captured:
     faults: list[str] = []
     name = type(subject.model).__name__
-    if fault := subject.fault(one):
-        raise UsageError(fault)
     for leaf, lengths in itertools.product((is_leaf, is_torch_leaf), (True, False) if has_lengths(one) else (False,)):
         try:
             root = subject.prepared()
@@ -189,13 +187,15 @@ def _captured(subject: _Subject, one: tuple[Tensor, ...]) -> Captured:
         return _checked(subject, root, graph, one, "trace", opaque)
     except Untraceable as error:
         raise UsageError(
-            f"{name} cannot be captured as a graph, it depends on values at {error}. Move that code into a submodule, "
-            f"which then stays one operation ({faults[0]})"
+            subject.fault(one)
+            or f"{name} cannot be captured as a graph, it depends on values at {error}. Move that code into a "
+            f"submodule, which then stays one operation ({faults[0]})"
         ) from error
     except Exception as error:
         raise UsageError(
-            f"{name} cannot be captured as a graph: {first_line(error)}. Move what is unusual into a submodule, which "
-            f"then stays one operation ({faults[0]})"
+            subject.fault(one)
+            or f"{name} cannot be captured as a graph: {first_line(error)}. Move what is unusual into a submodule, "
+            f"which then stays one operation ({faults[0]})"
         ) from error
 
 
