@@ -31,12 +31,23 @@ def write_pair(path: Path, value: dict[str, Any], tensors: dict[str, Tensor]) ->
     Two files cannot be renamed in one step: in between, or if this process is killed there, the weights of before are
     found by whoever reads the `path` of before.
     """
-    data = save(tensors)
+    data = save(_apart(tensors))
     whole = sealed({**value, "weights_sha256": hashlib.sha256(data).hexdigest()})
     with _kept(path), replacing(path) as text, replacing(path.parent / WEIGHTS) as weights:
         weights.write_bytes(data)
         text.write_text(json_text(whole), encoding="utf-8")
     return path
+
+
+def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return `tensors`, of which no two share memory, as the file's format asks: tied weights are written twice."""
+    seen: set[int] = set()
+    apart = {}
+    for name, tensor in tensors.items():
+        place = tensor.untyped_storage().data_ptr()
+        apart[name] = tensor.clone() if place in seen else tensor
+        seen.add(place)
+    return apart
 
 
 class Replaced(UsageError):
