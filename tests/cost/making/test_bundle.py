@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from archdial.cost.pricing.expected import ExpectedCost
 from archdial.cost.table.fit import FEWEST
 from archdial.cost.table.table import CostTable
 from archdial.networks.supernet import Part, TermPlan
+from tests import copied
 from tests.cost.examples import Toy
 from tests.networks.examples import tiny
 
@@ -84,17 +84,21 @@ def test_wrong_options_are_told(tmp_path: Path, elsewhere: Path) -> None:
     assert notes.read_text() == '{"mine": 1}'
 
 
-def test_programs_for_executorch_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+ALONE = """
+import runpy, sys
+runpy.run_path("measure.py", run_name="__main__")
+assert "archdial" not in sys.modules
+"""
+
+
+def test_programs_for_executorch_too(tmp_path: Path) -> None:
     network = Toy()
     pool = Part("pool", network.pool, (2, 4, 4), ())
     # Two parts are enough, a program takes a second.
     always = TermPlan((), {(): (Part("stem", network.stem, (1, 4, 4), ()),)})
     network.terms = lambda: [always, TermPlan(("a",), {("pool",): (pool,)})]  # type: ignore[method-assign]
     folder = write_bundle(network, tmp_path / "bundle", networks=0, pte=True)
-    # In this process, which has imported what takes seconds: that the script stands alone is asked above.
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "argv", ["measure.py", "--runtime", "executorch", "--repeats", "2", "--out", "phone.json"])
-    runpy.run_path("measure.py", run_name="__main__")
+    copied.run(ALONE, "--runtime", "executorch", "--repeats", "2", "--out", "phone.json", cwd=folder)
     assert CostTable.load(folder / "phone.json", Toy().space).runtime["runtime"] == "executorch"
 
 

@@ -20,7 +20,6 @@ from archdial.cost.table.fit import FEWEST
 from archdial.cost.table.table import CostTable
 from archdial.networks.supernet import Part, TermPlan
 from tests.cost.examples import Toy, architectures
-from tests.cost.timed_here import timed_here
 from tests.networks.examples import drawn, tiny
 
 
@@ -126,8 +125,7 @@ def test_a_part_that_does_not_run_is_named():
 
 
 @pytest.mark.slow
-def test_whole_modules(monkeypatch):
-    monkeypatch.setattr(isolation, "timings", timed_here)
+def test_whole_modules():
     found = measure_many([(nn.Linear(3, 2), (3,)), (nn.Conv2d(1, 1, 1), (1, 4, 4))], repeats=2, batch_size=2)
     assert len(found) == 2 and all(timing.median_ms > 0 for timing in found)
     assert measure_many([]) == []
