@@ -215,7 +215,7 @@ def test_baselines_judge_by_the_same_task() -> None:
 def test_a_trained_network_that_guesses_is_warned_of() -> None:
     network = gated(reader())
     with pytest.warns(
-        NearChance, match=r"accuracy of [\d.]+ % on validation data, and guessing has 50.00.*normalisation"
+        NearChance, match=r"network is [\d.]+ % on validation data, and that of guessing 50.00.*normalisation"
     ):
         ad.search(network, data(), counted_table(network), settings=SETTINGS, task=ad.Classification(classes=2))
 

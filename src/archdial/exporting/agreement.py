@@ -11,6 +11,11 @@ from archdial.exporting.built import BuiltMember
 from archdial.exporting.file_format import Run
 from archdial.tasks.task import tensors_in
 
+TOLERANCE = 1e-4
+"""How far the outputs of a file may be from the module's, in shares of the largest."""
+_STEPS = 4
+"""Of the numbers of half precision: what is added up in another order is so far off."""
+
 
 def tried(built: BuiltMember, batch: int) -> tuple[Tensor, ...]:
     """Return random inputs of a batch: of images pixels, normalised, float32 (batch, *input_shape)."""
@@ -22,18 +27,31 @@ def tried(built: BuiltMember, batch: int) -> tuple[Tensor, ...]:
     return (built.normalize(pixels).contiguous(memory_format=torch.contiguous_format),)
 
 
-def largest_difference(run: Run, module: nn.Module, batches: Sequence[Sequence[Tensor]]) -> float:
-    """Return how far the outputs of `run` and `module` are apart at most.
+def differences(run: Run, module: nn.Module, batches: Sequence[Sequence[Tensor]]) -> tuple[float, float]:
+    """Return how far the outputs of `run` and `module` are apart at most, and how far they may be.
 
-    Infinity where their number or shapes differ, or one is not finite.
+    That is TOLERANCE of the module's largest output, or TOLERANCE where that is below 1; in half precision a few steps
+    of its numbers. Infinity where number or shapes differ, or one is not finite where the other is.
     """
+    apart, allowed = 0.0, TOLERANCE
     with torch.inference_mode():
-        return max(_apart(tensors_in(run(*inputs)), tensors_in(module(*inputs))) for inputs in batches)
+        for inputs in batches:
+            expected = tensors_in(module(*inputs))
+            apart = max(apart, _apart(tensors_in(run(*inputs)), expected))
+            allowed = max(allowed, *map(_allowed, expected))
+    return apart, allowed
+
+
+def _allowed(expected: Tensor) -> float:
+    finite = expected[expected.isfinite()].double().abs()
+    step = torch.finfo(expected.dtype).eps if expected.is_floating_point() else 0.0
+    return max(TOLERANCE, _STEPS * step) * float(torch.cat([torch.ones(1), finite.flatten()]).max())
 
 
 def _apart(given: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
     if [one.shape for one in given] != [one.shape for one in expected]:
         return float("inf")
-    apart = [(own - other).abs() for own, other in zip(given, expected, strict=True)]
-    finite = all(bool(torch.isfinite(one).all()) for one in apart)
-    return max((float(one.max()) for one in apart), default=0.0) if finite else float("inf")
+    # What is masked is -inf in both.
+    other = [(one[one != two].double(), two[one != two].double()) for one, two in zip(given, expected, strict=True)]
+    apart = torch.cat([torch.zeros(1), *((one - two).abs() for one, two in other)])
+    return float(apart.max()) if bool(apart.isfinite().all()) else float("inf")

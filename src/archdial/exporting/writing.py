@@ -14,14 +14,11 @@ from archdial.common.files import replacing_all, write_json
 from archdial.common.progress import Bar, NoBar
 from archdial.common.quiet import quiet
 from archdial.cost.measuring.timing import Timing, threads, time_callables
-from archdial.exporting.agreement import largest_difference, tried
+from archdial.exporting.agreement import differences, tried
 from archdial.exporting.built import BuiltMember
 from archdial.exporting.file_format import Format, Run
 from archdial.exporting.formats import make_format
 from archdial.exporting.record import Exported, beside, record_of
-
-TOLERANCE = 1e-4
-"""How far the outputs of a file may be from the module's."""
 
 BATCHES = (1, 4)
 
@@ -41,8 +38,8 @@ def written(path: Path, format: str) -> tuple[Path, ...]:
 def export(built: BuiltMember, path: str | Path, format: str, *, bar: Bar | NoBar | None = None) -> Exported:
     """Write `built` to `path` and its record to `path` + .json; nothing is kept unless the outputs are the module's.
 
-    Outputs for random inputs may be 1e-4 apart, at a batch of one and, where the format takes any, of four. Timed is
-    one input on one thread.
+    Outputs for random inputs may be 1e-4 of the largest apart (see `differences`), at a batch of one and, where the
+    format takes any, of four. Timed is one input on one thread.
 
     Args:
         built: `member.built()`, or `load_built(folder)` of a saved one.
@@ -90,16 +87,16 @@ def _written(chosen: Format, module: nn.Module, built: BuiltMember, path: Path) 
 
 def _compared(chosen: Format, run: Run, module: nn.Module, built: BuiltMember, batches: tuple[int, ...]) -> float:
     try:
-        apart = largest_difference(run, module, [tried(built, batch) for batch in batches])
+        apart, allowed = differences(run, module, [tried(built, batch) for batch in batches])
     except Exception as error:
         raise RunError(
             f"{chosen.runtime} cannot run the file ({reason(error)}): nothing was written, try another format"
         ) from error
-    if apart > TOLERANCE:
+    if apart > allowed:
         how = f"{apart:.2g} apart" if math.isfinite(apart) else "of another shape, or not finite"
         raise RunError(
             f"the format {chosen.name!r} computes something else than the member: outputs are {how}, expected at most "
-            f"{TOLERANCE:g} apart; nothing was written, try another format"
+            f"{allowed:g} apart; nothing was written, try another format"
         )
     return apart
 

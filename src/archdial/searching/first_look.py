@@ -32,16 +32,16 @@ def first_look(state: SearchState) -> Evaluated | None:
     whole = state.evaluator(state.network.whole)
     if not torch.isfinite(torch.tensor([whole.score, whole.loss])).all():
         raise UsageError(
-            f"the untouched network has a {whole.measure.name} of {whole.score} and a loss of {whole.loss}: look for "
-            "NaN or infinity in its weights and in the data"
+            f"the untouched network scores {whole.score} by {whole.measure.name} and has a loss of {whole.loss}: look "
+            "for NaN or infinity in its weights and in the data"
         )
     chance = state.task.chance
     if chance is not None and _near(whole, chance):
         measure = whole.measure
         warnings.warn(
-            f"the untouched network has a {measure.name} of {measure.text(whole.score)} {measure.unit}".rstrip()
-            + f" on validation data, and guessing has {measure.text(chance)}: were these data prepared as those it was "
-            "trained on? Likely are another normalisation, another order of classes, or other channels",
+            f"{measure.name} of the untouched network is {measure.text(whole.score)} {measure.unit}".rstrip()
+            + f" on validation data, and that of guessing {measure.text(chance)}: were these data prepared as those it "
+            "was trained on? Likely are another normalisation, another order of classes, or other channels",
             NearChance,
             stacklevel=3,
         )
