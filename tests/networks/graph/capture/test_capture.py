@@ -345,6 +345,16 @@ def test_a_network_that_no_graph_can_hold_is_refused_with_its_line() -> None:
     assert "Move that code into a submodule, which then stays one operation" in text and "torch.export: " in text
 
 
+class Counting(nn.Linear):
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(input).view(len(input), -1)
+
+
+def test_len_of_a_tensor_is_refused_with_what_to_write() -> None:
+    with pytest.raises(UsageError, match=r"`return .*`: len\(\) of a tensor, write \.shape\[0\] in its place"):
+        gates(Counting(4, 2), torch.randn(3, 4))
+
+
 def test_code_that_gives_other_values_in_a_graph_is_refused() -> None:
     calls = []
 

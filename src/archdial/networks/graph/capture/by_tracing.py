@@ -37,12 +37,17 @@ def traced(
             graph = tracer.trace(model, concrete_args=_settled(model, calling))
         except Exception as error:
             if not tracer.failed:
-                raise Untraceable(f"{line_at_fault(error)}: {first_line(error)}") from error
+                raise Untraceable(f"{line_at_fault(error)}: {_told(error)}") from error
             opaque[tracer.failed] = None
             continue
         _keep_chosen(graph, outputs)
         _order_inputs(graph, calling)
         return graph, tuple(opaque)
+
+
+def _told(error: Exception) -> str:
+    """Return what the first line of `error` says; of `len`, which torch advises to wrap, what helps with a tensor."""
+    return "len() of a tensor, write .shape[0] in its place" if "'len'" in str(error) else first_line(error)
 
 
 class _Tracer(fx.Tracer):
