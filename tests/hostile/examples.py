@@ -24,7 +24,7 @@ from archdial.families.family import Family
 from archdial.families.hardware import found
 from archdial.families.storage import save_family
 from archdial.hypernet import make_hypernet
-from archdial.networks.cells.nas_bench_201 import Plan
+from archdial.networks.cells.nas_bench_201 import NasBench201, Plan
 from archdial.networks.graph import gates
 from archdial.networks.graph.source import make_model
 from archdial.networks.supernet import Supernet
@@ -124,7 +124,7 @@ def _cells() -> Supernet:
 
 
 def _bench() -> Supernet:
-    return Plan(1, 2, 1, 1, ("none", "nor_conv_1x1"), (8, 8)).network().eval()
+    return NasBench201(Plan(1, 2, 1, 1, ("none", "nor_conv_1x1"), (8, 8))).eval()
 
 
 def _gates(source: dict[str, Any] | None) -> Supernet:

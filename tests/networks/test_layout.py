@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from archdial.networks.backbones import resnet20
-from archdial.networks.cells.network import CellPlan
+from archdial.networks.cells.cell_plan import CellPlan
+from archdial.networks.cells.network import CellNetwork
 from archdial.networks.graph import gates
 from archdial.networks.layout import laid_out, lay_out, layout
 from tests import copied
@@ -19,7 +20,13 @@ def pointwise(channels: int, *, stride: int = 1, kernel: int = 1, groups: int = 
 
 @pytest.mark.parametrize(
     "network",
-    [pointwise(16, stride=2), pointwise(4), pointwise(4, stride=2, kernel=3), resnet20(16), CellPlan(3, 10).network()],
+    [
+        pointwise(16, stride=2),
+        pointwise(4),
+        pointwise(4, stride=2, kernel=3),
+        resnet20(16),
+        CellNetwork(CellPlan(3, 10)),
+    ],
 )
 def test_networks_run_channels_last(network: nn.Module) -> None:
     assert layout(network) is torch.channels_last
@@ -33,7 +40,7 @@ def test_networks_run_channels_last(network: nn.Module) -> None:
         pointwise(16, stride=2, groups=2),
         resnet20(2),
         resnet20(8),
-        CellPlan(3, 10, channels=2, operations=("identity", "max_pool_3x3")).network(),
+        CellNetwork(CellPlan(3, 10, channels=2, operations=("identity", "max_pool_3x3"))),
     ],
 )
 def test_a_strided_pointwise_convolution_of_few_channels_keeps_them_first(network: nn.Module) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from archdial.common.errors import Notice, UsageError
 from archdial.common.limits import Precision
+from archdial.networks.cells.network import CellSettings
 from archdial.runs.folder import Run
 from archdial.runs.images import load_data
 from archdial.runs.recipe import load_recipe, read_recipe, recipe_from_json, recipe_names
@@ -197,7 +198,7 @@ def test_data_become_absolute_only_where_they_are_a_folder(tmp_path: Path, monke
         ("network: {cells: 100000000}", "network.cells is 100000000: expected at most 65,536"),
         ("network: {nodes: 1000000}", "network.nodes is 1000000: expected at most 65,536"),
         ("network: {cells: 60000, nodes: 60000}", "operations, a supernet may hold 50,000"),
-        ("network: {stem_stride: 3}", "network.stem_stride is 3: expected 1 or 2"),
+        ("network: {stem_stride: 3}", "network.stem_stride is 3: expected 1, 2, 4"),
         ("name: '..'", 'name is "..": expected a plain name'),
         ("name: ''", 'name is "": expected a text that is not empty'),
         ("name: ' x'", "expected a plain name"),
@@ -220,3 +221,10 @@ def test_precisions_are_those_of_fabric() -> None:
 
     ours = get_args(Precision)
     assert {*ours} == {*get_args(_PRECISION_INPUT_STR), *get_args(_PRECISION_INPUT_STR_ALIAS)}
+
+
+def test_what_came_later_is_written_where_it_is_used() -> None:
+    """So that runs of older versions are gone on with by their own recipes."""
+    assert read_recipe(LEAST, "mine.yaml").to_json()["network"].keys().isdisjoint(CellSettings.later)
+    used = read_recipe(LEAST + "network: {outputs: 3}\n", "mine.yaml").to_json()
+    assert used["network"]["outputs"] == 3 and "tokens" not in used["network"]

@@ -36,6 +36,7 @@ class GateSettings:
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    later: ClassVar[Mapping[str, Any]] = {}
 
     kind: Literal["gates"] = "gates"
     model: Name = "resnet18"

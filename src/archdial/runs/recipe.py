@@ -184,7 +184,13 @@ class Recipe:
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as a JSON value, every setting spelt out but for those that came later and are not used."""
         value: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return {name: item for name, item in value.items() if name not in _LATER or item != _LATER[name]}
+        value["network"] = _without(value["network"], self.network.later)
+        return _without(value, _LATER)
+
+
+def _without(value: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `value` without what came later and is not used."""
+    return {name: item for name, item in value.items() if name not in later or item != later[name]}
 
 
 def _absolute_file(file: str) -> str:

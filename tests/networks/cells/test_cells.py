@@ -14,8 +14,9 @@ from archdial.common.errors import UsageError
 from archdial.cost.measuring.parts import batch
 from archdial.cost.pricing.expected import ExpectedCost
 from archdial.networks.cells.cell import Cell
+from archdial.networks.cells.cell_plan import CellPlan
 from archdial.networks.cells.edges import Edge
-from archdial.networks.cells.network import CellNetwork, CellPlan, cells
+from archdial.networks.cells.network import CellNetwork, cells
 from archdial.networks.example import shape_of
 from archdial.networks.supernet import TermPlan
 from archdial.space import Architecture

@@ -13,7 +13,8 @@ from torch import Tensor
 from archdial.common.errors import UsageError
 from archdial.cost.making.counting import count
 from archdial.cost.pricing.expected import ExpectedCost
-from archdial.networks.cells.network import CellNetwork, CellPlan, cells
+from archdial.networks.cells.cell_plan import CellPlan
+from archdial.networks.cells.network import CellNetwork, cells
 from tests.networks.examples import counted_table, drawn, inputs, tiny
 
 KINDS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {

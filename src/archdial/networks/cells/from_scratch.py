@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from archdial.common.errors import UsageError, cut
 from archdial.networks.supernet import Supernet
 from archdial.space import Space
-
-
-class ScratchPlan(Protocol):
-    """A network's plan, with what the data decide."""
-
-    def space(self) -> Space:
-        """Return the choices."""
-
-    def network(self) -> Supernet:
-        """Return a network by this plan, with new weights."""
 
 
 class Described(Protocol):
@@ -37,35 +28,45 @@ class Described(Protocol):
         """Their names; none where nobody tells them."""
 
 
+def classified(data: Described) -> tuple[int, int, int, int]:
+    """Return channels, height and width of the images in `data`, and how many classes there are.
+
+    Raises:
+        UsageError: these are no images, or nobody tells their classes.
+    """
+    if len(data.input_shape) != 3 or not data.classes:
+        raise UsageError(
+            f"inputs of shape {tuple(data.input_shape)} and {len(data.classes)} classes for cells, which classify "
+            'images (channels, height, width): let the data give such, and the names under "classes"'
+        )
+    channels, height, width = data.input_shape
+    return channels, height, width, len(data.classes)
+
+
 class FromScratch(ABC):
-    """The `network` section of a recipe for one kind: its plan without what the data decide."""
+    """The `network` section of a recipe for one kind: its plan without what the data decide.
+
+    Attributes:
+        later: settings that recipes of older versions do not know, and what they then are.
+    """
 
     kind: str
-
-    @abstractmethod
-    def plan(self, input_shape: tuple[int, int, int], classes: int) -> ScratchPlan:
-        """Return the plan for images of `input_shape` (channels, height, width)."""
+    later: ClassVar[Mapping[str, Any]] = {}
 
     def __post_init__(self) -> None:
         self.example_space()
 
+    @abstractmethod
     def make(self, data: Described, *, trust: bool = False) -> Supernet:
-        """Return the network for images and classes of `data`; it calls no code but archdial's.
+        """Return the network for inputs and classes of `data`; it calls no code but archdial's.
 
         Raises:
-            UsageError: these are no images, or nobody tells their classes.
+            UsageError: it is not for such data.
         """
-        if len(data.input_shape) != 3 or not data.classes:
-            raise UsageError(
-                f"inputs of shape {tuple(data.input_shape)} and {len(data.classes)} classes for cells, which classify "
-                'images (channels, height, width): let the data give such, and the names under "classes"'
-            )
-        channels, height, width = data.input_shape
-        return self.plan((channels, height, width), len(data.classes)).network()
 
+    @abstractmethod
     def example_space(self) -> Space:
-        """Return the space, which does not depend on the data."""
-        return self.plan((3, 32, 32), 10).space()
+        """Return a space like that of the network, whatever the data are."""
 
     @property
     def stored_weights(self) -> Path | None:

@@ -15,7 +15,7 @@ from archdial.common.errors import UsageError
 from archdial.common.limits import Name, Size
 from archdial.common.validation import check_fields
 from archdial.networks.cells.edges import Edge, EdgeNetwork, Taken, part, taken_options
-from archdial.networks.cells.from_scratch import FromScratch
+from archdial.networks.cells.from_scratch import Described, FromScratch, classified
 from archdial.networks.cells.heads import head
 from archdial.networks.cells.operations import check_modules, check_operations
 from archdial.networks.cells.sharing import Split, split
@@ -59,10 +59,6 @@ class Plan:
         choices = (Choice(f"{node}<-{source}", self.operations, self.operations) for node, source in EDGES)
         return Space(tuple(choices))
 
-    def network(self) -> NasBench201:
-        """Return a network by this plan, with new weights."""
-        return NasBench201(self)
-
     @property
     def example(self) -> Tensor:
         """One image (1, channels, height, width)."""
@@ -89,9 +85,19 @@ class BenchSettings(FromScratch):
     channels: Size = 16
     operations: tuple[Name, ...] = NAMES
 
-    def plan(self, input_shape: tuple[int, int, int], classes: int) -> Plan:
-        """Return the plan for images of `input_shape` (channels, height, width)."""
-        in_channels, height, width = input_shape
+    def make(self, data: Described, *, trust: bool = False) -> NasBench201:
+        """Return the network for images and classes of `data`; it calls no code but archdial's.
+
+        Raises:
+            UsageError: these are no images, or nobody tells their classes.
+        """
+        return NasBench201(self._plan(*classified(data)))
+
+    def example_space(self) -> Space:
+        """Return the space, which does not depend on the data."""
+        return self._plan(3, 32, 32, 10).space()
+
+    def _plan(self, in_channels: int, height: int, width: int, classes: int) -> Plan:
         return Plan(in_channels, classes, self.cells, self.channels, self.operations, (height, width))
 
 

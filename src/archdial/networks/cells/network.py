@@ -4,159 +4,79 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from archdial.common.errors import UsageError
-from archdial.common.limits import Name, Size, Whole
-from archdial.common.validation import check_fields
+from archdial.common.limits import Name, Size
 from archdial.networks.calling import Calling
-from archdial.networks.cells.cell import Cell, Joints, Place, edges_of, skeleton
+from archdial.networks.cells.cell import Cell, Joints, Place, skeleton
+from archdial.networks.cells.cell_plan import USUAL, CellPlan, Many, Numbers, plan_for
 from archdial.networks.cells.edges import Edge, EdgeNetwork, part, taken_options
-from archdial.networks.cells.from_scratch import FromScratch
-from archdial.networks.cells.heads import check_outputs, dense_head, head
-from archdial.networks.cells.inputs import check_input, input_of, unknown_tokens
+from archdial.networks.cells.from_scratch import Described, FromScratch
+from archdial.networks.cells.heads import dense_head, head
+from archdial.networks.cells.inputs import Input, input_of, unknown_tokens
 from archdial.networks.cells.layers import IMAGES, SIGNALS, halved
-from archdial.networks.cells.operations import check_modules, check_operations
+from archdial.networks.cells.operations import BY_DIMENSIONS, NONE
 from archdial.networks.cells.sharing import Split, split
-from archdial.networks.cells.stems import STRIDES, stem
-from archdial.networks.example import example_of
+from archdial.networks.cells.stems import stem
 from archdial.networks.layout import lay_out
 from archdial.networks.supernet import Part, part_on
-from archdial.space import Choice, Space
+from archdial.space import Space
 
-NORMAL, REDUCTION = "normal", "reduction"
-USUAL = {
-    SIGNALS: ("max_pool_3", "identity", "sep_conv_3"),
-    IMAGES: ("max_pool_3x3", "identity", "sep_conv_3x3"),
-}
-"""Operations where none are named."""
-PLACES = {SIGNALS: 16, IMAGES: 4}
-"""Along each side, where numbers are asked for."""
+_OPTIONS = ("cells", "nodes", "channels", "stem_stride", "outputs", "places", "dense")
 LATER = ("length", "tokens", "outputs", "places", "dense", "input_name")
 """What plans of images and classes, as older versions know them, do not write."""
-Many = Annotated[Whole, Field(ge=1, le=2**24)]
-
-
-@dataclass(frozen=True)
-class CellPlan:
-    """What a cell network is made of.
-
-    Attributes:
-        in_channels: channels of an image or a signal; of tokens the numbers that each becomes.
-        classes: number of classes or labels: outputs are logits (n, classes). None where `outputs` says what they are.
-        cells: number of cells; those at 1/3 and 2/3 of the depth reduce.
-        nodes: intermediate nodes of a cell.
-        operations: names of the options of every choice.
-        channels: channels of a node in the first cell; each reduction doubles them.
-        image_size: (height, width) of an image, in pixels; None of signals and tokens.
-        stem_stride: 2 halves the image before the first cell, which costs a quarter of the time throughout; 1, or a
-            power of 2 up to 64.
-        length: of a signal (n, in_channels, length), or of tokens (n, length).
-        tokens: how many different ones there are, if inputs are whole numbers below that.
-        outputs: shape of the outputs (n, *outputs) of regression.
-        places: into how many along each side the head averages features; see `head`.
-        dense: outputs are for each place of the input, (n, classes, *size), and `outputs` is one number.
-        input_name: in batches by name.
-    """
-
-    in_channels: Size
-    classes: Size | None
-    cells: Size = 3
-    nodes: Size = 4
-    operations: tuple[Name, ...] = USUAL[IMAGES]
-    channels: Size = 16
-    image_size: tuple[Size, Size] | None = (28, 28)
-    stem_stride: int = 1
-    length: Many | None = None
-    tokens: Many | None = None
-    outputs: Annotated[tuple[Size, ...], Field(min_length=1, max_length=8)] | None = None
-    places: Size = 1
-    dense: bool = False
-    input_name: Name = "inputs"
-
-    def __post_init__(self) -> None:
-        check_fields(self)
-        check_input(self.image_size, self.length, self.tokens, self.input_name)
-        check_operations(self.operations, self.dimensions)
-        if self.stem_stride not in STRIDES:
-            raise UsageError(f"stem_stride = {self.stem_stride}: expected one of {', '.join(map(str, STRIDES))}")
-        if self.channels < 2:
-            raise UsageError(f"channels = {self.channels}: expected at least 2, a reduction splits them in halves")
-        check_outputs(self.classes, self.outputs, self.places, self.dense)
-        # Not by a list of them, which may be too long to make.
-        edges = self.nodes * (self.nodes + 3) // 2
-        check_modules(self.cells * edges * len(self.operations), f"cells = {self.cells}, nodes = {self.nodes}")
-
-    @property
-    def size(self) -> tuple[int, ...]:
-        """(height, width) of an image, or (length,)."""
-        return (cast(int, self.length),) if self.image_size is None else self.image_size
-
-    @property
-    def dimensions(self) -> int:
-        """1 of signals and tokens, 2 of images."""
-        return len(self.size)
-
-    @property
-    def example(self) -> Tensor:
-        """One input (1, …)."""
-        if self.tokens is not None:
-            return (torch.arange(self.size[0]) % self.tokens)[None]
-        return example_of((self.in_channels, *self.size))
-
-    @property
-    def halvings(self) -> int:
-        """How often the stem does halve."""
-        return self.stem_stride.bit_length() - 1
-
-    @property
-    def gives(self) -> tuple[int, ...]:
-        """Shape of the outputs of one input, or of dense ones at each place."""
-        return (cast(int, self.classes),) if self.outputs is None else self.outputs
-
-    def reduces(self, cell: int) -> bool:
-        """Tell whether cell number `cell` is a reduction cell."""
-        return cell in {self.cells // 3, 2 * self.cells // 3} and cell > 0
-
-    @property
-    def edges(self) -> list[tuple[int, int]]:
-        """(node, source) of each edge of a cell; sources 0 and 1 are the two cells before, nodes count from 2."""
-        return edges_of(self.nodes)
-
-    def space(self) -> Space:
-        """Return the choices: one an edge, shared by all normal cells, and another shared by all reduction cells."""
-        kinds = [NORMAL] * any(not self.reduces(cell) for cell in range(self.cells))
-        kinds += [REDUCTION] * any(self.reduces(cell) for cell in range(self.cells))
-        names = [f"{kind}/{node}<-{source}" for kind in kinds for node, source in self.edges]
-        return Space(tuple(Choice(name, self.operations, self.operations) for name in names))
-
-    def network(self) -> CellNetwork:
-        """Return a network by this plan, with new weights."""
-        return CellNetwork(self)
 
 
 @dataclass(frozen=True)
 class CellSettings(FromScratch):
-    """Cells, without what the data decide: image size, image channels, classes; see `CellPlan`."""
+    """Cells, without what the data decide: what an input is like, and how many classes there are; see `CellPlan`.
+
+    Attributes:
+        operations: where left open, for signals and tokens their usual ones.
+        outputs, places, dense: see `cells`.
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    later: ClassVar[Mapping[str, Any]] = {"tokens": None, "outputs": None, "places": None, "dense": False}
 
     kind: Literal["cells"] = "cells"
     cells: Size = 3
     nodes: Size = 4
     operations: tuple[Name, ...] = USUAL[IMAGES]
     channels: Size = 16
-    stem_stride: Literal[1, 2] = 1
+    stem_stride: Literal[1, 2, 4, 8, 16, 32, 64] = 1
+    tokens: Many | None = None
+    outputs: Size | Numbers | None = None
+    places: Size | None = None
+    dense: bool = False
 
-    def plan(self, input_shape: tuple[int, int, int], classes: int) -> CellPlan:
-        """Return the plan for images of `input_shape` (channels, height, width)."""
-        in_channels, height, width = input_shape
-        chosen = self.cells, self.nodes, self.operations, self.channels
-        return CellPlan(in_channels, classes, *chosen, (height, width), self.stem_stride)
+    def make(self, data: Described, *, trust: bool = False) -> CellNetwork:
+        """Return the network for inputs and classes of `data`; it calls no code but archdial's.
+
+        Raises:
+            UsageError: cells take no such inputs, or nobody says what they give.
+        """
+        if (self.outputs is None) == (not data.classes):
+            raise UsageError(
+                f"network.outputs is {'not told' if self.outputs is None else self.outputs}, and the data name "
+                f'{len(data.classes)} classes: let the data give "classes", or tell by outputs how many numbers'
+            )
+        return CellNetwork(self._plan(input_of(data.example, None, None, None, self.tokens), len(data.classes)))
+
+    def example_space(self) -> Space:
+        """Return the space; that of signals has usual operations of other names."""
+        of_images = self.tokens is None and not set(self.operations) <= {NONE, *BY_DIMENSIONS[SIGNALS]}
+        return self._plan(Input(3, (32, 32)) if of_images else Input(3, None, 32, self.tokens), 10).space()
+
+    def _plan(self, found: Input, classes: int) -> CellPlan:
+        options = {name: getattr(self, name) for name in _OPTIONS}
+        operations = None if self.operations == USUAL[IMAGES] else self.operations
+        return plan_for(found, classes if self.outputs is None else None, operations=operations, **options)
 
 
 class CellNetwork(EdgeNetwork):
@@ -289,11 +209,7 @@ def cells(
             contradicts itself.
     """
     found = input_of(example, in_channels, image_size, length, tokens)
-    usual, most = USUAL[found.dimensions], PLACES[found.dimensions]
-    chosen = cells, nodes, usual if operations is None else tuple(operations), channels
-    numbers = (outputs,) if isinstance(outputs, int) else outputs
-    places = (1 if numbers is None or dense else most) if places is None else places
-    return CellPlan(
-        *(found.in_channels, classes, *chosen, found.image_size, stem_stride, found.length, found.tokens),
-        *(numbers if numbers is None else tuple(numbers), places, dense, found.name),
-    ).network()
+    sizes = {"cells": cells, "nodes": nodes, "channels": channels, "stem_stride": stem_stride}
+    return CellNetwork(
+        plan_for(found, classes, operations=operations, outputs=outputs, places=places, dense=dense, **sizes)
+    )
