@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree
 
 from archdial.networks.calling import Calling
+from archdial.networks.graph.capture.called_with import calls_of_one_tensor
 from archdial.networks.graph.capture.outputs import chosen
 
 Leaf = Callable[[nn.Module], bool]
@@ -35,7 +36,7 @@ def exported(
     Raises:
         Exception: whatever torch.export raises where it cannot follow the code.
     """
-    with _choosing(model, calling, outputs), torch.no_grad():
+    with _choosing(model, calling, outputs), calls_of_one_tensor(model, leaf) as put_back, torch.no_grad():
         # Without gradients, as code that turns them off would else stand in a graph of its own (rotary embeddings).
         program = torch.export.export(model, tuple(example), dynamic_shapes=_free(example, lengths), strict=False)
     captured = program.module()
@@ -45,7 +46,8 @@ def exported(
     _name_inputs(graph, calling.names)
     _adopt_constants(model, captured, graph)
     for path, nodes in _calls(model, graph, leaf):
-        if getattr(model.get_submodule(path), "inplace", False) is True or not _write(nodes):
+        module = model.get_submodule(path)
+        if module in put_back and (getattr(module, "inplace", False) is True or not _write(nodes)):
             _put_back(graph, path, nodes)
     _erase_unused(graph)
     graph.lint()
@@ -145,10 +147,11 @@ def _inputs(nodes: Sequence[fx.Node]) -> list[fx.Node]:
 def _write(nodes: list[fx.Node]) -> bool:
     """Tell whether one of `nodes` writes to what they read."""
     inputs = _inputs(nodes)
-    return any(
-        isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable and node.args[0] in inputs
-        for node in nodes
-    )
+    return any(_writes(node) and node.args[0] in inputs for node in nodes)
+
+
+def _writes(node: fx.Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable
 
 
 def _put_back(graph: fx.Graph, path: str, nodes: list[fx.Node]) -> None:
@@ -168,6 +171,7 @@ def _put_back(graph: fx.Graph, path: str, nodes: list[fx.Node]) -> None:
 
 
 def _erase_unused(graph: fx.Graph) -> None:
+    """Erase what nothing reads, but for writes: what they write to is read."""
     for node in reversed(list(graph.nodes)):
-        if not node.users and node.op in {"get_attr", "call_function"}:
+        if not node.users and node.op in {"get_attr", "call_function"} and not _writes(node):
             graph.erase_node(node)

@@ -17,6 +17,13 @@ _IN_PLACE: dict[Any, Any] = {
 }
 
 
+_SCATTERS: dict[Any, Any] = {
+    torch.ops.aten.slice.Tensor: torch.ops.aten.slice_scatter.default,
+    torch.ops.aten.select.int: torch.ops.aten.select_scatter.default,
+}
+"""What puts a part of a tensor back, by what takes it."""
+
+
 def make_modules_functional(model: nn.Module) -> None:
     """Let no module of `model` write to its input."""
     for module in model.modules():
@@ -32,6 +39,7 @@ def make_functional(root: nn.Module, graph: fx.Graph) -> None:
         written = node.args[0]
         if isinstance(written, fx.Node):
             _read_result(graph, written, node)
+            _write_through(graph, written, node)
     make_modules_functional(root)
     graph.lint()
 
@@ -99,6 +107,17 @@ def _functional(node: fx.Node) -> Any | None:
     if name.endswith("_") and not name.endswith("__") and getattr(torch, name, None) is node.target:
         return getattr(torch, name[:-1], None)
     return _IN_PLACE.get(node.target)
+
+
+def _write_through(graph: fx.Graph, view: fx.Node, result: fx.Node) -> None:
+    """Let all that read what `view` is a part of after it was written to, as by `x[:, 1:] = …`, read the new whole."""
+    while view.target in _SCATTERS:
+        whole, *where = view.args
+        assert isinstance(whole, fx.Node)
+        with graph.inserting_after(result):
+            written = graph.call_function(_SCATTERS[view.target], (whole, result, *where), dict(view.kwargs))
+        _read_result(graph, whole, written)
+        view, result = whole, written
 
 
 def _read_result(graph: fx.Graph, written: fx.Node, result: fx.Node) -> None:
