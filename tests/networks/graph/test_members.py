@@ -46,3 +46,42 @@ def test_copies_have_the_state_dict_of_the_member() -> None:
         assert set(again.state_dict()) == set(model.state_dict())
         assert torch.equal(again(INPUTS), member(INPUTS))
         assert [name for name, _ in again.named_buffers()] == [name for name, _ in member.named_buffers()]
+
+
+class Making(nn.Module):
+    """Makes tensors in its code, by the size of its input and on its device, and reads a buffer at fixed places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix, self.head = nn.Linear(8, 8), nn.Linear(8, 3)
+        self.register_buffer("places", torch.arange(16))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        count, device = inputs.shape[0], inputs.device
+        rows = torch.arange(count, device=device)[:, None] + self.places[:8]
+        made = torch.zeros(count, 8, device=device) + torch.full((count, 8), 2.0, device=device)
+        found = inputs + self.mix(inputs).relu() + torch.ones(count, 1, device=device)
+        return self.head(found.to(device) + made + (rows < 0))
+
+
+def test_nets_and_members_run_where_they_are_moved() -> None:
+    net = ad.gates(Making().eval(), INPUTS)
+    member, there = net.build(net.whole), INPUTS.to("meta")
+    for module in (member, unpickled(member)):
+        assert copy.deepcopy(module).to("meta")(there).is_meta
+        assert set(module.state_dict()) == set(net.body.state_dict())
+    again = unpickled(member)
+    with torch.no_grad():
+        again.places.add_(-100)
+        # No constant that was computed of it when it was loaded.
+        assert not torch.equal(again(INPUTS), member(INPUTS))
+    weights = net.space.one_hot(net.whole)
+    assert copy.deepcopy(net).to("meta")(there, weights).is_meta
+
+
+def test_making_tensors_has_its_price_without_its_device() -> None:
+    net = ad.gates(Making().eval(), INPUTS)
+    parts = [part for term in net.terms() for parts in term.entries.values() for part in parts]
+    assert any("to.dtype_layout" in part.key for part in parts) and not any("cpu" in part.key for part in parts)
+    for part in parts:
+        part.module(*(part.inputs or (torch.zeros(1, *part.input_shape),)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.conv import _ConvNd
 
@@ -27,14 +28,14 @@ def part_of(root: nn.Module, node: fx.Node, flow: Flow, grain: int = 1) -> Part 
     # Lengths are numbers like those in the code. A view by the size of the batch moves nothing, nor does taking out of
     # a tuple.
     settled = {one: flow[one] for one in sources if one.meta.get(SETTLED) and isinstance(flow[one], int | float)}
-    sources = [one for one in sources if one not in settled]
+    sources = [one for one in sources if one not in settled and not isinstance(flow[one], torch.device)]
     if not sources or not all(isinstance(flow[one], Tensor) for one in sources) or not _gives_tensors(flow[node]):
         return None
     called = node.op == "call_module"
     module = root.get_submodule(str(node.target)) if called else _function(root, node, sources, settled)
     if type(module) is nn.Identity:
         return None
-    tensors = {source: flow[source] for source in node.all_input_nodes if source not in settled}
+    tensors = {one: flow[one] for one in node.all_input_nodes if isinstance(flow[one], Tensor)}
     if isinstance(module, nn.Conv2d) and grain > 1:
         module = strided(module, grain)
     else:
@@ -89,8 +90,11 @@ def _function(
     graph = fx.Graph()
     copies = {source: graph.placeholder(f"input_{number}") for number, source in enumerate(sources)}
     for source in node.all_input_nodes:
-        if source not in copies and source not in settled:
+        if source.op == "get_attr" and source not in copies:
             copies[source] = graph.get_attr(str(source.target))
+        elif source not in copies and source not in settled:
+            # A device: what is made is made where that is which flows in.
+            copies[source] = graph.call_function(getattr, (copies[sources[0]], "device"))
     known: dict[fx.Node, Any] = {**copies, **settled}
     graph.output(graph.node_copy(node, known.__getitem__))
     return fx.GraphModule(root, graph)

@@ -17,6 +17,7 @@ from archdial.networks.example import Inputs
 from archdial.networks.graph.capture.by_export import exported
 from archdial.networks.graph.capture.by_tracing import Untraceable, line_at_fault, traced
 from archdial.networks.graph.capture.constants import fold_constants
+from archdial.networks.graph.capture.devices import follow_inputs
 from archdial.networks.graph.capture.functional import make_functional, make_reshapes, remove_dead
 from archdial.networks.graph.capture.leaves import is_leaf, is_torch_leaf
 from archdial.networks.graph.capture.lengths import has_lengths, shorter
@@ -210,6 +211,7 @@ def _checked(
     flow = flow_of(root, graph, one)
     own = {name for name, _ in subject.model.named_buffers()}
     fold_constants(root, graph, flow, frozenset(name for name, _ in root.named_buffers() if name not in own))
+    follow_inputs(graph, flow)
     three = _several(one, lambda tensor: (tensor, tensor.flip(-1), tensor.roll(1, -1)))
     of_three = flow_of(root, graph, three)
     given = tensors_of(of_three[next(reversed(graph.nodes))])
