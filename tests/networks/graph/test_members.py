@@ -6,6 +6,7 @@ import copy
 import io
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -85,3 +86,42 @@ def test_making_tensors_has_its_price_without_its_device() -> None:
     assert any("to.dtype_layout" in part.key for part in parts) and not any("cpu" in part.key for part in parts)
     for part in parts:
         part.module(*(part.inputs or (torch.zeros(1, *part.input_shape),)))
+
+
+class Recurrent(nn.Module):
+    """Two recurrent layers that drop half between them; the second goes on from where the first ended."""
+
+    def __init__(self, kind: type[nn.RNNBase]) -> None:
+        super().__init__()
+        self.first = kind(4, 8, num_layers=2, dropout=0.5, batch_first=True)
+        self.then = kind(8, 8, num_layers=2, dropout=0.5, batch_first=True)
+        self.mix, self.head = nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        found, state = self.first(inputs.unflatten(1, (2, 4)))
+        found, state = self.then(found, state)
+        last = state[1][-1] if isinstance(state, tuple) else state[-1]
+        return self.head(last + found[:, -1] + self.mix(last).relu())
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrent_layers_drop_between_layers_in_training(kind: type[nn.RNNBase]) -> None:
+    torch.manual_seed(0)
+    model = Recurrent(kind).eval()
+    net = ad.gates(model, INPUTS)
+    assert net.how == "export"
+    keys = [part.key for term in net.terms() for parts in term.entries.values() for part in parts]
+    assert sum(key.startswith(f"{kind.__name__}/") for key in keys) == 2
+    weights = net.space.one_hot(net.whole)
+    member = net.build(net.whole)
+    for module in (member, unpickled(member), copy.deepcopy(member)):
+        assert torch.allclose(module.eval()(INPUTS), model(INPUTS), atol=1e-6)
+        assert not torch.equal(module.train()(INPUTS), module(INPUTS))
+        assert set(module.state_dict()) == set(model.state_dict())
+        assert module.to("meta")(INPUTS.to("meta")).is_meta
+    net.train()
+    assert not torch.equal(net(INPUTS, weights), net(INPUTS, weights))
+    torch.manual_seed(1)
+    given = net(INPUTS, weights)
+    torch.manual_seed(1)
+    assert torch.equal(given, model.train()(INPUTS))

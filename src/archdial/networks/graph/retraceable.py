@@ -21,8 +21,8 @@ _SHAPED = {
 def bind_buffers(root: nn.Module, graph: fx.Graph) -> None:
     """Let calls of `graph` that read nothing but buffers of `root` read them where the first input is.
 
-    A tracer sees parameters and what flows: what is computed of buffers alone it takes for a constant, which would stand
-    in the state dict of what is unpickled.
+    A tracer sees parameters and what flows: what is computed of buffers alone it takes for a constant, and what is
+    unpickled would have that in its state dict.
     """
     buffers = {node for node in graph.nodes if node.op == "get_attr" and _is_buffer(root, node)}
     calls = [node for node in graph.nodes if node.op in {"call_function", "call_method"} and node.all_input_nodes]

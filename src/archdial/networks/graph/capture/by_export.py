@@ -12,6 +12,7 @@ from torch.utils import _pytree
 
 from archdial.networks.calling import Calling
 from archdial.networks.graph.capture.outputs import chosen
+from archdial.networks.graph.capture.recurrent import put_back_recurrent
 
 Leaf = Callable[[nn.Module], bool]
 
@@ -44,6 +45,7 @@ def exported(
     graph.output(_as_given(result, program.call_spec.out_spec))
     _name_inputs(graph, calling.names)
     _adopt_constants(model, captured, graph)
+    put_back_recurrent(model, graph)
     for path, nodes in _calls(model, graph, leaf):
         if getattr(model.get_submodule(path), "inplace", False) is True or not _write(nodes):
             _put_back(graph, path, nodes)
