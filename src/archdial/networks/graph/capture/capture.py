@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 from archdial.common.errors import UsageError, first_line
 from archdial.networks.calling import Calling, calling_of, described
 from archdial.networks.example import Inputs
+from archdial.networks.graph.capture.alone import needs_others
 from archdial.networks.graph.capture.by_export import exported
 from archdial.networks.graph.capture.by_tracing import Untraceable, line_at_fault, traced
 from archdial.networks.graph.capture.constants import fold_constants
@@ -111,6 +112,8 @@ class _Subject:
         except UsageError:
             raise
         except Exception as error:
+            if alone := needs_others(self.judge, error):
+                raise UsageError(f"{type(self.model).__name__} {alone}") from error
             raise UsageError(
                 f"{type(self.model).__name__} refuses an example input {described(self.calling.tree(tensors))}: "
                 f"{first_line(error)} at {line_at_fault(error)}. Pass a batch such as it was trained on"
@@ -143,6 +146,8 @@ class _Subject:
         try:
             pair = [self.run(one), self.run(one)]
         except Exception as error:
+            if alone := needs_others(self.judge, error):
+                return f"{name} {alone}"
             return (
                 f"{name} runs on the example and not on its first input alone ({first_line(error)} at "
                 f"{line_at_fault(error)}): a batch size is written into it, take x.shape[0] or -1 in its place"
