@@ -11,6 +11,7 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree
 
 from archdial.networks.calling import Calling
+from archdial.networks.graph.capture.caches import left_alone
 from archdial.networks.graph.capture.outputs import chosen
 from archdial.networks.graph.capture.recurrent import put_back_recurrent
 
@@ -36,7 +37,7 @@ def exported(
     Raises:
         Exception: whatever torch.export raises where it cannot follow the code.
     """
-    with _choosing(model, calling, outputs), torch.no_grad():
+    with left_alone(model), _choosing(model, calling, outputs), torch.no_grad():
         # Without gradients, as code that turns them off would else stand in a graph of its own (rotary embeddings).
         program = torch.export.export(model, tuple(example), dynamic_shapes=_free(example, lengths), strict=False)
     captured = program.module()
