@@ -31,8 +31,7 @@ def part_of(root: nn.Module, node: fx.Node, flow: Flow, grain: int = 1) -> Part 
     sources = [one for one in sources if one not in settled and not isinstance(flow[one], torch.device)]
     if not sources or not all(isinstance(flow[one], Tensor) for one in sources) or not _gives_tensors(flow[node]):
         return None
-    called = node.op == "call_module"
-    module = root.get_submodule(str(node.target)) if called else _function(root, node, sources, settled)
+    module = _module(root, node, sources, settled)
     if type(module) is nn.Identity:
         return None
     tensors = {one: flow[one] for one in node.all_input_nodes if isinstance(flow[one], Tensor)}
@@ -41,10 +40,12 @@ def part_of(root: nn.Module, node: fx.Node, flow: Flow, grain: int = 1) -> Part 
     else:
         tensors = {source: thinned(tensor, grain) for source, tensor in tensors.items()}
     inputs = tuple(tensors[source] for source in sources)
+    wrapped = node.op == "call_module" and isinstance(module, fx.GraphModule)
+    own = root.get_submodule(str(node.target)) if wrapped else module
     shapes = "+".join(_layout(source, tensor) for source, tensor in tensors.items())
     dimensions = tuple(source.meta.get(BATCH) for source in sources)
     lengths = f"/{'x'.join(map(str, settled.values()))}" if settled else ""
-    key = f"{_kind(module, node)}/{_what(module, node)}/{shapes}{lengths}"
+    key = f"{_kind(own, node)}/{_what(own, node)}/{shapes}{lengths}"
     return Part(key, module, tuple(inputs[0].shape[1:]), inputs, dimensions)
 
 
@@ -84,9 +85,12 @@ def _settings(value: Any) -> str:
     return str(fx.node.map_arg(value, lambda node: "·"))
 
 
-def _function(
+def _module(
     root: nn.Module, node: fx.Node, sources: Sequence[fx.Node], settled: Mapping[fx.Node, int | float]
-) -> fx.GraphModule:
+) -> nn.Module:
+    """Return what takes the tensors of `sources` by position, and does what `node` does."""
+    if node.op == "call_module" and node.args == tuple(sources) and not node.kwargs:
+        return root.get_submodule(str(node.target))
     graph = fx.Graph()
     copies = {source: graph.placeholder(f"input_{number}") for number, source in enumerate(sources)}
     for source in node.all_input_nodes:
