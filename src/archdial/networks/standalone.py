@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from torch import Tensor, fx, nn
 from torch.fx import graph_module
 
-from archdial.networks.held import with_history
+from archdial.networks.beside import with_history
 
 Module = TypeVar("Module", bound=nn.Module)
 

@@ -10,8 +10,8 @@ from itertools import groupby, product
 from torch import Tensor, nn
 
 from archdial.common.errors import Notice, UsageError, cut, readable
+from archdial.networks.beside import GONE, rebuilt, tensors_in
 from archdial.networks.graph.capture.outputs import all_close
-from archdial.networks.held import GONE, rebuilt, tensors_in
 from archdial.networks.standalone import copied
 
 Place = tuple[str, str]
