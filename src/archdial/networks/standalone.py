@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from torch import Tensor, fx, nn
 from torch.fx import graph_module
 
+from archdial.networks.beside import with_history
+
 Module = TypeVar("Module", bound=nn.Module)
 
 
@@ -18,37 +20,46 @@ def standalone(root: nn.Module, graph: fx.Graph) -> fx.GraphModule:
 
     What is one thing in `root`, as tied parameters are, is one thing in the copy.
     """
-    memo = _computed(root)
+    memo = with_history(root)
+    apart = _set_apart(root, graph)
     used = dict.fromkeys(str(node.target) for node in graph.nodes if node.op in {"call_module", "get_attr"})
     copies = nn.Module()
     for name in used:
-        _put(copies, name, copy.deepcopy(_part(root, name), memo))
+        _put(copies, name, copy.deepcopy(_part(root, name.removeprefix(f"{apart}.")), memo))
     made = fx.GraphModule(copies, graph, class_name="Member")
     _own_weakly(made)
     _keep_source_while_it_lives(made)
     for name, module in made.named_modules():
         # fx makes containers anew, in training mode, and puts every buffer into the state dict.
-        own = root.get_submodule(name)
+        own = root if name == apart else root.get_submodule(name)
         module.training = own.training
         module._non_persistent_buffers_set |= own._non_persistent_buffers_set & module._buffers.keys()
     return made
 
 
+def _set_apart(root: nn.Module, graph: fx.Graph) -> str:
+    """Let `graph` read what `root` itself has outside its state dict from a module within; return that one's name.
+
+    Copied or unpickled, a GraphModule has every buffer of its own in the state dict; its submodules stay as they are.
+    """
+    apart = "constants"
+    while hasattr(root, apart):
+        apart += "_"
+    for node in graph.nodes:
+        if node.op == "get_attr" and node.target in root._non_persistent_buffers_set:
+            node.target = f"{apart}.{node.target}"
+    return apart
+
+
 def copied(module: Module, memo: dict[int, Any] | None = None) -> Module:
-    """Return a deep copy, of a module in training too: what a hook computed of its weights, as weight_norm, is data.
+    """Return a deep copy, of a module in training too: what was computed of its weights, as by weight_norm, is data.
 
     Args:
         memo: as that of `copy.deepcopy`.
     """
     memo = {} if memo is None else memo
-    memo.update(_computed(module))
+    memo.update(with_history(module))
     return copy.deepcopy(module, memo)
-
-
-def _computed(root: nn.Module) -> dict[int, Any]:
-    """Return a memo with copies of tensors that stand beside parameters and have a history, which nobody may copy."""
-    beside = (value for module in root.modules() for value in vars(module).values() if isinstance(value, Tensor))
-    return {id(value): value.detach().clone() for value in beside if not value.is_leaf}
 
 
 def keep_unused(module: nn.Module, root: nn.Module) -> None:

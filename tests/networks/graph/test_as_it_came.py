@@ -147,3 +147,23 @@ def test_members_with_recurrent_layers_are_pickled(kind: type[nn.Module]) -> Non
 def test_what_no_graph_can_have_is_told_with_its_remedy(model: nn.Module, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         ad.gates(model.eval(), INPUTS)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_normalising_by_the_batch_alone_is_told(count: int) -> None:
+    norm = nn.BatchNorm1d(8, track_running_stats=False)
+    model = nn.Sequential(nn.Linear(8, 8), norm, nn.ReLU(), nn.Linear(8, 3)).eval()
+    with pytest.raises(UsageError, match=r"as 1 is a BatchNorm1d without running statistics.*track_running_stats=True"):
+        ad.gates(model, INPUTS[:count])
+
+
+def test_normalising_by_the_batch_is_taken_where_one_image_has_several_pixels() -> None:
+    torch.manual_seed(0)
+    norm = nn.BatchNorm2d(3, track_running_stats=False)
+    model = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), norm, nn.ReLU(), nn.Flatten(), nn.Linear(48, 3)).eval()
+    images = torch.randn(4, 3, 4, 4)
+    net = ad.gates(model, images)
+    assert torch.allclose(net.build(net.whole, [images])(images), model(images), atol=1e-5)
+    dropped = net.space.parse({"0": "drop", "1": "keep", "2": "keep"})
+    given = net(images, net.space.one_hot(dropped))
+    assert torch.allclose(net.build(dropped, [images])(images), given, atol=1e-5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.conv import _ConvNd
 
@@ -27,23 +28,24 @@ def part_of(root: nn.Module, node: fx.Node, flow: Flow, grain: int = 1) -> Part 
     # Lengths are numbers like those in the code. A view by the size of the batch moves nothing, nor does taking out of
     # a tuple.
     settled = {one: flow[one] for one in sources if one.meta.get(SETTLED) and isinstance(flow[one], int | float)}
-    sources = [one for one in sources if one not in settled]
+    sources = [one for one in sources if one not in settled and not isinstance(flow[one], torch.device)]
     if not sources or not all(isinstance(flow[one], Tensor) for one in sources) or not _gives_tensors(flow[node]):
         return None
-    called = node.op == "call_module"
-    module = root.get_submodule(str(node.target)) if called else _function(root, node, sources, settled)
+    module = _module(root, node, sources, settled)
     if type(module) is nn.Identity:
         return None
-    tensors = {source: flow[source] for source in node.all_input_nodes if source not in settled}
+    tensors = {one: flow[one] for one in node.all_input_nodes if isinstance(flow[one], Tensor)}
     if isinstance(module, nn.Conv2d) and grain > 1:
         module = strided(module, grain)
     else:
         tensors = {source: thinned(tensor, grain) for source, tensor in tensors.items()}
     inputs = tuple(tensors[source] for source in sources)
+    wrapped = node.op == "call_module" and isinstance(module, fx.GraphModule)
+    own = root.get_submodule(str(node.target)) if wrapped else module
     shapes = "+".join(_layout(source, tensor) for source, tensor in tensors.items())
     dimensions = tuple(source.meta.get(BATCH) for source in sources)
     lengths = f"/{'x'.join(map(str, settled.values()))}" if settled else ""
-    key = f"{_kind(module, node)}/{_what(module, node)}/{shapes}{lengths}"
+    key = f"{_kind(own, node)}/{_what(own, node)}/{shapes}{lengths}"
     return Part(key, module, tuple(inputs[0].shape[1:]), inputs, dimensions)
 
 
@@ -83,14 +85,20 @@ def _settings(value: Any) -> str:
     return str(fx.node.map_arg(value, lambda node: "·"))
 
 
-def _function(
+def _module(
     root: nn.Module, node: fx.Node, sources: Sequence[fx.Node], settled: Mapping[fx.Node, int | float]
-) -> fx.GraphModule:
+) -> nn.Module:
+    """Return what takes the tensors of `sources` by position, and does what `node` does."""
+    if node.op == "call_module" and node.args == tuple(sources) and not node.kwargs:
+        return root.get_submodule(str(node.target))
     graph = fx.Graph()
     copies = {source: graph.placeholder(f"input_{number}") for number, source in enumerate(sources)}
     for source in node.all_input_nodes:
-        if source not in copies and source not in settled:
+        if source.op == "get_attr" and source not in copies:
             copies[source] = graph.get_attr(str(source.target))
+        elif source not in copies and source not in settled:
+            # A device: what is made is made where that is which flows in.
+            copies[source] = graph.call_function(getattr, (copies[sources[0]], "device"))
     known: dict[fx.Node, Any] = {**copies, **settled}
     graph.output(graph.node_copy(node, known.__getitem__))
     return fx.GraphModule(root, graph)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import fx
+from torch import fx, nn
 
 aten = torch.ops.aten
 _MADE = {aten.zeros.default: torch.zeros, aten.ones.default: torch.ones, aten.full.default: torch.full}
@@ -16,6 +16,32 @@ _SHAPED = {
     aten.reshape.default: torch.reshape,
     aten.view.default: torch.reshape,
 }
+
+
+def bind_buffers(root: nn.Module, graph: fx.Graph) -> None:
+    """Let calls of `graph` that read nothing but buffers of `root` read them where the first input is.
+
+    A tracer sees parameters and what flows: what is computed of buffers alone it takes for a constant, and what is
+    unpickled would have that in its state dict.
+    """
+    buffers = {node for node in graph.nodes if node.op == "get_attr" and _is_buffer(root, node)}
+    calls = [node for node in graph.nodes if node.op in {"call_function", "call_method"} and node.all_input_nodes]
+    if not (hidden := [node for node in calls if buffers.issuperset(node.all_input_nodes)]):
+        return
+    inputs = [node for node in graph.nodes if node.op == "placeholder"]
+    with graph.inserting_after(inputs[-1]):
+        device = graph.call_function(getattr, (inputs[0], "device"))
+    for node in hidden:
+        for buffer in node.all_input_nodes:
+            with graph.inserting_before(node):
+                # That is where it is already: the call gives the buffer itself.
+                bound = graph.call_function(aten.to.dtype_layout, (buffer,), {"device": device})
+            node.replace_input_with(buffer, bound)
+
+
+def _is_buffer(root: nn.Module, node: fx.Node) -> bool:
+    path, _, name = str(node.target).rpartition(".")
+    return name in root.get_submodule(path)._buffers
 
 
 def make_retraceable(graph: fx.Graph) -> None:
@@ -27,7 +53,7 @@ def make_retraceable(graph: fx.Graph) -> None:
 
 def _is_hidden(node: fx.Node) -> bool:
     """Tell whether the call has computed numbers or tensors in its lists, and none beside them."""
-    beside = [one for one in node.args if isinstance(one, fx.Node) and one.op != "get_attr"]
+    beside = [one for one in (*node.args, *node.kwargs.values()) if isinstance(one, fx.Node) and one.op != "get_attr"]
     lists = [one for one in node.args if isinstance(one, list | tuple)]
     return not beside and any(isinstance(part, fx.Node) for one in lists for part in one)
 

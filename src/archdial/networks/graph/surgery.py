@@ -11,7 +11,7 @@ from archdial.networks.graph.capture.functional import remove_dead
 from archdial.networks.graph.choices.droppable import Operation
 from archdial.networks.graph.grain import coarsen
 from archdial.networks.graph.need import needs
-from archdial.networks.graph.retraceable import make_retraceable
+from archdial.networks.graph.retraceable import bind_buffers, make_retraceable
 from archdial.networks.standalone import recompile, standalone
 from archdial.networks.statistics import recalibrate
 
@@ -43,6 +43,7 @@ def plain(root: nn.Module, graph: fx.Graph, calibration: Sequence[Sequence[Tenso
     What is read only at some pixels is computed only there: convolutions may have other strides than in `root`.
     BatchNorm's statistics are taken anew from the batches of `calibration`, if there are any.
     """
+    bind_buffers(root, graph)
     built = standalone(root, graph)
     if calibration:
         # While all pixels are still computed, which are those that the gates' own forward sees.

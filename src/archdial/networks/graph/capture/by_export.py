@@ -11,8 +11,10 @@ from torch import Tensor, fx, nn
 from torch.utils import _pytree
 
 from archdial.networks.calling import Calling
+from archdial.networks.graph.capture.caches import left_alone
 from archdial.networks.graph.capture.called_with import calls_of_one_tensor
 from archdial.networks.graph.capture.outputs import chosen
+from archdial.networks.graph.capture.recurrent import put_back_recurrent
 
 Leaf = Callable[[nn.Module], bool]
 
@@ -36,7 +38,12 @@ def exported(
     Raises:
         Exception: whatever torch.export raises where it cannot follow the code.
     """
-    with _choosing(model, calling, outputs), calls_of_one_tensor(model, leaf) as put_back, torch.no_grad():
+    with (
+        left_alone(model),
+        _choosing(model, calling, outputs),
+        calls_of_one_tensor(model, leaf) as put_back,
+        torch.no_grad(),
+    ):
         # Without gradients, as code that turns them off would else stand in a graph of its own (rotary embeddings).
         program = torch.export.export(model, tuple(example), dynamic_shapes=_free(example, lengths), strict=False)
     captured = program.module()
@@ -45,6 +52,7 @@ def exported(
     graph.output(_as_given(result, program.call_spec.out_spec))
     _name_inputs(graph, calling.names)
     _adopt_constants(model, captured, graph)
+    put_back_recurrent(model, graph)
     for path, nodes in _calls(model, graph, leaf):
         module = model.get_submodule(path)
         if module in put_back and (getattr(module, "inplace", False) is True or not _write(nodes)):

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from archdial.common.errors import UsageError, first_line
 from archdial.networks.calling import Calling
+from archdial.networks.graph.capture.caches import left_alone
 from archdial.networks.graph.capture.outputs import chosen
 
 Leaf = Callable[[nn.Module], bool]
@@ -27,6 +28,8 @@ def traced(
 ) -> tuple[fx.Graph, tuple[str, ...]]:
     """Return the graph of `model` and the names of the submodules that stayed opaque.
 
+    Tensors in the code, and plain attributes that are read, become buffers that the state dict of `model` leaves out.
+
     Raises:
         Untraceable: the forward of `model` itself depends on values; the message names its line.
     """
@@ -34,7 +37,8 @@ def traced(
     while True:
         tracer = _Tracer(leaf, tuple(opaque))
         try:
-            graph = tracer.trace(model, concrete_args=_settled(model, calling))
+            with left_alone(model):
+                graph = tracer.trace(model, concrete_args=_settled(model, calling))
         except Exception as error:
             if not tracer.failed:
                 raise Untraceable(f"{line_at_fault(error)}: {_told(error)}") from error
@@ -42,6 +46,7 @@ def traced(
             continue
         _keep_chosen(graph, outputs)
         _order_inputs(graph, calling)
+        _adopt_constants(model, graph)
         return graph, tuple(opaque)
 
 
@@ -105,6 +110,14 @@ def _order_inputs(graph: fx.Graph, calling: Calling) -> None:
     for name in by_place:
         if found[name] is not first:
             first.prepend(found[name])
+
+
+def _adopt_constants(model: nn.Module, graph: fx.Graph) -> None:
+    for node in graph.nodes:
+        path, _, name = str(node.target).rpartition(".")
+        if node.op == "get_attr" and isinstance(vars(owner := model.get_submodule(path)).get(name), Tensor):
+            value = vars(owner).pop(name)
+            owner.register_buffer(name, value.detach(), persistent=False)
 
 
 def line_at_fault(error: BaseException) -> str:

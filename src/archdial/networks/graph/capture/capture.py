@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,16 +13,18 @@ from torch import Tensor, fx, nn
 from archdial.common.errors import UsageError, first_line
 from archdial.networks.calling import Calling, calling_of, described
 from archdial.networks.example import Inputs
+from archdial.networks.graph.capture.alone import needs_others
 from archdial.networks.graph.capture.by_export import exported
 from archdial.networks.graph.capture.by_tracing import Untraceable, line_at_fault, traced
+from archdial.networks.graph.capture.caches import copy_of, left_alone, without_caches
 from archdial.networks.graph.capture.constants import fold_constants
+from archdial.networks.graph.capture.devices import follow_inputs
 from archdial.networks.graph.capture.functional import make_functional, make_reshapes, remove_dead
 from archdial.networks.graph.capture.leaves import is_leaf, is_torch_leaf
 from archdial.networks.graph.capture.lengths import has_lengths, shorter
-from archdial.networks.graph.capture.outputs import chosen, left_out, tensors_of
+from archdial.networks.graph.capture.outputs import all_close, chosen, left_out, tensors_of
 from archdial.networks.graph.capture.unwrapped import told_of_weights, unwrapped
 from archdial.networks.layout import laid_out, lay_out, layout
-from archdial.networks.standalone import copied
 from archdial.networks.tracing_lock import TRACING
 from archdial.tasks.parts import LOSS
 
@@ -35,9 +36,6 @@ BATCH = "batch_dimension"
 
 SETTLED = "settled"
 """Key of a node's meta: it gives a number that the size of the batch does not change."""
-
-TOLERANCE = 1e-4
-"""Largest difference of a captured network from the original, over the largest output."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +82,9 @@ def capture(model: nn.Module, example: Inputs, outputs: Sequence[str] | None = N
     model = unwrapped(model)
     calling, tensors = calling_of(example, model, labels=LOSS in (outputs or ()))
     with TRACING, told_of_weights(model, tensors):
-        subject = _Subject(model, copied(model).eval(), calling, outputs if outputs is None else tuple(outputs))
+        subject = _Subject(model, copy_of(model), calling, outputs if outputs is None else tuple(outputs))
         missing = subject.check(tensors)
+        subject = subject.without_caches(tensors)
         return replace(_captured(subject, one_of(tensors)), left_out=missing)
 
 
@@ -94,7 +93,7 @@ class _Subject:
     """What is captured: a model, how it is called, and what of its outputs is kept.
 
     Attributes:
-        model: the user's, which is never run: it may keep what it computes.
+        model: the user's, or one without its caches; it is never run, as it may keep what it computes.
         judge: a copy that is run.
     """
 
@@ -110,6 +109,8 @@ class _Subject:
         except UsageError:
             raise
         except Exception as error:
+            if alone := needs_others(self.judge, error):
+                raise UsageError(f"{type(self.model).__name__} {alone}") from error
             raise UsageError(
                 f"{type(self.model).__name__} refuses an example input {described(self.calling.tree(tensors))}: "
                 f"{first_line(error)} at {line_at_fault(error)}. Pass a batch such as it was trained on"
@@ -124,17 +125,10 @@ class _Subject:
         # Copies: the network may write to its input.
         return self.calling.call(self.judge, [tensor.clone() for tensor in tensors])
 
-    def prepared(self) -> nn.Module:
-        """Return a copy in evaluation mode."""
-        return copied(self.model).eval()
-
-    def forget(self, root: nn.Module) -> None:
-        """Take out of `root`, a copy, what its own code kept while it was traced, as a cache of biases."""
-        own = dict(self.model.named_modules())
-        for name, module in root.named_modules():
-            for attribute, value in vars(own[name]).items() if name in own else ():
-                if isinstance(value, dict | list) and not attribute.startswith("_"):
-                    setattr(module, attribute, copy.copy(value))
+    def without_caches(self, tensors: Sequence[Tensor]) -> _Subject:
+        """Return it as it is before it keeps what it computes, by what it does to `tensors`."""
+        model = without_caches(self.model, lambda copy: replace(self, judge=copy).run(tensors))
+        return replace(self, model=model, judge=copy_of(model))
 
     def fault(self, one: tuple[Tensor, ...]) -> str:
         """Return what no graph can have, and how to mend it; nothing where it is something else."""
@@ -142,11 +136,13 @@ class _Subject:
         try:
             pair = [self.run(one), self.run(one)]
         except Exception as error:
+            if alone := needs_others(self.judge, error):
+                return f"{name} {alone}"
             return (
                 f"{name} runs on the example and not on its first input alone ({first_line(error)} at "
                 f"{line_at_fault(error)}): a batch size is written into it, take x.shape[0] or -1 in its place"
             )
-        if not all(_close(first, second) for first, second in zip(*pair, strict=True)):
+        if not all_close(*pair):
             return (
                 f"{name} gives other outputs each time, as it draws random numbers, or keeps what it computed: do so "
                 "only `if self.training`"
@@ -170,11 +166,10 @@ def _captured(subject: _Subject, one: tuple[Tensor, ...]) -> Captured:
     name = type(subject.model).__name__
     for leaf, lengths in itertools.product((is_leaf, is_torch_leaf), (True, False) if has_lengths(one) else (False,)):
         try:
-            root = subject.prepared()
+            root = copy_of(subject.model)
             # A batch of one would be taken for a constant.
             two = _several(one, lambda tensor: (tensor, tensor))
             graph = exported(root, subject.calling, two, subject.outputs, leaf, lengths=lengths)
-            subject.forget(root)
             found = _checked(subject, root, graph, one, "export", ())
             if lengths:
                 _check_shorter(subject, found, one)
@@ -182,7 +177,7 @@ def _captured(subject: _Subject, one: tuple[Tensor, ...]) -> Captured:
         except Exception as error:
             faults.append(f"torch.export: {first_line(error)}")
     try:
-        root = subject.prepared()
+        root = copy_of(subject.model)
         graph, opaque = traced(root, subject.calling, subject.outputs, is_torch_leaf)
         return _checked(subject, root, graph, one, "trace", opaque)
     except Untraceable as error:
@@ -210,11 +205,11 @@ def _checked(
     flow = flow_of(root, graph, one)
     own = {name for name, _ in subject.model.named_buffers()}
     fold_constants(root, graph, flow, frozenset(name for name, _ in root.named_buffers() if name not in own))
+    follow_inputs(graph, flow)
     three = _several(one, lambda tensor: (tensor, tensor.flip(-1), tensor.roll(1, -1)))
     of_three = flow_of(root, graph, three)
     given = tensors_of(of_three[next(reversed(graph.nodes))])
-    # Without values, shapes are all that there is to compare.
-    if not all(_close(own, user) for own, user in zip(given, subject.run(three), strict=True)):
+    if not all_close(given, subject.run(three)):
         raise ValueError("the captured graph gives other outputs than the network")
     for node in graph.nodes:
         node.meta[BATCH] = _batch_dimension(flow[node], of_three[node])
@@ -231,16 +226,8 @@ def _check_shorter(subject: _Subject, found: Captured, one: tuple[Tensor, ...]) 
         # The network itself takes one length only.
         return
     given = tensors_of(flow_of(found.root, found.graph, fewer)[next(reversed(found.graph.nodes))])
-    if not all(_close(own, user) for own, user in zip(given, expected, strict=True)):
+    if not all_close(given, expected):
         raise ValueError("the captured graph gives other outputs than the network at another length")
-
-
-def _close(given: Tensor, expected: Tensor) -> bool:
-    if given.shape != expected.shape or given.is_meta or not given.numel():
-        return given.shape == expected.shape
-    if not expected.is_floating_point():
-        return given.equal(expected)
-    return not bool((given - expected).abs().max() > TOLERANCE * expected.abs().max().clamp_min(1))
 
 
 def _batch_dimension(one: Any, three: Any) -> int | None:
@@ -256,7 +243,8 @@ def flow_of(root: nn.Module, graph: fx.Graph, inputs: Sequence[Tensor]) -> Flow:
     """Return what each node of `graph` gives for `inputs`, one a placeholder."""
     recorder = _Recorder(fx.GraphModule(root, graph), garbage_collect_values=False)
     order = layout(root)
-    recorder.run(*(laid_out(tensor, order) for tensor in inputs))
+    with left_alone(root):
+        recorder.run(*(laid_out(tensor, order) for tensor in inputs))
     return {node: recorder.seen[node.name] for node in graph.nodes}
 
 

@@ -1,4 +1,4 @@
-"""Which of a network's outputs are kept: a tensor, or several by name or position."""
+"""Which of a network's outputs are kept: a tensor, or several by name or position; and whether two are the same."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from archdial.common.errors import UsageError, cut
 LOGITS = "logits"
 Outputs = Any
 """One tensor, a tuple of tensors, or a dict of tensors by name."""
+TOLERANCE = 1e-4
+"""Largest difference of a captured network from the original, over the largest output."""
 
 
 def named(result: Any) -> dict[str, Any] | None:
@@ -95,3 +97,17 @@ def like(outputs: Outputs, tensors: Sequence[Any]) -> Outputs:
     if isinstance(outputs, Mapping):
         return dict(zip(outputs, tensors, strict=True))
     return tuple(tensors) if isinstance(outputs, tuple | list) else tensors[0]
+
+
+def all_close(given: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
+    """Tell whether outputs are those that are `expected`, within TOLERANCE."""
+    return all(_close(own, user) for own, user in zip(given, expected, strict=True))
+
+
+def _close(given: Tensor, expected: Tensor) -> bool:
+    # Without values, shapes are all that there is to compare.
+    if given.shape != expected.shape or given.is_meta or not given.numel():
+        return given.shape == expected.shape
+    if not expected.is_floating_point():
+        return given.equal(expected)
+    return not bool((given - expected).abs().max() > TOLERANCE * expected.abs().max().clamp_min(1))

@@ -9,6 +9,7 @@ from torch import Tensor, fx, nn
 
 from archdial.networks.graph.capture.capture import BATCH, Captured, Flow
 from archdial.networks.graph.choices.branches import branch_at, name_of, scope
+from archdial.networks.graph.choices.hooks import changes_output
 from archdial.networks.graph.choices.kinds import BRANCH, function_name, is_addition, kind_of
 
 
@@ -21,12 +22,14 @@ class Operation:
         kind: as convolution or branch.
         node: the node that runs it; for a branch the addition at its end.
         passes: what takes its place, an input of `node`: that of the operation, or what a branch was added to.
+        hooked: whether hooks on its module change what it gives; they go with it.
     """
 
     name: str
     kind: str
     node: fx.Node
     passes: fx.Node
+    hooked: bool = False
 
     @property
     def is_branch(self) -> bool:
@@ -58,7 +61,8 @@ def _alone(node: fx.Node, captured: Captured, names: _Names) -> Iterator[Operati
     if kind is None or source is None or not _stands_in(captured.flow, source, node):
         return
     path = str(node.target) if module is not None else f"{scope(node)}:{function_name(node)}".removeprefix(":")
-    yield Operation(names.new(path), kind, node, source)
+    hooked = module is not None and changes_output(captured, node)
+    yield Operation(names.new(path), kind, node, source, hooked)
 
 
 def _source(node: fx.Node, kind: str | None) -> fx.Node | None:

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from archdial.common.errors import UsageError
 from archdial.networks.graph.choices.droppable import Operation
+from archdial.networks.graph.choices.hooks import tell_of_hooks
 from archdial.space import Choice, Space
 
 KEEP, DROP = "keep", "drop"
@@ -41,7 +42,7 @@ def chosen(
     exclude: Sequence[str] = (),
     groups: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Gate, ...]:
-    """Return the gates, in the order in which their first operation runs.
+    """Return the gates, in the order in which their first operation runs; warn of hooks that are dropped with them.
 
     Args:
         operations: all that may be dropped.
@@ -67,6 +68,7 @@ def chosen(
     for operation in operations:
         if operation in wanted:
             named.setdefault(owner.get(operation, operation.name), []).append(operation)
+    tell_of_hooks(operation.name for operation in operations if operation in wanted and operation.hooked)
     return tuple(Gate(name, tuple(members)) for name, members in named.items())
 
 
