@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import warnings
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, fx
@@ -14,24 +17,29 @@ from archdial.networks.graph.capture.capture import Captured
 
 
 def changes_output(captured: Captured, node: fx.Node) -> bool:
-    """Tell whether hooks on the module that `node` calls change what it gives.
+    """Tell whether the user's hooks on the module that `node` calls change what it gives.
 
-    Not those of torch, which compute its weights: they are nobody's loss where it is dropped.
+    Those of torch compute weights: nobody misses them where the module is dropped.
     """
     module = captured.root.get_submodule(str(node.target))
-    hooks = (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
-    if not any(_is_own(hook) for hook in hooks):
+    after, before = _of_torch(module._forward_hooks), _of_torch(module._forward_pre_hooks)
+    if len(after) == len(module._forward_hooks) and len(before) == len(module._forward_pre_hooks):
         return False
+    bare = copy.copy(module)
+    bare._forward_hooks, bare._forward_pre_hooks = after, before
     args, kwargs = fx.node.map_arg((node.args, dict(node.kwargs)), captured.flow.__getitem__)
     with torch.no_grad():
-        own, given = module.forward(*args, **kwargs), captured.flow[node]
+        own, given = bare(*args, **kwargs), captured.flow[node]
     alike = isinstance(own, Tensor) and own.shape == given.shape and own.dtype == given.dtype
     return not alike or not (own.is_meta or torch.allclose(own, given, rtol=1e-4, atol=1e-6))
 
 
-def _is_own(hook: object) -> bool:
-    named = hook if inspect.isroutine(hook) else type(hook)
-    return not str(named.__module__).startswith("torch.")
+def _of_torch(hooks: Mapping[int, Any]) -> OrderedDict[int, Any]:
+    return OrderedDict((number, hook) for number, hook in hooks.items() if _home(hook).startswith("torch."))
+
+
+def _home(hook: object) -> str:
+    return str((hook if inspect.isroutine(hook) else type(hook)).__module__)
 
 
 def tell_of_hooks(names: Iterable[str]) -> None:
