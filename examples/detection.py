@@ -50,7 +50,7 @@ for images, targets in (batch for _ in range(epochs) for batch in learn):
     schedule.step()
 
 # archdial.
-net = ad.gates(model.eval(), images, outputs=("logits", "pred_boxes"))
+net = ad.gates(model.eval(), images, include=["branch"], outputs=("logits", "pred_boxes"))
 tuning = {"regime": "tuned", "paths": "kept", "epochs": epochs, "learning_rate": 1e-3, "optimizer": "adamw"}
 how = ad.SearchSettings(evaluations=evaluations, sample=evaluations * 2 // 5, calibration_images=128, **tuning)
 family = ad.search(net, {"train": learn, "validation": cells("train", 244)}, ad.profile(net), task=task, settings=how)

@@ -109,3 +109,11 @@ def test_what_does_not_go_together_is_refused(data: str, more: str, told: str, t
     answer = call("search", recipe(tmp_path, data, more), "--out", tmp_path / "run", "--trust")
     assert answer.status == 2 and told in answer.sentence
     assert not (tmp_path / "run").exists()
+
+
+def test_the_cells_of_the_benchmark_are_for_images_alone(tmp_path: Path) -> None:
+    path = recipe(tmp_path, "sounds", "nodes: 1")
+    path.write_text(path.read_text().replace("kind: cells, cells: 1, nodes: 1", "kind: nas_bench_201, cells: 1"))
+    path.write_text(path.read_text().replace(", nodes: 1", ""))
+    answer = call("search", path, "--out", tmp_path / "run", "--trust")
+    assert answer.status == 2 and "inputs of shape (2, 16) and 2 classes for cells, which classify" in answer.sentence
