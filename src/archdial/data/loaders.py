@@ -35,7 +35,7 @@ def split_of(source: object, name: str) -> Split:
         return source
     if isinstance(source, DataLoader):
         return LoaderSplit(source)
-    if isinstance(source, Iterator):
+    if isinstance(source, Iterator) or _is_spent_once(source):
         raise UsageError(
             f"the {name} data are {type(source).__name__}, which can be read once: pass a list of batches, a Dataset "
             "or a DataLoader"
@@ -51,11 +51,27 @@ def split_of(source: object, name: str) -> Split:
     )
 
 
+def _is_spent_once(source: object) -> bool:
+    """Tell whether `source` gives the same iterator each time it is asked for one."""
+    if not isinstance(source, Iterable) or isinstance(source, DataLoader | Dataset | str | bytes | dict):
+        return False
+    return not hasattr(source, "with_format") and iter(source) is iter(source)
+
+
 def _as_tensors(source: Any) -> Any:
     """Return a data set of Hugging Face such that it gives tensors, where the user chose no format."""
-    format = getattr(source, "format", None)
-    plain = isinstance(format, dict) and format.get("type") is None
+    # A stream of theirs keeps its format under another name.
+    format = getattr(source, "format", getattr(source, "_formatting", False))
+    plain = format is None or (isinstance(format, dict) and format.get("type") is None)
     return source.with_format("torch") if plain else source
+
+
+def _told_length(loader: object) -> int | None:
+    """Return how many batches `loader` says that it has; one over a stream is `Sized`, and cannot tell."""
+    try:
+        return len(loader) if isinstance(loader, Sized) else None
+    except TypeError:
+        return None
 
 
 class LoaderSplit(Split):
@@ -68,7 +84,8 @@ class LoaderSplit(Split):
     def __len__(self) -> int:
         """Return the number of batches; of what does not tell, counted once."""
         if self._count is None:
-            length = len(self.loader) if isinstance(self.loader, Sized) else sum(1 for _ in self.in_order(0))
+            length = _told_length(self.loader)
+            length = sum(1 for _ in self.in_order(0)) if length is None else length
             if not length:
                 raise UsageError("the data give no batch: expected one at least")
             self._count = length

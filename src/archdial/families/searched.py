@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -43,7 +44,7 @@ def search(
     seed: int = 0,
     device: str = "cpu",
     weights_from: Family | None = None,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     resume: bool = False,
     bar: Bar | NoBar | None = None,
     config: dict[str, Any] | None = None,
@@ -67,7 +68,7 @@ def search(
         UsageError: images, table or settings do not fit the network, or another process is at work in `folder`.
         RunError: the loss is not finite, or the run was interrupted.
     """
-    settings = settings or SearchSettings()
+    settings, folder = settings or SearchSettings(), None if folder is None else Path(folder)
     seen = seen_of(data)
     if isinstance(seen, SearchData) and task is None:
         check_images(network, seen)
@@ -75,18 +76,19 @@ def search(
     if weights_from is not None:
         _take_weights(state, weights_from)
     check_batches(state.network, seen, state.task, state.fabric.device)
-    told(first_look(state), bar or NoBar())
+    told(first_look(state), bar)
     with nullcontext() if folder is None else locked(folder, "a search"):
         Loop(state, folder, bar).run(resume=resume)
     return as_family(state, config or {"search": asdict(settings)})
 
 
-def told(whole: Evaluated | None, bar: Bar | NoBar) -> None:
-    """Say what the untouched network can, if there is one."""
+def told(whole: Evaluated | None, bar: Bar | NoBar | None) -> None:
+    """Say what the untouched network can, if there is one; on standard error where there is no bar."""
     if whole is not None:
         measure = whole.measure
         score = f"{measure.text(whole.score)} {measure.unit}".rstrip()
-        bar.say(f"untouched network: {measure.name} {score}, loss {whole.loss:.3f} on validation data")
+        line = f"untouched network: {measure.name} {score}, loss {whole.loss:.3f} on validation data"
+        print(line, file=sys.stderr) if bar is None else bar.say(line)
 
 
 def check_images(network: Supernet, data: SearchData) -> None:

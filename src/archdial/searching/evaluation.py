@@ -19,6 +19,7 @@ from archdial.space import Architecture
 from archdial.tasks.calls import called
 from archdial.tasks.measure import Measure
 from archdial.tasks.task import Task
+from archdial.training.told_batches import told_batch
 
 
 @dataclass(frozen=True)
@@ -167,11 +168,14 @@ class Evaluator:
     @torch.no_grad()
     def _judged(self, forward: Callable[[Any], Any]) -> tuple[float, float]:
         score, loss, count = self.task.score(), 0.0, 0
-        for inputs, batch in self.examples:
-            outputs = in_single_precision(forward(inputs))
-            score.add(outputs, batch)
-            size = self.task.size(batch)
-            loss, count = loss + size * float(self.task.loss(outputs, batch)), count + size
+        for number, (inputs, batch) in enumerate(self.examples):
+            with told_batch(batch, f"batch {number} of the validation data"):
+                outputs = in_single_precision(forward(inputs))
+                # First: it tells better what does not fit.
+                own = float(self.task.loss(outputs, batch))
+                score.add(outputs, batch)
+                size = self.task.size(batch)
+            loss, count = loss + size * own, count + size
         # To the precision of a mean in float32, which archives have always had.
         return float(torch.tensor(score.value())), loss / count
 

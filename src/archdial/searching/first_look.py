@@ -7,15 +7,16 @@ from typing import Any
 
 import torch
 
-from archdial.common.errors import NearChance, RunError, UsageError, reason
+from archdial.common.errors import NearChance, UsageError
 from archdial.data import SearchData, Seen
-from archdial.networks.calling import described
 from archdial.networks.example import flat
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.state import SearchState
+from archdial.space import Architecture
 from archdial.tasks.task import Task
+from archdial.training.told_batches import told_batch
 
 _NEAR = 0.1
 """Of the way from chance to the best score: a trained network that is no further was fed with something else."""
@@ -35,7 +36,7 @@ def first_look(state: SearchState) -> Evaluated | None:
             f"the untouched network scores {whole.score} by {whole.measure.name} and has a loss of {whole.loss}: look "
             "for NaN or infinity in its weights and in the data"
         )
-    chance = state.task.chance
+    chance = state.task.chance_with(_some_outputs(state, state.network.whole))
     if chance is not None and _near(whole, chance):
         measure = whole.measure
         warnings.warn(
@@ -46,6 +47,13 @@ def first_look(state: SearchState) -> Evaluated | None:
             stacklevel=3,
         )
     return whole
+
+
+@torch.no_grad()
+def _some_outputs(state: SearchState, whole: Architecture) -> Any:
+    inputs, _ = next(iter(state.evaluator.examples))
+    weights = state.network.space.one_hot(whole)
+    return state.network(inputs, weights.to(flat(inputs)[0].device))
 
 
 def _near(whole: Evaluated, chance: float) -> bool:
@@ -65,15 +73,8 @@ def check_batches(network: Supernet, data: Seen, task: Task, device: torch.devic
         batch = next(split.in_order(2, None), None)
         if batch is None:
             raise UsageError(f"the {name} data give no batch: expected one at least")
-        try:
+        with told_batch(batch, f"the first batch of the {name} data"):
             _judge(network, task, task.inputs(batch, device), batch)
-        except (UsageError, RunError):
-            raise
-        except Exception as error:
-            raise UsageError(
-                f"the first batch of the {name} data, {described(batch)}, does not go through network and task: "
-                f"{reason(error)}"
-            ) from error
 
 
 @torch.no_grad()

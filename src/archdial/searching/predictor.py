@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,9 @@ FLOOR = 1e-3
 TINY = 1e-9
 """The same for scores that are no shares, whose errors may be of any size."""
 
+_MARGIN = 0.05
+"""Of the range of errors: so far below the least of them is what they are counted from, where that is not the best."""
+
 
 class ErrorPredictor(nn.Module):
     """Option weights → error, by the mean of small networks that each began elsewhere.
@@ -30,6 +34,9 @@ class ErrorPredictor(nn.Module):
     membership: Tensor
     centre: Tensor
     scale: Tensor
+    beyond: Tensor
+    """What errors are counted from, below 0 where nobody knows the best score and some are beyond what was taken for
+    it; a state dict has it only then."""
 
     def __init__(self, space: Space, measure: Measure = ACCURACY, members: int = 8, hidden: int = 32) -> None:
         super().__init__()
@@ -41,13 +48,14 @@ class ErrorPredictor(nn.Module):
         self.register_buffer("membership", space.membership / choices, persistent=False)
         self.register_buffer("centre", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("beyond", torch.zeros(()), persistent=False)
         self.linear = nn.Parameter(torch.zeros(members, width))
         self.inner = nn.Parameter(torch.randn(members, width, hidden) / math.sqrt(choices))
         self.offset = nn.Parameter(torch.randn(members, hidden) * 0.5)
         self.outer = nn.Parameter(torch.zeros(members, hidden))
 
     def each(self, weights: Tensor) -> Tensor:
-        """Return the logarithm of the error as each network of the ensemble sees it, (members, n), of (n, m, k)."""
+        """Return the logarithm of the error above `beyond`, as each network sees it, (members, n), of (n, m, k)."""
         shares = torch.einsum("nmk,qmk->nq", weights, self.membership)
         features = torch.cat((weights.flatten(1), shares), 1)
         hidden = torch.tanh(torch.einsum("nf,efh->enh", features, self.inner) + self.offset[:, None])
@@ -56,13 +64,13 @@ class ErrorPredictor(nn.Module):
 
     def forward(self, weights: Tensor) -> Tensor:
         """Return the predicted error, shape (n,), of option weights (n, m, k); of a share it is in [0, 1]."""
-        return self.each(weights).mean(0).exp().clamp(max=self._most)
+        return (self.each(weights).mean(0).exp() + self.beyond).clamp(max=self._most)
 
     @torch.no_grad()
     def feared(self, weights: Tensor) -> Tensor:
         """Return the error (n,) of (n, m, k) one standard deviation of the ensemble above its prediction."""
         logs = self.each(weights)
-        return (logs.mean(0) + logs.std(0)).exp().clamp(max=self._most)
+        return ((logs.mean(0) + logs.std(0)).exp() + self.beyond).clamp(max=self._most)
 
     def fit(self, evaluated: Sequence[Evaluated], generator: torch.Generator, steps: int = 300) -> float:
         """Fit anew to `evaluated`; return the root mean square of what remains, in log error.
@@ -74,7 +82,8 @@ class ErrorPredictor(nn.Module):
 
     def _descend(self, evaluated: Sequence[Evaluated], generator: torch.Generator, steps: int) -> float:
         weights = self.space.one_hots(item.architecture for item in evaluated)
-        targets = torch.tensor([max(item.error, self._least) for item in evaluated]).log()
+        self._count_from([item.error for item in evaluated])
+        targets = torch.tensor([max(item.error - float(self.beyond), self._least) for item in evaluated]).log()
         self.centre.copy_(targets.mean())
         self.scale.copy_(targets.std().clamp_min(1e-3) if len(evaluated) > 1 else torch.ones(()))
         kept = (torch.rand(self.members, len(evaluated), generator=generator) > 0.25).float()
@@ -89,7 +98,21 @@ class ErrorPredictor(nn.Module):
             loss.backward()
             optimizer.step()
         with torch.no_grad():
-            return float((self(weights).log() - targets).square().mean().sqrt())
+            return float(((self(weights) - self.beyond).log() - targets).square().mean().sqrt())
+
+    def _count_from(self, errors: Sequence[float]) -> None:
+        """Let no error of scores without bounds be below what errors are counted from."""
+        least, most = min(errors), max(errors)
+        if least < 0 and not math.isfinite(self._most):
+            self._keep_beyond(torch.tensor(least - _MARGIN * max(most - least, TINY)))
+
+    def _keep_beyond(self, value: Tensor) -> None:
+        self.register_buffer("beyond", value.to(self.centre), persistent=True)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        if prefix + "beyond" in state_dict:
+            self._keep_beyond(torch.zeros(()))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @torch.no_grad()
     def _restart(self, generator: torch.Generator) -> None:

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from archdial.common.errors import UsageError, unknown
 from archdial.common.libraries import imported
 from archdial.data.split import Batch
+from archdial.tasks.cross_entropy import IGNORED, cross_entropy, indices
 from archdial.tasks.measure import ACCURACY, Measure
 from archdial.tasks.parts import asked_tensor
 from archdial.tasks.scores import MetricScore
@@ -31,19 +31,20 @@ class Accuracy(Score):
     def add(self, outputs: Outputs, batch: Batch) -> None:
         """Count the labels (n,) or (n, …) that the largest logits of `outputs` (n, classes) or (n, classes, …) are."""
         found = alone(outputs)
+        # No class is −100, so what is left out is never right.
         labels = asked_tensor(batch).to(found.device)
         self._right += int((found.argmax(1) == labels).sum())
-        self._count += labels.numel()
+        self._count += int((labels != IGNORED).sum())
 
     def value(self) -> float:
         """Return the share."""
-        return self._right / self._count
+        return self._right / max(1, self._count)
 
 
 class Classification(Task):
     """Labels (n,) from 0; a network gives logits (n, classes), or something with `logits`.
 
-    Or a label for each place (n, …), and logits (n, classes, …).
+    Or a label for each place (n, …), and logits (n, classes, …). Nothing is asked for where a label is −100.
 
     Args:
         score: accuracy, balanced accuracy (the mean over classes) or macro F1.
@@ -51,7 +52,7 @@ class Classification(Task):
         classes: how many there are, if that is known.
 
     Raises:
-        UsageError: there is no such score.
+        UsageError: there is no such score, or a weight is below 0.
     """
 
     def __init__(
@@ -64,6 +65,8 @@ class Classification(Task):
             raise unknown("score", score, SCORES)
         self.measure = ACCURACY if score == "accuracy" else Measure(score)
         self.score_name, self.class_weights, self.classes = score, class_weights, classes
+        if class_weights is not None and not all(weight >= 0 for weight in class_weights):
+            raise UsageError(f"class_weights are {list(class_weights)}: expected numbers that are not below 0")
         self._weights = None if class_weights is None else torch.tensor(list(class_weights), dtype=torch.float32)
 
     @property
@@ -71,13 +74,17 @@ class Classification(Task):
         """One right answer of as many as there are classes."""
         return 1 / self.classes if self.classes else None
 
+    def chance_with(self, outputs: Outputs) -> float | None:
+        """Return one right answer of as many as there are logits."""
+        return self.chance or 1 / alone(outputs).shape[1]
+
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
         """Return the mean cross-entropy ()."""
         found = alone(outputs)
         weights = None if self._weights is None else self._weights.to(found.device)
         if weights is not None and len(weights) != found.shape[1]:
             raise UsageError(f"class_weights has {len(weights)} numbers, and the network tells {found.shape[1]} apart")
-        return functional.cross_entropy(found, self._labels(found, batch), weights, label_smoothing=smoothing)
+        return cross_entropy(found, self._labels(found, batch), weight=weights, label_smoothing=smoothing)
 
     def score(self) -> Score:
         """Return a score of no input yet."""
@@ -87,9 +94,9 @@ class Classification(Task):
         metrics = imported("torchmetrics", f"the score {self.measure.name}", "scores").classification
 
         def make(found: Any, wanted: Any) -> Any:
-            return getattr(metrics, name)(num_classes=found.shape[1], average="macro")
+            return getattr(metrics, name)(num_classes=found.shape[1], average="macro", ignore_index=IGNORED)
 
-        return MetricScore(make, lambda outputs, batch: (alone(outputs), asked_tensor(batch)))
+        return MetricScore(make, lambda outputs, batch: (alone(outputs), indices(asked_tensor(batch))))
 
     def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
         """Return the divergence () of softened logits from a teacher's, times temperature² (Hinton et al. 2015)."""
@@ -97,7 +104,7 @@ class Classification(Task):
 
     @staticmethod
     def _labels(found: Tensor, batch: Batch) -> Tensor:
-        labels = asked_tensor(batch).to(found.device)
+        labels = indices(asked_tensor(batch)).to(found.device)
         if labels.is_floating_point() or labels.is_complex() or labels.shape != found.shape[:1] + found.shape[2:]:
             raise UsageError(
                 f"labels of shape {tuple(labels.shape)}, {labels.dtype}, for outputs {tuple(found.shape)}: expected "

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast
 
 from torch import Tensor
-from torch.nn import functional
 
 from archdial.common.errors import unknown
 from archdial.data.split import Batch
+from archdial.tasks.cross_entropy import IGNORED, cross_entropy
 from archdial.tasks.measure import Measure
 from archdial.tasks.parts import TARGETS, asked_tensor, seen
 from archdial.tasks.task import Outputs, Score, Task, alone, divergence
-
-IGNORED = -100
-"""The label of a token that is not asked for, as everywhere."""
 
 
 class LanguageModelling(Task):
@@ -40,7 +37,7 @@ class LanguageModelling(Task):
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
         """Return the mean cross-entropy () a token."""
         logits, labels = _shifted(outputs, batch)
-        return functional.cross_entropy(logits, labels, ignore_index=IGNORED, label_smoothing=smoothing)
+        return cross_entropy(logits, labels, label_smoothing=smoothing)
 
     def score(self) -> Score:
         """Return a score of no token yet."""
@@ -59,7 +56,7 @@ class _Tokens(Score):
 
     def add(self, outputs: Outputs, batch: Batch) -> None:
         logits, labels = _shifted(outputs, batch)
-        self._sum += float(functional.cross_entropy(logits.float(), labels, ignore_index=IGNORED, reduction="sum"))
+        self._sum += float(cross_entropy(logits.float(), labels, reduction="sum"))
         self._count += int((labels != IGNORED).sum())
 
     def value(self) -> float:
@@ -80,4 +77,6 @@ def _labels(batch: Batch) -> Tensor:
         tokens: Tensor = batch["input_ids"]
         mask = batch.get("attention_mask")
         return tokens if mask is None else tokens.masked_fill(mask == 0, IGNORED)
-    return seen(batch) if isinstance(batch, Tensor) else asked_tensor(batch)
+    # A data set of nothing but tokens gives them in a list of one.
+    lone = isinstance(batch, Tensor) or (isinstance(batch, tuple | list) and len(batch) == 1)
+    return cast(Tensor, seen(batch)) if lone else asked_tensor(batch)

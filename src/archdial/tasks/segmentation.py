@@ -7,8 +7,10 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
+from archdial.common.errors import UsageError
 from archdial.common.libraries import imported
 from archdial.data.split import Batch
+from archdial.tasks.cross_entropy import cross_entropy
 from archdial.tasks.measure import Measure
 from archdial.tasks.parts import asked_tensor
 from archdial.tasks.scores import MetricScore
@@ -16,7 +18,7 @@ from archdial.tasks.task import Outputs, Score, Task, alone, divergence
 
 
 class Segmentation(Task):
-    """Masks (n, h, w) of class indices; a network gives logits (n, classes, h, w), of a coarser grid too.
+    """Masks (n, h, w) or (n, 1, h, w) of class indices; a network gives logits (n, classes, h, w), coarser ones too.
 
     Args:
         ignore_index: the mask's value where no class is asked for.
@@ -30,9 +32,8 @@ class Segmentation(Task):
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
         """Return the mean cross-entropy () over all pixels."""
         found, wanted = self._parts(outputs, batch)
-        return functional.cross_entropy(
-            found, wanted.to(found.device), ignore_index=self.ignore_index, label_smoothing=smoothing
-        )
+        wanted = wanted.to(found.device)
+        return cross_entropy(found, wanted, ignore_index=self.ignore_index, label_smoothing=smoothing)
 
     def score(self) -> Score:
         """Return a mean IoU of no pixel yet."""
@@ -56,6 +57,13 @@ class Segmentation(Task):
     @staticmethod
     def _parts(outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:
         found, wanted = alone(outputs), asked_tensor(batch).long()
+        if wanted.dim() == found.dim() and wanted.shape[1] == 1:
+            wanted = wanted[:, 0]
+        if wanted.dim() != found.dim() - 1:
+            raise UsageError(
+                f"masks of shape {tuple(wanted.shape)} for outputs {tuple(found.shape)}: expected a class index for "
+                "each pixel, (n, height, width)"
+            )
         if found.shape[2:] != wanted.shape[1:]:
             found = functional.interpolate(found, wanted.shape[1:], mode="bilinear", align_corners=False)
         return found, wanted

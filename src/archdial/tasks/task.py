@@ -78,6 +78,10 @@ class Task(ABC):
         """The score of guessing; None where nobody can tell."""
         return None
 
+    def chance_with(self, outputs: Outputs) -> float | None:
+        """Return the score of guessing, as far as it or a network's `outputs` tell."""
+        return self.chance
+
     def taught(self, teacher: nn.Module | None) -> Task:
         """Return the task where `teacher` is the network as it came; only what imitates it is another then."""
         return self

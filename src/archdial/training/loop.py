@@ -19,6 +19,7 @@ from archdial.common.progress import Bar, NoBar, Part
 from archdial.training.interrupt import Interrupt
 from archdial.training.log import RunLog
 from archdial.training.step import Figures, Phase, Place, S
+from archdial.training.told_batches import told_batch
 
 
 class Interrupted(RunError):
@@ -104,7 +105,8 @@ class TrainingLoop(Generic[S]):
                     self._stop(here)
                 # Dropout and whatever else draws from torch's own numbers does so again in a run that is resumed.
                 torch.manual_seed(number_of(self.job.seed, place.phase, epoch, index))
-                figures = phase.step(state, batch, (epoch + index / count) / phase.epochs)
+                with told_batch(batch, f"batch {index} of epoch {epoch + 1}"):
+                    figures = phase.step(state, batch, (epoch + index / count) / phase.epochs)
                 self._check(figures, here)
                 sums.add(figures)
                 part.advance(f"loss {figures['loss']:.3f}")
