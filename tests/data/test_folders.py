@@ -139,3 +139,9 @@ def test_good_data_warn_of_nothing(tmp_path: Path) -> None:
 def test_refusals_are_usage_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         load(tmp_path, channels=1, skip_broken=True)
+
+
+def test_a_split_in_two_places_is_refused(tmp_path: Path) -> None:
+    for which in ("train/0000", "test/0000", "train-extra"):
+        write(tmp_path / f"{which}.parquet", [png(10), png(20)], [0, 1])
+    fails(tmp_path, "holds train-extra.parquet and train/0000.parquet: expected the train split in one place")

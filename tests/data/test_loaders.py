@@ -141,3 +141,13 @@ def test_what_gives_no_batches_is_told(source: object, told: str) -> None:
 def test_a_search_sees_two_splits(data: object) -> None:
     with pytest.raises(UsageError, match=r"expected .*train.* and .*validation|expected \{\"train\""):
         seen_of(data)
+
+
+@pytest.mark.slow
+def test_a_stream_of_hugging_face_without_a_format_gives_tensors() -> None:
+    datasets = pytest.importorskip("datasets")
+    rows = datasets.Dataset.from_dict({"x": [[0.5, 1.0], [2.0, 3.0]], "label": [0, 1]})
+    for source in (rows, rows.to_iterable_dataset()):
+        batch = next(split_of(source, "train").in_order(2))
+        assert batch["x"].tolist() == [[0.5, 1.0], [2.0, 3.0]] and batch["label"].tolist() == [0, 1]
+        assert batch["x"].dtype == torch.float32

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
+import archdial as ad
+from archdial.common.errors import UsageError
 from archdial.data import Normalize
 from archdial.tasks.images import ImageClassification
 from tests.networks.examples import textures
@@ -65,3 +68,50 @@ def test_outputs_are_no_way_from_their_own_and_the_temperature_softens() -> None
     p = 1 / (1 + math.exp(1 / 2))
     divergence = (1 - p) * math.log((1 - p) / p) + p * math.log(p / (1 - p))
     assert float(TASK.apart(logits, taught, 2.0)) == pytest.approx(4 * divergence, rel=1e-5)
+
+
+@pytest.mark.parametrize("score", ["accuracy", "balanced accuracy", "macro F1"])
+def test_what_is_not_asked_for_is_left_out(score: Any) -> None:
+    outputs = torch.randn(6, 3, 4, generator=torch.Generator().manual_seed(0))
+    labels = outputs.argmax(1)
+    labels[:, 2:] = -100
+    found = ad.Classification(score).score()
+    found.add(outputs, (outputs, labels))
+    assert found.value() == pytest.approx(1.0)
+    assert ad.Classification(score).loss(outputs, (outputs, labels)).isfinite()
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.uint8, torch.bool])
+def test_labels_of_any_whole_type(kind: torch.dtype) -> None:
+    outputs = torch.randn(6, 2, generator=torch.Generator().manual_seed(0))
+    labels = outputs.argmax(1)
+    task = ad.Classification("macro F1")
+    found = task.score()
+    found.add(outputs, (outputs, labels.to(kind)))
+    assert found.value() == pytest.approx(1.0)
+    assert task.loss(outputs, (outputs, labels.to(kind))) == task.loss(outputs, (outputs, labels))
+
+
+def test_weights_below_0_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"class_weights are \[1, -1\]: expected numbers that are not below 0"):
+        ad.Classification(class_weights=[1, -1])
+
+
+def test_a_mask_may_have_a_channel() -> None:
+    outputs, task = torch.randn(2, 3, 4, 5), ad.Segmentation()
+    mask = outputs.argmax(1)
+    assert task.loss(outputs, (outputs, mask[:, None])) == task.loss(outputs, (outputs, mask))
+    with pytest.raises(
+        UsageError, match=r"masks of shape \(2, 3, 4, 5\) for outputs .*expected a class index for each"
+    ):
+        task.loss(outputs, (outputs, outputs))
+    mask[0, 0, 0] = 255
+    with pytest.raises(
+        UsageError, match=r"labels from 0 to 255 for a network that tells 3 classes apart: expected 0 to 2"
+    ):
+        task.loss(outputs, (outputs, mask))
+
+
+def test_a_data_set_of_nothing_but_tokens() -> None:
+    outputs, tokens, task = torch.randn(2, 5, 7), torch.randint(0, 7, (2, 5)), ad.LanguageModelling()
+    assert task.loss(outputs, [tokens]) == task.loss(outputs, tokens)

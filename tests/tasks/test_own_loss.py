@@ -90,3 +90,14 @@ def test_a_network_without_its_loss_is_told_how(model: nn.Module) -> None:
     net = ad.gates(model, train[0])
     with pytest.raises(UsageError, match=r'gives no loss: capture it by gates\(model, batch, outputs=\("loss"'):
         ad.search(net, {"train": train, "validation": train}, counted_table(net), task=ad.Task())
+
+
+def test_functions_of_something_else_are_told_what_they_are_called_with() -> None:
+    batch = (torch.zeros(2, 3), torch.zeros(2, 3))
+    with pytest.raises(
+        UsageError, match=r"the loss is called with \(outputs, batch\), .*: pass.* lambda outputs, batch"
+    ):
+        ad.Task(torch.nn.L1Loss()).loss(batch[0], batch)
+    score = ad.Task(lambda outputs, batch: outputs.mean(), torch.nn.functional.l1_loss).score()
+    with pytest.raises(UsageError, match=r"the score is called with \(outputs, batch\)"):
+        score.add(batch[0], batch)

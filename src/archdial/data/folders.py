@@ -43,8 +43,19 @@ def _holds_parquet(place: Path) -> bool:
     return any(any(place.glob(pattern)) for pattern in ("*.parquet", "train/*.parquet", "test/*.parquet"))
 
 
+def _files_of(which: str, place: Path) -> list[Path]:
+    """Return the files of a split, which lie in `place`, or in a folder of the split's name."""
+    beside, within = (sorted(place.glob(pattern)) for pattern in (f"{which}*.parquet", f"{which}/*.parquet"))
+    if beside and within:
+        raise UsageError(
+            f"{place} holds {beside[0].name} and {within[0].relative_to(place)}: expected the {which} split in one "
+            "place, move one of them away"
+        )
+    return beside or within
+
+
 def _load_parquet(name: str, place: Path, reading: Reading, classes: int | None) -> DataSet:
-    files = [sorted(place.glob(f"{which}*.parquet")) or sorted(place.glob(f"{which}/*.parquet")) for which in SPLITS]
+    files = [_files_of(which, place) for which in SPLITS]
     for which, found in zip(SPLITS, files, strict=True):
         if not found:
             there = ", ".join(str(path.relative_to(place)) for path in sorted(place.rglob("*.parquet"))[:5])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from archdial.common.errors import UsageError
+from archdial.common.errors import UsageError, reason
 from archdial.data.split import Batch
 from archdial.data.takes import moved
 from archdial.tasks.measure import Measure
@@ -92,7 +93,12 @@ class OwnTask(Task):
         if _is_metric(self._score):
             return MetricScore(lambda *_: self._score.clone(), self._parts)
         function = self._loss if self._score is None else self._score
-        return MeanScore(lambda outputs, batch: function(outputs, _beside(outputs, batch)), self.size)
+
+        def scored(outputs: Outputs, batch: Batch) -> Any:
+            with _taking_both("score"):
+                return torch.as_tensor(function(outputs, _beside(outputs, batch)))
+
+        return MeanScore(scored, self.size)
 
     def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
         """Return the user's distance, or squares."""
@@ -131,13 +137,28 @@ def own_loss(loss: Loss, outputs: Outputs, batch: Batch) -> Tensor:
     """Return what the user's `loss` gives, ().
 
     Raises:
-        UsageError: it is no tensor of one number.
+        UsageError: it is no tensor of one number, or the function takes something else.
     """
-    found = loss(outputs, _beside(outputs, batch))
+    with _taking_both("loss"):
+        found = loss(outputs, _beside(outputs, batch))
     if not isinstance(found, Tensor) or found.numel() != 1:
         shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
         raise UsageError(f"the loss is {shape}, expected a tensor of one number: take its mean")
     return found.reshape(())
+
+
+@contextmanager
+def _taking_both(what: str) -> Iterator[None]:
+    """Let an error within say what the user's function is called with: most are a loss of (outputs, target)."""
+    try:
+        yield
+    except (AttributeError, TypeError, RuntimeError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise UsageError(
+            f"the {what} is called with (outputs, batch), and raised {reason(error)}: pass, as an example, "
+            f"lambda outputs, batch: {what}(outputs, batch[1])"
+        ) from error
 
 
 def _beside(outputs: Outputs, batch: Batch) -> Batch:
