@@ -70,6 +70,12 @@ def recorded() -> nn.Module:
     return torch.jit.trace(plain(), IMAGES)
 
 
+def scripted_within() -> nn.Module:
+    model = plain()
+    model[3] = torch.jit.script(nn.Sequential(model[3]))
+    return model
+
+
 def quantised() -> nn.Module:
     return torch.ao.quantization.quantize_dynamic(plain(), {nn.Linear})
 
@@ -90,6 +96,7 @@ def packed() -> nn.Module:
 REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "scripted": (scripted, "TorchScript.*pass the torch.nn.Module that it was made from"),
     "traced": (recorded, "TorchScript.*pass the torch.nn.Module that it was made from"),
+    "scripted within": (scripted_within, "^3 in Sequential, a submodule of TorchScript.*put there the torch.nn.Module"),
     "meta": (lambda: plain().to("meta"), r"meta device \(0.weight\): call model.to_empty"),
     "quantised": (quantised, r"is quantised \(5 is a torch.ao.nn.quantized.*\): pass the network of float32"),
     "packed": (packed, r"is quantised \(5.weight is a torchao.dtypes.Packed\): pass the network of float32"),
