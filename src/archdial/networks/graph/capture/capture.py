@@ -17,6 +17,7 @@ from archdial.networks.graph.capture.alone import needs_others
 from archdial.networks.graph.capture.by_export import exported
 from archdial.networks.graph.capture.by_tracing import Untraceable, line_at_fault, traced
 from archdial.networks.graph.capture.caches import copy_of, left_alone, without_caches
+from archdial.networks.graph.capture.compiled import as_python, with_own_forwards
 from archdial.networks.graph.capture.constants import fold_constants
 from archdial.networks.graph.capture.devices import follow_inputs
 from archdial.networks.graph.capture.functional import make_functional, make_reshapes, remove_dead
@@ -79,9 +80,9 @@ def capture(model: nn.Module, example: Inputs, outputs: Sequence[str] | None = N
     """
     if not isinstance(model, nn.Module):
         raise UsageError(f"a model of type {type(model).__name__}: expected a torch.nn.Module")
-    model = unwrapped(model)
+    model = with_own_forwards(unwrapped(model))
     calling, tensors = calling_of(example, model, labels=LOSS in (outputs or ()))
-    with TRACING, told_of_weights(model, tensors):
+    with TRACING, as_python(), told_of_weights(model, tensors):
         subject = _Subject(model, copy_of(model), calling, outputs if outputs is None else tuple(outputs))
         missing = subject.check(tensors)
         subject = subject.without_caches(tensors)
