@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from archdial.common.errors import UsageError, first_line
+from archdial.common.quiet import quiet_torch
 from archdial.networks.calling import Calling, calling_of, described
 from archdial.networks.example import Inputs
 from archdial.networks.graph.capture.alone import needs_others
@@ -82,7 +83,7 @@ def capture(model: nn.Module, example: Inputs, outputs: Sequence[str] | None = N
         raise UsageError(f"a model of type {type(model).__name__}: expected a torch.nn.Module")
     model = with_own_forwards(unwrapped(model))
     calling, tensors = calling_of(example, model, labels=LOSS in (outputs or ()))
-    with TRACING, as_python(), told_of_weights(model, tensors):
+    with TRACING, as_python(), quiet_torch(), told_of_weights(model, tensors):
         subject = _Subject(model, copy_of(model), calling, outputs if outputs is None else tuple(outputs))
         missing = subject.check(tensors)
         subject = subject.without_caches(tensors)
