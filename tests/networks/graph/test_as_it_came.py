@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import archdial as ad
 from archdial.common.errors import UsageError
@@ -68,13 +69,36 @@ class Drawing(nn.Module):
         return self.head(found + torch.randn_like(found))
 
 
-class TwoAlways(nn.Module):
+class Dropping(nn.Module):
+    """Draws random numbers, and of zeros makes zeros all the same."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.mix, self.head = nn.Linear(8, 8), nn.Linear(8, 3)
+        self.mix, self.head = nn.Linear(8, 8, bias=False), nn.Linear(8, 3, bias=False)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.head((inputs + self.mix(inputs).relu()).view(2, 8))
+        return self.head(F.dropout(inputs + self.mix(inputs).relu(), 0.5))
+
+
+class Viewed(nn.Module):
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count, self.mix, self.head = count, nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head((inputs + self.mix(inputs).relu()).view(self.count, 8))
+
+
+class Added(nn.Module):
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.places, self.mix, self.head = nn.Parameter(torch.randn(count, 8)), nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.head(inputs + self.mix(inputs).relu() + self.places)
+
+
+WRITTEN = r"a batch size is written into it, take x.shape\[0\] or -1 in its place, or 1 where it is the size of a param"
 
 
 def test_what_the_network_keeps_is_its_own() -> None:
@@ -141,12 +165,49 @@ def test_members_with_recurrent_layers_are_pickled(kind: type[nn.Module]) -> Non
             Drawing(),
             "Drawing gives other outputs each time, as it draws random numbers, or keeps what it computed: do so only",
         ),
-        (TwoAlways(), r"a batch size is written into it, take x.shape\[0\] or -1 in its place"),
+        (Viewed(2), rf"on the example and not on its first input alone .*, `return self.head\(.*`\): {WRITTEN}"),
+        (Added(2), rf"runs on one input and not on 3 .*, `return self.head\(.*`\): {WRITTEN}"),
     ],
 )
 def test_what_no_graph_can_have_is_told_with_its_remedy(model: nn.Module, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         ad.gates(model.eval(), INPUTS)
+
+
+@pytest.mark.parametrize("model", [Viewed(1), Added(2), Added(3), Added(4)], ids=lambda one: type(one).__name__)
+def test_a_batch_size_in_the_code_is_told_of_an_example_of_one(model: nn.Module) -> None:
+    with pytest.raises(UsageError, match=rf"runs on one input and not on \d .*, `return self.head\(.*`\): {WRITTEN}"):
+        ad.gates(model.eval(), INPUTS[:1])
+
+
+def test_a_parameter_for_any_batch_is_taken() -> None:
+    assert ad.gates(Added(1), INPUTS[:1]).gates
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_an_example_of_equal_values_hides_nothing(value: float) -> None:
+    with pytest.raises(UsageError, match="Dropping gives other outputs each time, as it draws random numbers"):
+        ad.gates(Dropping(), torch.full((2, 8), value))
+
+
+class Rooted(nn.Module):
+    """Takes no negative numbers: it fails, or what it gives is no number."""
+
+    def __init__(self, fails: bool) -> None:
+        super().__init__()
+        self.fails, self.mix, self.head = fails, nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.fails and not torch.compiler.is_exporting() and inputs.min() < 0:
+            raise ValueError
+        found = inputs if self.fails else inputs.sqrt()
+        return self.head(found + self.mix(found).relu())
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_the_values_of_the_example_are_kept_where_the_network_needs_them(fails: bool) -> None:
+    net = ad.gates(Rooted(fails), torch.zeros(2, 8))
+    assert isinstance(net.example, Tensor) and net.example.equal(torch.zeros(1, 8))
 
 
 @pytest.mark.parametrize("count", [1, 2])

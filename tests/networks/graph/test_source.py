@@ -213,6 +213,54 @@ def test_a_wrapped_model_takes_the_weights_of_the_one_within(tmp_path: Path, wra
         same(model, given())
 
 
+class Tied(nn.Module):
+    """Embeddings that are the weights of the head too, as language models have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wte, self.lm_head = nn.Embedding(5, 4), nn.Linear(4, 5, bias=False)
+        self.lm_head.weight = self.wte.weight
+
+
+@pytest.mark.parametrize("name", ["wte.weight", "lm_head.weight"])
+def test_what_is_tied_may_stand_under_one_of_its_names(tmp_path: Path, name: str) -> None:
+    path, value = tmp_path / "w.safetensors", torch.rand(5, 4)
+    save_file({name: value}, path)
+    own = Tied()
+    assert loaded(path, own)[1] == []
+    same(own, {"wte.weight": value, "lm_head.weight": value})
+    assert own.lm_head.weight is own.wte.weight
+    save_file({"other": value}, path)
+    with pytest.raises(UsageError, match=r"missing wte.weight, lm_head.weight \(2 of 2 keys\); unknown other \(1 of 1"):
+        loaded(path, own)
+
+
+@pytest.mark.parametrize("wrapper", ["_orig_mod.", "module.", "_orig_mod.module."])
+@pytest.mark.parametrize("before", ["", "module.", "model."])
+def test_wrappers_of_a_part_of_the_network_are_taken_off_its_names(tmp_path: Path, before: str, wrapper: str) -> None:
+    own = nn.ModuleDict({"body": deeper(), "head": deeper()})
+    for parts in (("body",), ("body", "head")):
+        wrapped = {f"{part}.{wrapper if part in parts else ''}" for part in own}
+        torch.save({name: v for part in wrapped for name, v in behind(before + part).items()}, tmp_path / "w.pt")
+        model, said = loaded(tmp_path / "w.pt", own)
+        same(model, {**behind("body."), **behind("head.")})
+        assert not said
+
+
+def test_names_of_wrappers_that_are_the_networks_own_stay(tmp_path: Path) -> None:
+    own = nn.ModuleDict({"module": deeper(), "body": nn.ModuleDict({"module": deeper()})})
+    expected = {**behind("module."), **behind("body.module.", ZEROS)}
+    for state in (expected, behind("_orig_mod.", expected), {**behind("module."), **behind("body.", ZEROS)}):
+        torch.save(state, tmp_path / "w.pt")
+        model, said = loaded(tmp_path / "w.pt", own)
+        same(model, expected)
+        assert not said
+    torch.save({**expected, **behind("module._orig_mod.", ZEROS)}, tmp_path / "w.pt")
+    model, said = loaded(tmp_path / "w.pt", own)
+    same(model, expected)
+    assert len(said) == 1 and "passed over 9 keys" in said[0]
+
+
 def without(state: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if name not in names}
 

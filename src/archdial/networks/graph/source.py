@@ -14,7 +14,7 @@ from archdial.common.errors import Notice, UsageError, cut, readable
 from archdial.common.own_code import called_code, refused_code
 from archdial.networks.backbones import BACKBONES, make_backbone
 from archdial.networks.graph.capture.unwrapped import bare
-from archdial.networks.graph.state_dicts import State, of_deeper_network, without_prefixes
+from archdial.networks.graph.state_dicts import State, of_deeper_network, of_tied, without_prefixes
 from archdial.networks.graph.weights_file import read_state
 
 
@@ -67,8 +67,9 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
     target = bare(model)
     own = target.state_dict()
     state = without_prefixes(read_state(path), own)
-    extra = _checked_names(state.tensors, own, f"weights {path} do not fit {type(target).__name__}")
-    loaded = {name: state.tensors.get(name, tensor) for name, tensor in own.items()}
+    tied = of_tied(state.tensors, target)
+    extra = _checked_names(state.tensors, own, tied, f"weights {path} do not fit {type(target).__name__}")
+    loaded = {name: tied.get(name, state.tensors.get(name, tensor)) for name, tensor in own.items()}
     if fault := other_head(loaded, own):
         raise UsageError(f"weights {path}: {fault}")
     for name, tensor in own.items():
@@ -79,10 +80,13 @@ def load_weights(model: nn.Module, path: Path) -> nn.Module:
     return model
 
 
-def _checked_names(found: Mapping[str, Tensor], own: Mapping[str, Tensor], what: str) -> list[str]:
+def _checked_names(
+    found: Mapping[str, Tensor], own: Mapping[str, Tensor], tied: Mapping[str, Tensor], what: str
+) -> list[str]:
     """Return the names that the model has not; raise UsageError where it has some that are missing."""
     # Torch before 0.4.1 counted no batches, and the count changes nothing in evaluation.
-    missing = [name for name in own if name not in found and name.rpartition(".")[2] != "num_batches_tracked"]
+    needed = [name for name in own if name.rpartition(".")[2] != "num_batches_tracked"]
+    missing = [name for name in needed if name not in found and name not in tied]
     extra = [name for name in found if name not in own]
     if missing:
         raise UsageError(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from archdial.common.errors import cut
 
@@ -18,6 +19,8 @@ AVERAGED = ("ema", "model_ema", "ema_state_dict", "state_dict_ema", "ema_model",
 """The same of their running average, which is taken where there is nothing else."""
 
 _PREFIXES = tuple(f"{name}." for name in ("module", "_orig_mod", "backbone", *PLAIN, *AVERAGED))
+_WRAPPERS = frozenset({"module", "_orig_mod"})
+"""What DataParallel and torch.compile put before names, in their middle too where a part of the network was wrapped."""
 _OF_AVERAGES = tuple(f"{name}." for name in AVERAGED)
 _DEEPEST = 4
 """Names, or prefixes, within each other."""
@@ -86,16 +89,30 @@ def _told(name: Any, item: Any) -> str:
 def without_prefixes(state: State, own: Iterable[str]) -> State:
     """Return `state` without the prefixes that most of its names have, where more of them are then names of `own`."""
     names = frozenset(own)
-    best, now = state, state
+    best, now = _without_wrappers(state, names), state
     for _ in range(_DEEPEST):
         prefix = _prefix(now.tensors)
         shorter = {name.removeprefix(prefix): tensor for name, tensor in now.tensors.items()}
         if not prefix or len(shorter) < len(now.tensors):
             break
         now = State(shorter, now.is_average or prefix in _OF_AVERAGES, now.has_average)
-        if len(names & shorter.keys()) > len(names & best.tensors.keys()):
-            best = now
+        fitting = _without_wrappers(now, names)
+        if len(names & fitting.tensors.keys()) > len(names & best.tensors.keys()):
+            best = fitting
     return best
+
+
+def _without_wrappers(state: State, own: frozenset[str]) -> State:
+    """Return `state` with those names that are none of `own` but for what wrappers put into them as `own` has them."""
+    known = {_bare(name): name for name in own}
+    found = {name: known.get(_bare(name), name) for name in state.tensors if name not in own}
+    taken = Counter([*(own & state.tensors.keys()), *found.values()])
+    new = {name: other for name, other in found.items() if taken[other] == 1}
+    return replace(state, tensors={new.get(name, name): tensor for name, tensor in state.tensors.items()})
+
+
+def _bare(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
 
 
 def _prefix(tensors: Mapping[str, Tensor]) -> str:
@@ -108,3 +125,13 @@ def of_deeper_network(names: Iterable[str], own: Iterable[str]) -> list[str]:
     """Return those of `names` that are called as weights of `own` but for their numbers: further layers."""
     kinds = {_NUMBER.sub("#", name) for name in own}
     return [name for name in names if _NUMBER.sub("#", name) in kinds]
+
+
+def of_tied(tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Return what `tensors` lack under one name of a parameter or buffer of `model` and have under another.
+
+    Some programs save what is tied under one name alone.
+    """
+    own = model.state_dict(keep_vars=True)
+    found = {id(value): tensors[name] for name, value in own.items() if name in tensors}
+    return {name: found[id(value)] for name, value in own.items() if name not in tensors and id(value) in found}

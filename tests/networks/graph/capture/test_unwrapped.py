@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -62,12 +63,58 @@ def test_what_compile_made_in_place_is_not_run() -> None:
     assert set(network.body.state_dict()) == set(model.state_dict())
 
 
+def refuse(graph: object, inputs: object) -> None:
+    pytest.fail("the network was compiled")
+
+
+@pytest.mark.parametrize("path", ["", "0", "3"])
+@pytest.mark.parametrize("wrap", [lambda own: torch.compile(own, backend=refuse), torch.compiler.disable])
+def test_a_compiled_forward_is_the_one_within(path: str, wrap: Callable[..., Any]) -> None:
+    model, calls = plain(), list[object]()
+    expected = [gate.name for gate in ad.gates(model, IMAGES).gates]
+    module = model.get_submodule(path)
+    own = module.forward = wrap(module.forward)
+    for one in model:
+        one.register_forward_hook(lambda module, *_: calls.append(module))
+    network = ad.gates(model, IMAGES)
+    assert [gate.name for gate in network.gates] == expected
+    assert set(dict(network.named_buffers())) == {f"body.{name}" for name, _ in model.named_buffers()}
+    # It was copies that ran.
+    assert not {*calls} & {*model}
+    assert module.forward is own
+
+
+class Partly(nn.Module):
+    """A network of which torch.compile made a function, and that only tracing can follow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mix, self.head, self.act = nn.Linear(8, 8), nn.Linear(8, 2), torch.compile(torch.relu, backend=refuse)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        if torch.compiler.is_exporting():
+            raise ValueError
+        return self.head(inputs + self.act(self.mix(inputs)))
+
+
+def test_a_compiled_function_is_entered() -> None:
+    network = ad.gates(Partly(), torch.rand(2, 8))
+    assert [gate.name for gate in network.gates] == ["mix", "relu", "branch"]
+    assert not network.opaque and torch.compiler.is_compiling() is False
+
+
 def scripted() -> nn.Module:
     return torch.jit.script(plain())
 
 
 def recorded() -> nn.Module:
     return torch.jit.trace(plain(), IMAGES)
+
+
+def scripted_within() -> nn.Module:
+    model = plain()
+    model[3] = torch.jit.script(nn.Sequential(model[3]))
+    return model
 
 
 def quantised() -> nn.Module:
@@ -90,6 +137,7 @@ def packed() -> nn.Module:
 REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "scripted": (scripted, "TorchScript.*pass the torch.nn.Module that it was made from"),
     "traced": (recorded, "TorchScript.*pass the torch.nn.Module that it was made from"),
+    "scripted within": (scripted_within, "^3 in Sequential, a submodule of TorchScript.*put there the torch.nn.Module"),
     "meta": (lambda: plain().to("meta"), r"meta device \(0.weight\): call model.to_empty"),
     "quantised": (quantised, r"is quantised \(5 is a torch.ao.nn.quantized.*\): pass the network of float32"),
     "packed": (packed, r"is quantised \(5.weight is a torchao.dtypes.Packed\): pass the network of float32"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,18 +11,20 @@ import torch
 from torch import Tensor, fx, nn
 
 from archdial.common.errors import UsageError, first_line
-from archdial.networks.calling import Calling, calling_of, described
+from archdial.common.quiet import quiet_torch
+from archdial.networks.calling import Calling, calling_of
 from archdial.networks.example import Inputs
-from archdial.networks.graph.capture.alone import needs_others
 from archdial.networks.graph.capture.by_export import exported
-from archdial.networks.graph.capture.by_tracing import Untraceable, line_at_fault, traced
-from archdial.networks.graph.capture.caches import copy_of, left_alone, without_caches
+from archdial.networks.graph.capture.by_tracing import Untraceable, traced
+from archdial.networks.graph.capture.caches import copy_of, left_alone
+from archdial.networks.graph.capture.compiled import as_python, with_own_forwards
 from archdial.networks.graph.capture.constants import fold_constants
 from archdial.networks.graph.capture.devices import follow_inputs
 from archdial.networks.graph.capture.functional import make_functional, make_reshapes, remove_dead
 from archdial.networks.graph.capture.leaves import is_leaf, is_torch_leaf
 from archdial.networks.graph.capture.lengths import has_lengths, shorter
-from archdial.networks.graph.capture.outputs import all_close, chosen, left_out, tensors_of
+from archdial.networks.graph.capture.outputs import all_close, tensors_of
+from archdial.networks.graph.capture.subject import Subject, one_of, three_of, two_of
 from archdial.networks.graph.capture.unwrapped import told_of_weights, unwrapped
 from archdial.networks.layout import laid_out, lay_out, layout
 from archdial.networks.tracing_lock import TRACING
@@ -79,134 +81,62 @@ def capture(model: nn.Module, example: Inputs, outputs: Sequence[str] | None = N
     """
     if not isinstance(model, nn.Module):
         raise UsageError(f"a model of type {type(model).__name__}: expected a torch.nn.Module")
-    model = unwrapped(model)
+    model = with_own_forwards(unwrapped(model))
     calling, tensors = calling_of(example, model, labels=LOSS in (outputs or ()))
-    with TRACING, told_of_weights(model, tensors):
-        subject = _Subject(model, copy_of(model), calling, outputs if outputs is None else tuple(outputs))
+    with TRACING, as_python(), quiet_torch(), told_of_weights(model, tensors):
+        wanted = outputs if outputs is None else tuple(outputs)
+        subject = Subject(model, copy_of(model), calling, wanted, one_of(tensors))
         missing = subject.check(tensors)
-        subject = subject.without_caches(tensors)
-        return replace(_captured(subject, one_of(tensors)), left_out=missing)
+        return replace(_captured(subject.without_caches(tensors)), left_out=missing)
 
 
-@dataclass(frozen=True)
-class _Subject:
-    """What is captured: a model, how it is called, and what of its outputs is kept.
-
-    Attributes:
-        model: the user's, or one without its caches; it is never run, as it may keep what it computes.
-        judge: a copy that is run.
-    """
-
-    model: nn.Module
-    judge: nn.Module
-    calling: Calling
-    outputs: tuple[str, ...] | None
-
-    def check(self, tensors: Sequence[Tensor]) -> tuple[str, ...]:
-        """Return the names of the outputs that are left out; raise UsageError where the model refuses the example."""
-        try:
-            return left_out(self._run(tensors), self.outputs)
-        except UsageError:
-            raise
-        except Exception as error:
-            if alone := needs_others(self.judge, error):
-                raise UsageError(f"{type(self.model).__name__} {alone}") from error
-            raise UsageError(
-                f"{type(self.model).__name__} refuses an example input {described(self.calling.tree(tensors))}: "
-                f"{first_line(error)} at {line_at_fault(error)}. Pass a batch such as it was trained on"
-            ) from error
-
-    def run(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Return the outputs that are kept, in evaluation mode."""
-        return tensors_of(chosen(self._run(tensors), self.outputs))
-
-    @torch.no_grad()
-    def _run(self, tensors: Sequence[Tensor]) -> Any:
-        # Copies: the network may write to its input.
-        return self.calling.call(self.judge, [tensor.clone() for tensor in tensors])
-
-    def without_caches(self, tensors: Sequence[Tensor]) -> _Subject:
-        """Return it as it is before it keeps what it computes, by what it does to `tensors`."""
-        model = without_caches(self.model, lambda copy: replace(self, judge=copy).run(tensors))
-        return replace(self, model=model, judge=copy_of(model))
-
-    def fault(self, one: tuple[Tensor, ...]) -> str:
-        """Return what no graph can have, and how to mend it; nothing where it is something else."""
-        name = type(self.model).__name__
-        try:
-            pair = [self.run(one), self.run(one)]
-        except Exception as error:
-            if alone := needs_others(self.judge, error):
-                return f"{name} {alone}"
-            return (
-                f"{name} runs on the example and not on its first input alone ({first_line(error)} at "
-                f"{line_at_fault(error)}): a batch size is written into it, take x.shape[0] or -1 in its place"
-            )
-        if not all_close(*pair):
-            return (
-                f"{name} gives other outputs each time, as it draws random numbers, or keeps what it computed: do so "
-                "only `if self.training`"
-            )
-        return ""
-
-
-def one_of(tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Return the first input of a batch; what has no dimension of the batch stays."""
-    count = len(tensors[0])
-    return tuple(tensor[:1] if tensor.dim() and len(tensor) == count else tensor for tensor in tensors)
-
-
-def _several(one: Sequence[Tensor], vary: Callable[[Tensor], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-    """Return a batch of variations of one input."""
-    return tuple(torch.cat(vary(tensor)) if tensor.dim() and len(tensor) == 1 else tensor for tensor in one)
-
-
-def _captured(subject: _Subject, one: tuple[Tensor, ...]) -> Captured:
+def _captured(subject: Subject) -> Captured:
     faults: list[str] = []
     name = type(subject.model).__name__
-    for leaf, lengths in itertools.product((is_leaf, is_torch_leaf), (True, False) if has_lengths(one) else (False,)):
+    with_lengths = (True, False) if has_lengths(subject.one) else (False,)
+    for leaf, lengths in itertools.product((is_leaf, is_torch_leaf), with_lengths):
         try:
             root = copy_of(subject.model)
             # A batch of one would be taken for a constant.
-            two = _several(one, lambda tensor: (tensor, tensor))
+            two = two_of(subject.one)
             graph = exported(root, subject.calling, two, subject.outputs, leaf, lengths=lengths)
-            found = _checked(subject, root, graph, one, "export", ())
+            found = _checked(subject, root, graph, "export", ())
             if lengths:
-                _check_shorter(subject, found, one)
+                _check_shorter(subject, found)
             return found
         except Exception as error:
             faults.append(f"torch.export: {first_line(error)}")
     try:
         root = copy_of(subject.model)
+        # Where three is written into it, that does not show below; export has refused two.
+        subject.run(two_of(subject.probe))
         graph, opaque = traced(root, subject.calling, subject.outputs, is_torch_leaf)
-        return _checked(subject, root, graph, one, "trace", opaque)
+        return _checked(subject, root, graph, "trace", opaque)
     except Untraceable as error:
         raise UsageError(
-            subject.fault(one)
+            subject.fault()
             or f"{name} cannot be captured as a graph, it depends on values at {error}. Move that code into a "
             f"submodule, which then stays one operation ({faults[0]})"
         ) from error
     except Exception as error:
         raise UsageError(
-            subject.fault(one)
+            subject.fault()
             or f"{name} cannot be captured as a graph: {first_line(error)}. Move what is unusual into a submodule, "
             f"which then stays one operation ({faults[0]})"
         ) from error
 
 
-def _checked(
-    subject: _Subject, root: nn.Module, graph: fx.Graph, one: tuple[Tensor, ...], how: str, opaque: tuple[str, ...]
-) -> Captured:
+def _checked(subject: Subject, root: nn.Module, graph: fx.Graph, how: str, opaque: tuple[str, ...]) -> Captured:
     make_functional(root, graph)
     make_reshapes(graph)
     remove_dead(graph)
-    if any(tensor.dim() == 4 for tensor in one):
+    if any(tensor.dim() == 4 for tensor in subject.one):
         lay_out(root)
-    flow = flow_of(root, graph, one)
+    flow = flow_of(root, graph, subject.one)
     own = {name for name, _ in subject.model.named_buffers()}
     fold_constants(root, graph, flow, frozenset(name for name, _ in root.named_buffers() if name not in own))
     follow_inputs(graph, flow)
-    three = _several(one, lambda tensor: (tensor, tensor.flip(-1), tensor.roll(1, -1)))
+    three = three_of(subject.probe)
     of_three = flow_of(root, graph, three)
     given = tensors_of(of_three[next(reversed(graph.nodes))])
     if not all_close(given, subject.run(three)):
@@ -217,9 +147,9 @@ def _checked(
     return Captured(root, graph, how, opaque, flow, subject.calling, subject.outputs)
 
 
-def _check_shorter(subject: _Subject, found: Captured, one: tuple[Tensor, ...]) -> None:
+def _check_shorter(subject: Subject, found: Captured) -> None:
     """Raise ValueError where the graph computes something else than the network at another length."""
-    fewer = shorter(one)
+    fewer = shorter(subject.probe)
     try:
         expected = subject.run(fewer)
     except Exception:

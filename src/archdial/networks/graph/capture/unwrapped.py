@@ -39,19 +39,27 @@ def unwrapped(model: nn.Module) -> nn.Module:
     """Return the network within `model`, as Python runs it; its modules and parameters are those of `model`.
 
     Raises:
-        UsageError: it is TorchScript, or quantised.
+        UsageError: it, or a submodule, is TorchScript, or quantised.
     """
     model = bare(model)
-    name = type(model).__name__
-    if isinstance(model, torch.jit.ScriptModule):
-        raise UsageError(
-            f"a model of TorchScript ({name}) is no Python that can be followed: pass the torch.nn.Module that it was "
-            "made from, with model.load_state_dict(scripted.state_dict())"
-        )
+    if fault := _scripted(model):
+        raise UsageError(fault)
     if fault := _quantised(model):
-        raise UsageError(f"{name} {fault}")
+        raise UsageError(f"{type(model).__name__} {fault}")
     # A copy of the outermost module, that shares all else, does not run what model.compile() made.
     return copy.copy(model) if getattr(model, "_compiled_call_impl", None) is not None else model
+
+
+def _scripted(model: nn.Module) -> str:
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            what = f"{cut(name)} in {type(model).__name__}, a submodule" if name else "a model"
+            fix = "put there" if name else "pass"
+            return (
+                f"{what} of TorchScript ({type(module).__name__}) is no Python that can be followed: {fix} the "
+                "torch.nn.Module that it was made from, with model.load_state_dict(scripted.state_dict())"
+            )
+    return ""
 
 
 def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
