@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import archdial as ad
 
 # An ordinary training script, on crops of 128 × 128 pixels.
-source, epochs, evaluations = sys.argv[1], *map(int, sys.argv[2:] or (30, 150))
+source, epochs, evaluations = sys.argv[1], *map(int, sys.argv[2:] or (30, 100))
 
 
 def crops(split, first=0, last=None):
@@ -49,12 +49,12 @@ for images, masks in (batch for _ in range(epochs) for batch in learn):
     optimizer.step()
 
 # archdial.
-net = ad.gates(model.eval(), images)
-search = ad.SearchSettings(evaluations=evaluations, sample=evaluations * 2 // 5)
-task, data = ad.Segmentation(), {"train": learn, "validation": validation}
-family = ad.search(net, data, ad.profile(net), task=task, settings=search)
-whole = family.member(net.whole)
+net, task = ad.gates(model.eval(), images, include=["branch"]), ad.Segmentation()
+tuning = {"regime": "tuned", "paths": "kept", "epochs": (epochs + 2) // 3, "learning_rate": 1e-3, "optimizer": "adamw"}
+search = ad.SearchSettings(evaluations=evaluations, sample=evaluations * 2 // 5, **tuning)
+family = ad.search(net, {"train": learn, "validation": validation}, ad.profile(net), task=task, settings=search)
+whole, how = family.member(net.whole), ad.TrainSettings(epochs=20, learning_rate=2e-3, optimizer="adamw")
 fast = family.within(latency_ms=whole.latency_ms / 2)
-tuned = fast.finetune(learn, ad.TrainSettings(epochs=10, learning_rate=1e-3, optimizer="adamw"))
+tuned = fast.finetune(learn, how, teacher=net.untouched())
 for name, member, module in (("whole", whole, whole.build()), ("half the time", fast, tuned)):
     print(f"{name}: mean IoU {ad.score(module, crops('test'), task):.4f} of test, {member.latency_ms:.2f} ms")
