@@ -51,9 +51,13 @@ def first_look(state: SearchState) -> Evaluated | None:
 
 @torch.no_grad()
 def _some_outputs(state: SearchState, whole: Architecture) -> Any:
+    network, training = state.network, state.network.training
     inputs, _ = next(iter(state.evaluator.examples))
-    weights = state.network.space.one_hot(whole)
-    return state.network(inputs, weights.to(flat(inputs)[0].device))
+    weights = network.space.one_hot(whole).to(flat(inputs)[0].device)
+    outputs = network.eval()(inputs, weights)
+    # As it was: a look changes nothing of the search.
+    network.train(training)
+    return outputs
 
 
 def _near(whole: Evaluated, chance: float) -> bool:
