@@ -279,6 +279,8 @@ def test_a_table_that_contradicts_itself(
     path = tmp_path / "table.json"
     value = json.loads((searched.folder / "table.json").read_text())
     assert value["fit"] is not None
+    # Of a table that was made beside other work nothing could be expected.
+    value["fit"]["held_out"]["mean_error"] = 0.05
     change(value)
     path.write_text(json.dumps(value))
     answer = call("search", searched.recipe, "--out", tmp_path / "run", "--table", path)
