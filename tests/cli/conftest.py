@@ -6,6 +6,7 @@ import copy
 import functools
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,20 @@ def call(*arguments: object) -> Answer:
     """Run one command in this process."""
     result = testing.CliRunner().invoke(app, [str(argument) for argument in arguments])
     return Answer(result.exit_code, result.stdout, result.stderr)
+
+
+def done(*arguments: object) -> Answer:
+    """Run one command that has to end well."""
+    answer = call(*arguments)
+    assert answer.status == 0, answer.err
+    return answer
+
+
+def write_module(folder: Path, name: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a module of the user's be importable, as it is in `folder`."""
+    (folder / f"{name}.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 def write_recipe(folder: Path, text: str = RECIPE) -> Path:

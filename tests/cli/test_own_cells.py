@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import call
+from tests.cli.conftest import call, done, write_module
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("short_lessons")]
 
@@ -61,9 +61,7 @@ profile: {networks: 0, repeats: 2}
 
 @pytest.fixture(autouse=True)
 def own_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "own_cells.py").write_text(CODE, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(__import__("sys").modules, "own_cells", raising=False)
+    write_module(tmp_path, "own_cells", CODE, monkeypatch)
 
 
 def recipe(folder: Path, data: str, more: str, task: str = "classification") -> Path:
@@ -82,15 +80,13 @@ def recipe(folder: Path, data: str, more: str, task: str = "classification") -> 
 )
 def test_cells_are_searched(data: str, more: str, task: str, score: str, operations: set[str], tmp_path: Path) -> None:
     run = tmp_path / "run"
-    answer = call("search", recipe(tmp_path, data, more, task), "--out", run, "--trust")
-    assert answer.status == 0, answer.err
-    answer = call("evaluate", run, "--count", "3", "--split", "test", "--trust", "--json")
-    assert answer.status == 0, answer.err
+    done("search", recipe(tmp_path, data, more, task), "--out", run, "--trust")
+    answer = done("evaluate", run, "--count", "3", "--split", "test", "--trust", "--json")
     members = json.loads(answer.out)["members"]
     assert all(member["provenance"][f"{score}_split"] == "test" for member in members)
     assert {option for member in members for option in member["architecture"].values()} <= operations
     # Cells need no code of the user's.
-    assert call("export", run, "--at", "1", "--format", "pt2", "-o", tmp_path / "member.pt2").status == 0
+    done("export", run, "--at", "1", "--format", "pt2", "-o", tmp_path / "member.pt2")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import RECIPE as IMAGES
-from tests.cli.conftest import Answer, call, write_recipe
+from tests.cli.conftest import call, done, write_module, write_recipe
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("short_lessons", "exported_once")]
 
@@ -108,21 +108,13 @@ train: {epochs: 4, batch_size: 16, optimizer: adamw, learning_rate: 0.01}
 
 @pytest.fixture(autouse=True)
 def own_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "own_code.py").write_text(CODE, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(__import__("sys").modules, "own_code", raising=False)
+    write_module(tmp_path, "own_code", CODE, monkeypatch)
 
 
 def recipe(folder: Path, data: str, model: str, task: str = "null") -> Path:
     path = folder / f"{data}.yaml"
     path.write_text(RECIPE.replace("DATA", data).replace("MODEL", model).replace("TASK", task), encoding="utf-8")
     return path
-
-
-def done(*words: object) -> Answer:
-    answer = call(*words)
-    assert answer.status == 0, answer.err
-    return answer
 
 
 def test_a_classifier_of_texts_through_all_commands(tmp_path: Path) -> None:

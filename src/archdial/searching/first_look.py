@@ -36,7 +36,9 @@ def first_look(state: SearchState) -> Evaluated | None:
             f"the untouched network scores {whole.score} by {whole.measure.name} and has a loss of {whole.loss}: look "
             "for NaN or infinity in its weights and in the data"
         )
-    chance = state.task.chance_with(_some_outputs(state, state.network.whole))
+    chance = state.task.chance
+    if chance is None:
+        chance = state.task.chance_with(_some_outputs(state, state.network.whole))
     if chance is not None and _near(whole, chance):
         measure = whole.measure
         warnings.warn(

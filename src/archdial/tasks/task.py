@@ -79,8 +79,8 @@ class Task(ABC):
         return None
 
     def chance_with(self, outputs: Outputs) -> float | None:
-        """Return the score of guessing, as far as it or a network's `outputs` tell."""
-        return self.chance
+        """Return the score of guessing where a network's `outputs` tell it, if `chance` does not."""
+        return None
 
     def taught(self, teacher: nn.Module | None) -> Task:
         """Return the task where `teacher` is the network as it came; only what imitates it is another then."""

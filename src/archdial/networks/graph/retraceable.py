@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from archdial.networks.graph.capture.devices import device_of_input
+
 aten = torch.ops.aten
 _MADE = {aten.zeros.default: torch.zeros, aten.ones.default: torch.ones, aten.full.default: torch.full}
 _SHAPED = {
@@ -28,9 +30,7 @@ def bind_buffers(root: nn.Module, graph: fx.Graph) -> None:
     calls = [node for node in graph.nodes if node.op in {"call_function", "call_method"} and node.all_input_nodes]
     if not (hidden := [node for node in calls if buffers.issuperset(node.all_input_nodes)]):
         return
-    inputs = [node for node in graph.nodes if node.op == "placeholder"]
-    with graph.inserting_after(inputs[-1]):
-        device = graph.call_function(getattr, (inputs[0], "device"))
+    device = device_of_input(graph)
     for node in hidden:
         for buffer in node.all_input_nodes:
             with graph.inserting_before(node):

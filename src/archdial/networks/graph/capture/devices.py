@@ -15,16 +15,21 @@ def follow_inputs(graph: fx.Graph, flow: dict[fx.Node, Any]) -> None:
         graph: changed in place; what no input decides is no longer in it, as it would then depend on one.
         flow: what each node gives.
     """
-    inputs = [node for node in graph.nodes if node.op == "placeholder"]
-    own = flow[inputs[0]].device
+    own = next(flow[node].device for node in graph.nodes if node.op == "placeholder")
     naming = [node for node in graph.nodes if own in _values(node)]
     if not naming:
         return
-    with graph.inserting_after(inputs[-1]):
-        device = graph.call_function(getattr, (inputs[0], "device"))
+    device = device_of_input(graph)
     flow[device] = own
     for node in naming:
         node.args, node.kwargs = _replaced(node.args, own, device), _replaced(node.kwargs, own, device)
+
+
+def device_of_input(graph: fx.Graph) -> fx.Node:
+    """Add a node to `graph`, behind its inputs, that gives the device of the first of them."""
+    inputs = [node for node in graph.nodes if node.op == "placeholder"]
+    with graph.inserting_after(inputs[-1]):
+        return graph.call_function(getattr, (inputs[0], "device"))
 
 
 def _values(node: fx.Node) -> list[Any]:
