@@ -1,0 +1,1 @@
+"""Which dimensions of a captured network may be cut together, and cutting them."""
