@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from archdial.networks.cells.network import cells
     from archdial.networks.cells.operations import register_operation
     from archdial.networks.graph import gates
+    from archdial.networks.graph.choosing import choices
     from archdial.networks.graph.own_loss import without_loss
     from archdial.searching.settings import SearchSettings
     from archdial.tasks.classification import Classification
@@ -52,6 +53,7 @@ __all__ = [
     "UsageError",
     "add_device",
     "cells",
+    "choices",
     "gates",
     "load",
     "profile",
@@ -83,6 +85,7 @@ _HOMES = {
     "UsageError": "archdial.common.errors",
     "add_device": "archdial.families.redialling",
     "cells": "archdial.networks.cells.network",
+    "choices": "archdial.networks.graph.choosing",
     "gates": "archdial.networks.graph",
     "load": "archdial.families.storage",
     "profile": "archdial.cost.making.profiling",

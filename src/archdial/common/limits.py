@@ -55,6 +55,9 @@ Factor = Annotated[Number, Field(ge=0, le=1e6)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 """From 0 to 1."""
 
+Fraction = Annotated[Number, Field(gt=0, le=1)]
+"""A part of a whole: above zero, at most 1."""
+
 Milliseconds = Annotated[Number, Field(ge=0, le=MOST_MS)]
 """From nothing to eleven days."""
 

@@ -10,8 +10,20 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
-from archdial.common.errors import UsageError, unknown
-from archdial.common.limits import CountOrNone, Name, Number, Numbers, Options, Seed, Share, Size, Text
+from archdial.common.errors import UsageError, cut, unknown
+from archdial.common.limits import (
+    Count,
+    CountOrNone,
+    Fraction,
+    Name,
+    Number,
+    Numbers,
+    Options,
+    Seed,
+    Share,
+    Size,
+    Text,
+)
 from archdial.cost.pricing.fingerprint import FingerprintFile
 from archdial.networks.graph.input_plan import DTYPES, MOST_VALUES
 from archdial.tasks.measure import Measure
@@ -86,17 +98,42 @@ class TaskFile:
 
 
 @dataclass(frozen=True)
+class WidthFile:
+    """A width: fractions of the whole, and how many units of each group are kept under each of them."""
+
+    fractions: Annotated[tuple[Fraction, ...], Field(min_length=2, max_length=64)]
+    units: Annotated[Mapping[Name, tuple[Count, ...]], Field(min_length=1)]
+
+    def __post_init__(self) -> None:
+        for name, kept in self.units.items():
+            if len(kept) != len(self.fractions) or sorted(kept, reverse=True) != list(kept):
+                raise UsageError(
+                    f"the units of {cut(name)} are {list(kept)}: expected {len(self.fractions)} numbers, none larger "
+                    "than the one before it: restore a copy"
+                )
+
+
+@dataclass(frozen=True)
 class GatesFile:
-    """A gated network: its model, and the operations of each gate."""
+    """A network with choices: its model, and of each choice the operations, or the units.
+
+    Attributes:
+        widths: by name of the choice; one that is among the gates too has 0 among its widths.
+        streams: whether the stream of a transformer may be narrower.
+    """
 
     source: SourceFile | None
     input_shape: Annotated[tuple[Size, ...], Field(max_length=8)]
-    gates: Mapping[Name, Annotated[tuple[Name, ...], Field(min_length=1)]]
+    gates: Mapping[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = field(default_factory=dict)
     kind: Literal["gates"] = "gates"
     inputs: InputsFile | None = None
     outputs: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    widths: Mapping[Name, WidthFile] = field(default_factory=dict)
+    streams: bool = False
 
     def __post_init__(self) -> None:
+        if not self.gates and not self.widths:
+            raise UsageError("network has neither gates nor widths: restore a copy")
         for shape in (self.input_shape, self.source.input_shape if self.source else ()):
             total = 1
             for side in shape:

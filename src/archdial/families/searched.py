@@ -28,6 +28,7 @@ from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.first_look import check_batches, first_look
 from archdial.searching.loop import Loop
+from archdial.searching.ranking import rank
 from archdial.searching.settings import SearchSettings
 from archdial.searching.state import SearchState, begin, task_of
 from archdial.tasks.images import ImageClassification, normalize_of
@@ -77,6 +78,8 @@ def search(
         _take_weights(state, weights_from)
     check_batches(state.network, seen, state.task, state.fabric.device)
     told(first_look(state), bar)
+    if weights_from is None:
+        rank(state)
     with nullcontext() if folder is None else locked(folder, "a search"):
         Loop(state, folder, bar).run(resume=resume)
     return as_family(state, config or {"search": asdict(settings)})

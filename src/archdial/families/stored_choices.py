@@ -8,8 +8,9 @@ from typing import Any
 from archdial.common.errors import UsageError
 from archdial.families.family_file import ChoiceFile
 from archdial.networks.graph import GatedNetwork
+from archdial.networks.graph.choices.choice import DROPPED
 from archdial.networks.graph.closed import ClosedNetwork
-from archdial.networks.graph.need import Condition
+from archdial.networks.graph.conditions import Condition
 from archdial.networks.supernet import Supernet
 from archdial.space import Choice, Space
 
@@ -44,7 +45,8 @@ def runs_of(choices: Sequence[ChoiceFile]) -> tuple[Condition, ...] | None:
         return None
     if len(told) < len(choices) or any(row >= len(choices) for terms in told for term in terms for row in term):
         raise UsageError("its choices run where others are kept that are not there: restore a copy of the whole folder")
-    found = tuple(frozenset(map(frozenset, terms)) for terms in told)
+    kept = [frozenset(n for n, kind in enumerate(one.kinds) if kind != DROPPED) for one in choices]
+    found = tuple(frozenset(frozenset((row, kept[row]) for row in term) for term in terms) for terms in told)
     if [_runs_json(terms) for terms in found] != [[list(term) for term in terms] for terms in told]:
         raise UsageError(
             "its choices say twice, or in another order, when they run: restore a copy of the whole folder"
@@ -62,7 +64,7 @@ def choices_json(network: Supernet) -> list[dict[str, Any]]:
 
 
 def _runs_json(condition: Condition) -> list[list[int]]:
-    return sorted(map(sorted, condition))
+    return sorted(sorted(row for row, _ in term) for term in condition)
 
 
 def check_choices(network: Supernet, choices: Sequence[ChoiceFile]) -> None:

@@ -135,6 +135,8 @@ def _gated(file: GatesFile, value: Mapping[str, Any], model: nn.Module | None, t
     read = {"source": known, "input_shape": list(file.input_shape)}
     if file.inputs is not None:
         read["inputs"] = asdict(file.inputs)
+    if file.widths:
+        read["widths"] = {name: asdict(width) for name, width in file.widths.items()}
     return GatedNetwork.from_json({**value, **read}, model, trust=trust)
 
 

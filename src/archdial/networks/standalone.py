@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import linecache
 import weakref
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from torch import Tensor, fx, nn
@@ -15,25 +16,31 @@ from archdial.networks.beside import with_history
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def standalone(root: nn.Module, graph: fx.Graph) -> fx.GraphModule:
+def standalone(root: nn.Module, graph: fx.Graph, parts: Mapping[str, Any] = {}) -> fx.GraphModule:
     """Return a module that runs `graph` on copies of what it uses of `root`, under the same names.
 
     What is one thing in `root`, as tied parameters are, is one thing in the copy.
+
+    Args:
+        root: owner of the modules.
+        graph: whose targets are names within `root`.
+        parts: by name what takes the place of a module or tensor of `root`.
     """
     memo = with_history(root)
     apart = _set_apart(root, graph)
     used = dict.fromkeys(str(node.target) for node in graph.nodes if node.op in {"call_module", "get_attr"})
     copies = nn.Module()
     for name in used:
-        _put(copies, name, copy.deepcopy(_part(root, name.removeprefix(f"{apart}.")), memo))
+        own = name.removeprefix(f"{apart}.")
+        _put(copies, name, copy.deepcopy(parts[own] if own in parts else _part(root, own), memo))
     made = fx.GraphModule(copies, graph, class_name="Member")
     _own_weakly(made)
     _keep_source_while_it_lives(made)
     for name, module in made.named_modules():
         # fx makes containers anew, in training mode, and puts every buffer into the state dict.
-        own = root if name == apart else root.get_submodule(name)
-        module.training = own.training
-        module._non_persistent_buffers_set |= own._non_persistent_buffers_set & module._buffers.keys()
+        source = root if name == apart else root.get_submodule(name)
+        module.training = source.training
+        module._non_persistent_buffers_set |= source._non_persistent_buffers_set & module._buffers.keys()
     return made
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from torch import nn
 
 from archdial.common.errors import UsageError, unknown
-from archdial.common.limits import Name, Size, Text
+from archdial.common.limits import Fraction, Name, Size, Text
 from archdial.networks.backbones import BACKBONES
 from archdial.networks.cells import FROM_SCRATCH
 from archdial.networks.cells.from_scratch import Described, FromScratch
 from archdial.networks.cells.network import CellSettings
 from archdial.networks.graph import gates
-from archdial.networks.graph.choices.gates import DROPPED, OPTIONS
+from archdial.networks.graph.choices.choice import DROPPED
+from archdial.networks.graph.choices.gate import OPTIONS
+from archdial.networks.graph.choices.width import MULTIPLE
+from archdial.networks.graph.choosing import choices
 from archdial.networks.graph.source import load_weights, make_model
 from archdial.networks.supernet import Supernet
 from archdial.space import Choice, Space
@@ -26,13 +29,16 @@ from archdial.tasks.calls import taken_by
 
 @dataclass(frozen=True)
 class GateSettings:
-    """Gates on the operations of a trained network.
+    """Choices on a trained network: gates on its operations, widths of what must agree.
 
     Attributes:
         model: a backbone of archdial, or `module:callable` of the user's code, called without arguments.
         width: channels of a backbone's first stage; its own where none is given.
         weights: a .safetensors file or a saved state dict; without one the model is taken as it is made.
         include, exclude, groups, outputs: see `archdial.gates`.
+        gates: whether operations may be dropped.
+        widths: fractions that units are kept by, as [1, 0.75, 0.5, 0.25]; without any every unit is kept.
+        multiple, streams: see `archdial.choices`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -46,8 +52,14 @@ class GateSettings:
     exclude: tuple[Text, ...] = ()
     groups: dict[str, tuple[Text, ...]] = field(default_factory=dict)
     outputs: tuple[Text, ...] | None = None
+    gates: bool = True
+    widths: tuple[Fraction, ...] | None = None
+    multiple: Annotated[int, Field(ge=1, le=1024)] = MULTIPLE
+    streams: bool = False
 
     def __post_init__(self) -> None:
+        if not self.gates and not self.widths:
+            raise UsageError("gates is false, and there are no widths: nothing is left to choose, ask for one of them")
         if ":" not in self.model and self.model not in BACKBONES:
             raise UsageError(f"{unknown('model', self.model, BACKBONES)}; or name module:callable of your own")
         if ":" in self.model and self.width is not None:
@@ -77,7 +89,12 @@ class GateSettings:
         if self.weights is not None:
             load_weights(model, Path(self.weights))
         example = taken_by(model, data.example)
-        return gates(model.eval(), example, self.include, self.exclude, self.groups, self.source(data), self.outputs)
+        named = {"include": self.include, "exclude": self.exclude, "groups": self.groups}
+        given: dict[str, Any] = {**named, "source": self.source(data), "outputs": self.outputs}
+        if self.widths is None:
+            return gates(model.eval(), example, **given)
+        slim: dict[str, Any] = {"width": self.widths, "multiple": self.multiple, "streams": self.streams}
+        return choices(model.eval(), example, gates=self.gates, **slim, **given)
 
     @property
     def stored_weights(self) -> Path | None:

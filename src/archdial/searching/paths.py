@@ -13,6 +13,8 @@ from archdial.space import Architecture, Space
 
 WHOLE = 0.25
 """How often a path of `KeptPaths` keeps everything."""
+NARROW = 0.125
+"""How often a path of `SandwichPaths` is the narrowest."""
 
 
 class Paths(ABC):
@@ -73,10 +75,29 @@ class KeptPaths(Paths):
         return self._pick(probabilities, generator)
 
 
+class SandwichPaths(KeptPaths):
+    """Those of `KeptPaths`, and often the narrowest: the largest, the smallest and random ones (Yu and Huang 2019).
+
+    The narrowest drops nothing; of each choice it takes the last option of the kind that the first one has.
+    """
+
+    def __init__(self, space: Space) -> None:
+        super().__init__(space)
+        same = [[kind == choice.kinds[0] for kind in choice.kinds] for choice in space.choices]
+        self.narrowest = Architecture(tuple(len(kinds) - 1 - kinds[::-1].index(True) for kinds in same))
+
+    def draw(self, generator: torch.Generator) -> Architecture:
+        """Return the whole, the narrowest, or a path in which each choice is kept with a share that was drawn."""
+        narrow = float(torch.rand((), generator=generator)) < NARROW
+        drawn = super().draw(generator)
+        return self.narrowest if narrow else drawn
+
+
 PATHS: dict[str, Callable[[Space], Paths]] = {
     "uniform": UniformPaths,
     "shares": SharedPaths,
     "kept": KeptPaths,
+    "sandwich": SandwichPaths,
 }
 
 

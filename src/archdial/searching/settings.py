@@ -41,6 +41,8 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
         distillation: weight of the untouched network's softened outputs against the labels; tuned only.
         calibration_images: training images for the statistics of BatchNorm, kept with the family.
         precision: of lightning-fabric, as 32-true or bf16-mixed.
+        importance: by which the units of each width are sorted before the search, on as many training examples as
+            `calibration_images`: first-order Taylor, norm of weights, activations, or none; gates and cells have none.
     """
 
     method: Method = "predictor"
@@ -65,10 +67,12 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
     calibration_images: Count = 512
     precision: Precision = "32-true"
     optimizer: Literal["sgd", "adamw"] = "sgd"
+    importance: Literal["taylor", "norm", "activation", "none"] = "taylor"
 
     def __repr__(self) -> str:
         """Return the settings in the order that they always had: the fingerprints of runs are made of it."""
-        names = (*_IN_ORDER, *(() if self.optimizer == "sgd" else ("optimizer",)))
+        usual = {"optimizer": "sgd", "importance": "taylor"}
+        names = (*_IN_ORDER, *(name for name, value in usual.items() if getattr(self, name) != value))
         return f"SearchSettings({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     def __post_init__(self) -> None:

@@ -25,7 +25,7 @@ from archdial.cost.table.table import CostTable
 from archdial.networks.example import shape_of
 from archdial.networks.graph import GatedNetwork, gates
 from archdial.networks.graph.capture.outputs import chosen
-from archdial.networks.graph.need import holds
+from archdial.networks.graph.conditions import holds
 from archdial.space import Architecture, Space
 
 
@@ -367,8 +367,7 @@ def surviving(network: GatedNetwork, architecture: Architecture) -> list[fx.Node
 
 def grain_of(network: GatedNetwork, architecture: Architecture, node: fx.Node) -> int:
     """At which pixels a node runs: every one, every second and so on."""
-    there = kept(network, architecture)
-    found = (grain for grain, condition in network._needs[node].items() if holds(condition, there))
+    found = (grain for grain, needed in network._needs[node].items() if holds(needed, architecture.options))
     return next(found, 1)
 
 

@@ -11,44 +11,66 @@ from torch import fx
 
 from archdial.networks.graph import GatedNetwork
 from archdial.networks.graph.choices.droppable import Operation
-from archdial.networks.graph.need import ALWAYS, NEVER, Condition, either, holds, runs, with_kept
+from archdial.networks.graph.conditions import ALWAYS, NEVER, Condition, also, either, holds
+from archdial.networks.graph.need import Droppable, runs
 from archdial.networks.graph.need import needs as found_needs
-from tests.networks.graph.examples import NETWORKS, architectures, gated, kept, programs, surviving
+from tests.networks.graph.examples import NETWORKS, architectures, gated, programs, surviving
 
-CHOICES = 4
-SUBSETS = [set(s) for size in range(CHOICES + 1) for s in itertools.combinations(range(CHOICES), size)]
+CHOICES, OPTIONS = 3, 3
+TAKEN = list(itertools.product(range(OPTIONS), repeat=CHOICES))
+KEPT = frozenset({0})
+
+
+def some_options() -> st.SearchStrategy[frozenset[int]]:
+    return st.frozensets(st.integers(0, OPTIONS - 1), min_size=1, max_size=OPTIONS - 1)
 
 
 def some_conditions() -> st.SearchStrategy[Condition]:
-    return st.frozensets(st.frozensets(st.integers(0, CHOICES - 1)), max_size=4).map(lambda found: either([found]))
+    terms = st.dictionaries(st.integers(0, CHOICES - 1), some_options()).map(lambda term: frozenset(term.items()))
+    return st.frozensets(terms, max_size=4).map(lambda found: either([found]))
 
 
 def needs(network: GatedNetwork, target: str) -> set[frozenset[str]]:
     """When the only call of a module runs, by names of gates."""
     (node,) = (node for node in network.graph.nodes if node.target == target)
-    return {frozenset(network.gates[row].name for row in term) for term in network._conditions[node]}
+    found = network._conditions[node]
+    assert all(options == KEPT for term in found for _, options in term)
+    return {frozenset(network.gates[row].name for row, _ in term) for term in found}
 
 
-def conditions(graph: fx.Graph, choice_of: dict[fx.Node, tuple[Operation, int]]) -> dict[fx.Node, Condition]:
-    return {node: runs(found) for node, found in found_needs(graph, choice_of).items()}
+def conditions(graph: fx.Graph, drops: dict[fx.Node, Droppable]) -> dict[fx.Node, Condition]:
+    return {node: runs(found) for node, found in found_needs(graph, drops).items()}
+
+
+def kept_rows(*rows: int) -> frozenset[tuple[int, frozenset[int]]]:
+    return frozenset((row, KEPT) for row in rows)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(some_conditions(), max_size=3), st.integers(0, CHOICES - 1))
-def test_algebra_is_that_of_truth(found: list[Condition], choice: int) -> None:
+@given(st.lists(some_conditions(), max_size=3), st.integers(0, CHOICES - 1), some_options())
+def test_algebra_is_that_of_truth(found: list[Condition], choice: int, options: frozenset[int]) -> None:
     together = either(found)
-    for there in SUBSETS:
-        assert holds(together, there) == any(holds(condition, there) for condition in found)
+    for taken in TAKEN:
+        assert holds(together, taken) == any(holds(condition, taken) for condition in found)
         for condition in found:
-            assert holds(with_kept(condition, choice), there) == (holds(condition, there) and choice in there)
+            assert holds(also(condition, (choice, options)), taken) == (
+                holds(condition, taken) and taken[choice] in options
+            )
     assert not any(a < b for a in together for b in together)
 
 
 def test_always_and_never() -> None:
-    assert holds(ALWAYS, ()) and not holds(NEVER, range(CHOICES))
+    assert holds(ALWAYS, ()) and not holds(NEVER, (0, 0))
     assert either([]) == either([NEVER]) == NEVER
-    assert either([ALWAYS, frozenset({frozenset({1})})]) == ALWAYS
-    assert with_kept(NEVER, 1) == NEVER and with_kept(ALWAYS, 1) == frozenset({frozenset({1})})
+    assert either([ALWAYS, frozenset({kept_rows(1)})]) == ALWAYS
+    assert also(NEVER, (1, KEPT)) == NEVER and also(ALWAYS, (1, KEPT)) == frozenset({kept_rows(1)})
+
+
+def test_what_excludes_itself_never_holds() -> None:
+    assert also(frozenset({kept_rows(1)}), (1, frozenset({1, 2}))) == NEVER
+    assert also(frozenset({frozenset({(1, frozenset({0, 1}))})}), (1, frozenset({1, 2}))) == frozenset(
+        {frozenset({(1, frozenset({1}))})}
+    )
 
 
 def test_layers_of_a_branch_run_while_it_is_kept() -> None:
@@ -70,7 +92,7 @@ def test_an_inner_branch_runs_while_both_are_kept() -> None:
     assert needs(network, "first") == {frozenset({"first", outer})}
     (tanh,) = (node for node in network.graph.nodes if "tanh" in str(node.target))
     row = {gate.name: number for number, gate in enumerate(network.gates)}
-    assert network._conditions[tanh] == {frozenset({row["tanh"], row[inner], row[outer]})}
+    assert network._conditions[tanh] == {kept_rows(row["tanh"], row[inner], row[outer])}
 
 
 def test_a_query_is_needed_only_while_attention_is_kept() -> None:
@@ -97,15 +119,15 @@ def test_what_two_read_runs_while_either_is_kept() -> None:
     shared = graph.call_function(abs, (source,))
     left, right = graph.call_function(max, (source, shared)), graph.call_function(min, (source, shared))
     graph.output(graph.call_function(sum, (left, right)))
-    choice_of = {
-        node: (Operation(name, "other", node, source), row)
+    drops = {
+        node: Droppable(Operation(name, "other", node, source), (row, KEPT))
         for row, (name, node) in enumerate((("left", left), ("right", right)))
     }
-    found = conditions(graph, choice_of)
-    assert found[shared] == {frozenset({0}), frozenset({1})}
-    assert (found[left], found[right], found[source]) == ({frozenset({0})}, {frozenset({1})}, ALWAYS)
-    together = conditions(graph, {node: (operation, 0) for node, (operation, _) in choice_of.items()})
-    assert together[shared] == {frozenset({0})}
+    found = conditions(graph, drops)
+    assert found[shared] == {kept_rows(0), kept_rows(1)}
+    assert (found[left], found[right], found[source]) == ({kept_rows(0)}, {kept_rows(1)}, ALWAYS)
+    together = conditions(graph, {node: Droppable(one.operation, (0, KEPT)) for node, one in drops.items()})
+    assert together[shared] == {kept_rows(0)}
 
 
 def test_what_serves_no_output_never_runs() -> None:
@@ -118,11 +140,11 @@ def test_what_serves_no_output_never_runs() -> None:
 
 def compare(network: GatedNetwork, data: st.DataObject) -> None:
     architecture = data.draw(architectures(network))
-    left, there = set(surviving(network, architecture)), kept(network, architecture)
+    left = set(surviving(network, architecture))
     for node in network.graph.nodes:
         # Inputs stay inputs, whoever reads them.
         if node.op not in {"placeholder", "output"}:
-            assert holds(network._conditions[node], there) == (node in left), node
+            assert holds(network._conditions[node], architecture.options) == (node in left), node
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -25,8 +25,7 @@ from archdial.cost.table.terms import CostEntry, CostTerm
 from archdial.networks.example import shape_of
 from archdial.networks.graph import GatedNetwork, gates
 from archdial.networks.graph.capture.capture import flow_of
-from archdial.networks.graph.pricing import part_of
-from archdial.networks.graph.terms import REST
+from archdial.networks.graph.pricing import REST, part_of
 from archdial.networks.layout import laid_out, layout
 from archdial.networks.supernet import Part
 from archdial.space import Architecture
@@ -90,7 +89,7 @@ def counts(network: GatedNetwork) -> CostTable:
 
 def sum_of_prices(network: GatedNetwork, architecture: Architecture) -> float:
     parts = [
-        part_of(network.body, node, network._flow, grain_of(network, architecture, node))
+        part_of(network._sizes().at({}), node, grain_of(network, architecture, node))
         for node in surviving(network, architecture)
     ]
     rest = {p.key for plan in network.terms() for found in plan.entries.values() for p in found if p.key == REST}
@@ -242,7 +241,7 @@ def check_what_is_measured(network: GatedNetwork, batch_size: int) -> None:
     flow = flow_of(network.body, network.graph, (inputs(network, batch_size),))
     examples, checked = measured(network, batch_size), 0
     for node in network.graph.nodes:
-        part = part_of(network.body, node, network._flow)
+        part = part_of(network._sizes().at({}), node)
         if part is None:
             continue
         sources = [flow[source] for source in node.all_input_nodes if source.op != "get_attr"]

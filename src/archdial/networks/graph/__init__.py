@@ -1,5 +1,6 @@
-"""Gates put on the operations of a trained network."""
+"""Choices put on a trained network: gates on its operations, widths of what must agree."""
 
-from archdial.networks.graph.network import GatedNetwork, gates
+from archdial.networks.graph.choosing import gates
+from archdial.networks.graph.network import GatedNetwork
 
 __all__ = ["GatedNetwork", "gates"]

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from archdial.common.errors import UsageError
 from archdial.networks.example import Inputs, example_of
-from archdial.networks.graph.choices.gates import KEEP, OPTIONS
+from archdial.networks.graph.conditions import Condition
 from archdial.networks.graph.input_plan import inputs_of
-from archdial.networks.graph.need import Condition, running
+from archdial.networks.graph.need import running
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import TermPlan
 from archdial.space import Architecture, Space
@@ -25,17 +25,12 @@ class ClosedNetwork(Pretrained):
     Attributes:
         why: the sentence that says what is missing, and how to name it.
         conditions: when any operation of each choice runs; None where an older archdial did not write it down.
-
-    Raises:
-        UsageError: the choices are not those of gates.
     """
 
     def __init__(
         self, plan: Mapping[str, Any], space: Space, why: str, conditions: tuple[Condition, ...] | None
     ) -> None:
         super().__init__()
-        if any(choice.options != OPTIONS for choice in space.choices):
-            raise UsageError("its choices are not those of its network: restore a copy of the whole folder")
         self.space, self.why, self.conditions, self._plan = space, why, conditions, dict(plan)
         self._tensors: dict[str, Tensor] = {}
         self._original: dict[str, Tensor] = {}
@@ -47,12 +42,12 @@ class ClosedNetwork(Pretrained):
     def canonical(self, architecture: Architecture) -> Architecture:
         """Return `architecture` with all that is kept in vain dropped, as far as that is known."""
         self.space.check(architecture)
-        return architecture if self.conditions is None else running(self.conditions, architecture)
+        return architecture if self.conditions is None else running(self.conditions, self.space, architecture)
 
     @property
     def whole(self) -> Architecture:
         """The architecture that keeps everything."""
-        return self.space.uniform(KEEP)
+        return Architecture((0,) * len(self.space.choices))
 
     @property
     def example(self) -> Inputs:

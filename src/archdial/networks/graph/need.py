@@ -1,55 +1,57 @@
-"""When a node of a gated network runs: a condition on what is kept, in disjunctive normal form."""
+"""When a node of a network with choices runs, and how coarsely: conditions on the options that are taken."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from torch import fx
 
+from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.choices.droppable import Operation
-from archdial.networks.graph.choices.gates import DROP, KEEP, OPTIONS
+from archdial.networks.graph.conditions import ALWAYS, Condition, Taken, also, either, holds
 from archdial.networks.graph.grain import GRAIN, asked_by
-from archdial.space import Architecture
-
-Condition = frozenset[frozenset[int]]
-"""Any of some conjunctions of kept choices, by number. Without any it never holds, with an empty one it always does."""
+from archdial.space import Architecture, Space
 
 Needs = dict[int, Condition]
 """When a node is needed, by the grain at which it is then computed, finest first: the first that holds counts."""
 
-ALWAYS: Condition = frozenset({frozenset()})
-NEVER: Condition = frozenset()
+
+@dataclass(frozen=True)
+class Droppable:
+    """What may be dropped at a node.
+
+    Attributes:
+        operation: with what stands in for it.
+        kept: the choice that it belongs to, and the options of it under which it runs.
+    """
+
+    operation: Operation
+    kept: Taken
 
 
-def either(conditions: Iterable[Condition]) -> Condition:
-    """Return the condition that holds where one of `conditions` does; what implies another of its terms is left out."""
-    every = {term for condition in conditions for term in condition}
-    return frozenset(term for term in every if not any(other < term for other in every))
+def droppable(choices: Sequence[GraphChoice]) -> dict[fx.Node, Droppable]:
+    """Return the nodes that some option of one of `choices` drops."""
+    return {
+        operation.node: Droppable(operation, (row, choice.keeping))
+        for row, choice in enumerate(choices)
+        for operation in choice.operations
+    }
 
 
-def with_kept(condition: Condition, choice: int) -> Condition:
-    """Return the condition that holds where `condition` does and `choice` is kept."""
-    return either([frozenset(term | {choice} for term in condition)])
-
-
-def holds(condition: Condition, kept: Iterable[int]) -> bool:
-    """Tell whether `condition` holds where the choices `kept` are kept and all others dropped."""
-    there = set(kept)
-    return any(term <= there for term in condition)
-
-
-def running(conditions: Sequence[Condition], architecture: Architecture) -> Architecture:
-    """Return `architecture` with all that is kept in vain dropped: what stands in a dropped branch.
+def running(conditions: Sequence[Condition], space: Space, architecture: Architecture) -> Architecture:
+    """Return `architecture` with the least option at each choice on which nothing depends, as in a dropped branch.
 
     Args:
-        conditions: of each choice, when any of its operations runs.
+        conditions: of each choice, when anything that it changes runs.
     """
-    kept = [row for row, option in enumerate(architecture.options) if OPTIONS[option] == KEEP]
-    return Architecture(tuple(OPTIONS.index(KEEP if holds(one, kept) else DROP) for one in conditions))
+    taken = architecture.options
+    least = [len(choice.options) - 1 for choice in space.choices]
+    return Architecture(tuple(taken[row] if holds(one, taken) else least[row] for row, one in enumerate(conditions)))
 
 
-def needs(graph: fx.Graph, choice_of: Mapping[fx.Node, tuple[Operation, int]]) -> dict[fx.Node, Needs]:
+def needs(graph: fx.Graph, drops: Mapping[fx.Node, Droppable]) -> dict[fx.Node, Needs]:
     """Return for each node of `graph` when it runs, and how coarsely it may then be computed.
 
     A node is needed where one that reads its output is needed. What passes something on in its place when it is
@@ -57,16 +59,16 @@ def needs(graph: fx.Graph, choice_of: Mapping[fx.Node, tuple[Operation, int]]) -
 
     Args:
         graph: of a captured network.
-        choice_of: the operation at a node, and the number of its choice.
+        drops: what may be dropped, by its node.
     """
     needed: dict[fx.Node, Needs] = {}
     for node in reversed(graph.nodes):
         if node.op == "output":
             needed[node] = {1: ALWAYS}
         else:
-            asked = [one for user in node.users for one in _asked(user, node, needed[user], choice_of)]
+            asked = [one for user in node.users for one in _asked(user, node, needed[user], drops)]
             needed[node] = _gathered(asked if GRAIN in node.meta else [(1, condition) for _, condition in asked])
-    return {node: _runs(node, found, choice_of) for node, found in needed.items()}
+    return {node: _runs(node, found, drops) for node, found in needed.items()}
 
 
 def leave_whole(graph: fx.Graph) -> None:
@@ -96,21 +98,20 @@ def _gathered(asked: Iterable[tuple[int, Condition]]) -> Needs:
 
 
 def _asked(
-    user: fx.Node, node: fx.Node, needed: Needs, choice_of: Mapping[fx.Node, tuple[Operation, int]]
+    user: fx.Node, node: fx.Node, needed: Needs, drops: Mapping[fx.Node, Droppable]
 ) -> Iterator[tuple[int, Condition]]:
     """Yield how coarsely `user` reads `node`, with the condition under which it does."""
     for grain, condition in needed.items():
-        if user not in choice_of:
+        if user not in drops:
             yield asked_by(user, grain), condition
             continue
-        operation, choice = choice_of[user]
-        yield asked_by(user, grain), with_kept(condition, choice)
-        if node is operation.passes:
+        yield asked_by(user, grain), also(condition, drops[user].kept)
+        if node is drops[user].operation.passes:
             # Dropped, it hands on what is asked of it; kept, it asks for the same or for more.
             yield grain, condition
 
 
-def _runs(node: fx.Node, needed: Needs, choice_of: Mapping[fx.Node, tuple[Operation, int]]) -> Needs:
-    if node not in choice_of:
+def _runs(node: fx.Node, needed: Needs, drops: Mapping[fx.Node, Droppable]) -> Needs:
+    if node not in drops:
         return needed
-    return {grain: with_kept(condition, choice_of[node][1]) for grain, condition in needed.items()}
+    return {grain: also(condition, drops[node].kept) for grain, condition in needed.items()}

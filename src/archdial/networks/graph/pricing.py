@@ -9,16 +9,69 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.conv import _ConvNd
 
-from archdial.networks.graph.capture.capture import BATCH, SETTLED, Flow
+from archdial.networks.graph.capture.capture import BATCH, SETTLED
 from archdial.networks.graph.grain import strided, thinned
+from archdial.networks.graph.sizes import WHOLE, Sized, Sizes
 from archdial.networks.supernet import Part
 
+REST = "parameters outside of operations"
 
-def part_of(root: nn.Module, node: fx.Node, flow: Flow, grain: int = 1) -> Part | None:
-    """Return what `node` alone runs, with the tensors of one input that flow into it; None for what costs nothing.
 
-    With a `grain` above 1 it is computed at every so manieth pixel in height and width.
-    """
+class Rest(nn.Module):
+    """Holds parameters that no priced node owns, and does nothing."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        super().__init__()
+        self.held = nn.ParameterList(parameters)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the input."""
+        return inputs
+
+
+class Pricing:
+    """What the nodes of a network cost, under the options that settle how wide they are."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        self._sizes = sizes
+        # Equal work on equal shapes is one part, whose tensors are held once.
+        self._parts: dict[str, Part] = {}
+
+    def rows(self, node: fx.Node) -> frozenset[int]:
+        """Return the choices that settle how wide what `node` reads, holds or gives is."""
+        return self._sizes.rows(node)
+
+    def told_apart(self, row: int, options: Sequence[int], node: fx.Node) -> tuple[frozenset[int], ...]:
+        """Return `options` of a choice in sets under which `node` is equally wide."""
+        return self._sizes.told_apart(row, options, node)
+
+    def part(self, node: fx.Node, grain: int = 1, options: Mapping[int, int] = WHOLE) -> Part | None:
+        """Return what `node` runs, with the tensors of one input that flow into it; None for what costs nothing.
+
+        Args:
+            node: of the captured graph.
+            grain: above 1 it is computed at every so manieth pixel in height and width.
+            options: taken at choices that settle widths; all others are whole.
+        """
+        found = part_of(self._sizes.at(options), node, grain)
+        return found if found is None or options is WHOLE else self._parts.setdefault(found.key, found)
+
+    def held(self, node: fx.Node) -> nn.Parameter | None:
+        """Return the parameter that `node` reads; None if it reads none."""
+        found = self._sizes.at(WHOLE).attribute(node) if node.op == "get_attr" else None
+        return found if isinstance(found, nn.Parameter) else None
+
+    def rest(self, node: fx.Node, options: Mapping[int, int]) -> Part:
+        """Return the parameter that `node` reads as a part that does nothing."""
+        sized = self._sizes.at(options)
+        first = next(one for one in sized.flow if one.op == "placeholder")
+        inputs = (sized.flow[first],)
+        return Part(REST, Rest([sized.attribute(node)]), tuple(inputs[0].shape[1:]), inputs, (first.meta.get(BATCH),))
+
+
+def part_of(sized: Sized, node: fx.Node, grain: int = 1) -> Part | None:
+    """Return what `node` alone runs in a network of some widths; None for what costs nothing."""
+    flow = sized.flow
     sources = [source for source in node.all_input_nodes if source.op != "get_attr"]
     if node.op == "call_module" and not sources:
         # What works on constants alone, as an embedding of positions, has its own parameters all the same.
@@ -31,21 +84,21 @@ def part_of(root: nn.Module, node: fx.Node, flow: Flow, grain: int = 1) -> Part 
     sources = [one for one in sources if one not in settled and not isinstance(flow[one], torch.device)]
     if not sources or not all(isinstance(flow[one], Tensor) for one in sources) or not _gives_tensors(flow[node]):
         return None
-    module = _module(root, node, sources, settled)
+    module = _module(sized, node, sources, settled)
     if type(module) is nn.Identity:
         return None
-    tensors = {one: flow[one] for one in node.all_input_nodes if isinstance(flow[one], Tensor)}
+    tensors = {one: sized.tensor(one) for one in node.all_input_nodes if isinstance(flow[one], Tensor)}
     if isinstance(module, nn.Conv2d) and grain > 1:
         module = strided(module, grain)
     else:
         tensors = {source: thinned(tensor, grain) for source, tensor in tensors.items()}
     inputs = tuple(tensors[source] for source in sources)
     wrapped = node.op == "call_module" and isinstance(module, fx.GraphModule)
-    own = root.get_submodule(str(node.target)) if wrapped else module
+    own = sized.module(node) if wrapped else module
     shapes = "+".join(_layout(source, tensor) for source, tensor in tensors.items())
     dimensions = tuple(source.meta.get(BATCH) for source in sources)
     lengths = f"/{'x'.join(map(str, settled.values()))}" if settled else ""
-    key = f"{_kind(own, node)}/{_what(own, node)}/{shapes}{lengths}"
+    key = f"{_kind(own, node)}/{_what(own, node, *sized.arguments(node))}/{shapes}{lengths}"
     return Part(key, module, tuple(inputs[0].shape[1:]), inputs, dimensions)
 
 
@@ -73,9 +126,9 @@ def _kind(module: nn.Module, node: fx.Node) -> str:
     return f"{name} {size} depthwise" if module.groups == module.in_channels > 1 else f"{name} {size}"
 
 
-def _what(module: nn.Module, node: fx.Node) -> str:
+def _what(module: nn.Module, node: fx.Node, args: Any, kwargs: Any) -> str:
     if node.op != "call_module":
-        return f"{node.target}{_settings(node.args)}{_settings(node.kwargs)}"
+        return f"{node.target}{_settings(args)}{_settings(kwargs)}"
     # The text of a module of torch tells all that its time depends on; that of another, derived or not, may not.
     torchs = type(module).__module__.startswith("torch.nn.modules")
     return repr(module) if torchs else f"{type(module).__name__} {node.target}"
@@ -86,19 +139,23 @@ def _settings(value: Any) -> str:
 
 
 def _module(
-    root: nn.Module, node: fx.Node, sources: Sequence[fx.Node], settled: Mapping[fx.Node, int | float]
+    sized: Sized, node: fx.Node, sources: Sequence[fx.Node], settled: Mapping[fx.Node, int | float]
 ) -> nn.Module:
     """Return what takes the tensors of `sources` by position, and does what `node` does."""
     if node.op == "call_module" and node.args == tuple(sources) and not node.kwargs:
-        return root.get_submodule(str(node.target))
+        return sized.module(node)
     graph = fx.Graph()
     copies = {source: graph.placeholder(f"input_{number}") for number, source in enumerate(sources)}
+    owned: dict[str, Any] = {str(node.target): sized.module(node)} if node.op == "call_module" else {}
     for source in node.all_input_nodes:
         if source.op == "get_attr" and source not in copies:
             copies[source] = graph.get_attr(str(source.target))
+            owned[str(source.target)] = sized.attribute(source)
         elif source not in copies and source not in settled:
             # A device: what is made is made where that is which flows in.
             copies[source] = graph.call_function(getattr, (copies[sources[0]], "device"))
     known: dict[fx.Node, Any] = {**copies, **settled}
-    graph.output(graph.node_copy(node, known.__getitem__))
-    return fx.GraphModule(root, graph)
+    made = graph.node_copy(node, known.__getitem__)
+    made.args, made.kwargs = fx.node.map_arg(sized.arguments(node), known.__getitem__)
+    graph.output(made)
+    return fx.GraphModule(owned, graph)

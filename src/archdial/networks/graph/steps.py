@@ -8,26 +8,46 @@ from typing import Any
 from torch import fx, nn
 
 
+class Seen:
+    """A network as its steps find it; what runs at other widths finds narrower modules."""
+
+    def __init__(self, root: nn.Module) -> None:
+        self.root = root
+
+    def module(self, node: fx.Node) -> nn.Module:
+        """Return the module that `node` calls."""
+        return self.root.get_submodule(str(node.target))
+
+    def attribute(self, node: fx.Node) -> Any:
+        """Return what `node`, which reads an attribute, gives."""
+        path, _, name = str(node.target).rpartition(".")
+        return getattr(self.root.get_submodule(path), name)
+
+    def arguments(self, node: fx.Node) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments of `node`, with nodes where values go."""
+        return node.args, node.kwargs
+
+
 class Step:
     """One node, ready to run."""
 
-    def __init__(self, root: nn.Module, node: fx.Node) -> None:
-        self.node, self._root = node, root
+    def __init__(self, node: fx.Node) -> None:
+        self.node = node
         self.inputs = tuple(node.all_input_nodes)
 
-    def __call__(self, values: Mapping[fx.Node, Any], stands_for: Mapping[fx.Node, fx.Node]) -> Any:
-        """Return what the node gives, from `values` of the nodes before it."""
+    def __call__(self, seen: Seen, values: Mapping[fx.Node, Any], stands_for: Mapping[fx.Node, fx.Node]) -> Any:
+        """Return what the node gives in the network as it is `seen`, from `values` of the nodes before it."""
         node = self.node
 
         def value(source: fx.Node) -> Any:
             return values[behind(source, stands_for)]
 
         if node.op == "get_attr":
-            path, _, name = str(node.target).rpartition(".")
-            return getattr(self._root.get_submodule(path), name)
-        args, kwargs = fx.node.map_arg(node.args, value), fx.node.map_arg(node.kwargs, value)
+            return seen.attribute(node)
+        own, named = seen.arguments(node)
+        args, kwargs = fx.node.map_arg(own, value), fx.node.map_arg(named, value)
         if node.op == "call_module":
-            return self._root.get_submodule(str(node.target))(*args, **kwargs)
+            return seen.module(node)(*args, **kwargs)
         if node.op == "call_method":
             return getattr(args[0], str(node.target))(*args[1:], **kwargs)
         return node.target(*args, **kwargs)  # type: ignore[operator]

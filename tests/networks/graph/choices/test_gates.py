@@ -11,7 +11,9 @@ from torch import fx
 from archdial.common.errors import UsageError
 from archdial.networks.graph import gates
 from archdial.networks.graph.choices.droppable import Operation
-from archdial.networks.graph.choices.gates import Gate, chosen, space_of
+from archdial.networks.graph.choices.gate import Gate
+from archdial.networks.graph.choices.selection import chosen
+from archdial.space import Space
 from tests.networks.graph.examples import Residual, gated, images
 
 _GRAPH = fx.Graph()
@@ -182,7 +184,7 @@ def test_a_group_has_only_what_its_patterns_name() -> None:
 
 
 def test_a_choice_is_to_keep_or_to_drop() -> None:
-    space = space_of(chosen(OPERATIONS, ["stem", "layer1.branch"]))
+    space = Space(tuple(gate.choice for gate in chosen(OPERATIONS, ["stem", "layer1.branch"])))
     assert [(c.name, c.options, c.kinds) for c in space.choices] == [
         ("stem", ("keep", "drop"), ("convolution", "dropped")),
         ("layer1.branch", ("keep", "drop"), ("branch", "dropped")),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from torch import Tensor, fx, nn
 
@@ -30,6 +30,10 @@ class Operation:
     node: fx.Node
     passes: fx.Node
     hooked: bool = False
+
+    def moved(self, copies: Mapping[fx.Node, fx.Node]) -> Operation:
+        """Return it as it stands on the `copies` of its nodes."""
+        return replace(self, node=copies[self.node], passes=copies[self.passes])
 
     @property
     def is_branch(self) -> bool:

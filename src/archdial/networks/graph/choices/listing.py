@@ -1,64 +1,128 @@
-"""The gates of a network as a table: what each drops, what that means, and what it weighs."""
+"""The choices on a network as a table: what each drops or cuts off, what that means, and what it saves."""
 
 from __future__ import annotations
 
 import copy
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from io import StringIO
+from typing import Protocol
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from archdial.networks.graph.choices.gates import DROP, KEEP, Gate
+from archdial.networks.graph.choices.choice import GraphChoice
+from archdial.networks.graph.widths.found import Widths
 from archdial.networks.supernet import Part, TermPlan
+from archdial.space import Space
 
 WIDTH = 120
 
 RUNS = 5
 """Timed runs of each part: a glance, to see which gates matter. The search goes by a cost table."""
 
+LITTLE = 0.1
+"""Of the time of the whole: what is told where all choices together save less."""
+
+UNITS = {"attention": "heads", "convolution": "channels", "stream": "channels"}
+"""What the units of a group are called; hidden units otherwise."""
+
 Parts = tuple[Part, ...]
 
 
-def listed(
-    gates: Sequence[Gate], plans: Sequence[TermPlan], opaque: Sequence[str], how: str, left_out: Sequence[str] = ()
-) -> str:
-    """Return the table as text; times and parameters are what goes when a gate alone is dropped."""
-    table = Table(title=f"{len(gates)} gates, captured by torch.{'export' if how == 'export' else 'fx'}")
-    for heading in ("gate", "kind", "dropped it is"):
+class Listed(Protocol):
+    """What is read of a network with choices."""
+
+    choices: tuple[GraphChoice, ...]
+    widths: Widths
+    space: Space
+    opaque: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+    def terms(self) -> list[TermPlan]:
+        """Return the terms of its cost."""
+
+
+def listed(network: Listed, how: str) -> str:
+    """Return the table as text; times and parameters are what goes when one choice alone takes its least option."""
+    choices, plans = network.choices, network.terms()
+    slim = any(choice.groups for choice in choices)
+    table = Table(title=f"{len(choices)} {'choices' if slim else 'gates'}, captured by torch.{how}")
+    for heading in ("choice", "kind", "widths", "at least it is") if slim else ("gate", "kind", "dropped it is"):
         table.add_column(heading, overflow="fold")
-    for heading in ("operations", "ms", "parameters"):
+    for heading in ("members" if slim else "operations", "ms", "parameters"):
         table.add_column(heading, justify="right")
-    times = _glance(plans)
-    for gate in gates:
-        meaning = "/".join(dict.fromkeys(operation.meaning for operation in gate.operations))
-        spent = _saved(gate.name, plans, lambda parts: sum(times[part.key] for part in parts))
-        weight = _saved(gate.name, plans, _parameters)
-        table.add_row(gate.name, gate.kind, meaning, str(len(gate.operations)), f"{spent:.3f}", f"{round(weight):,}")
+    glance = _Glance(plans, network.space)
+    for row, choice in enumerate(choices):
+        widths = [_widths(choice, network.widths)] if slim else []
+        spent, weight = glance.saved({row})
+        members = len(choice.operations) + sum(len(network.widths.groups[one].members) for one in choice.groups)
+        cells = (choice.name, choice.kind, *widths, choice.meaning, str(members), f"{spent:.3f}", f"{weight:,}")
+        table.add_row(*cells)
     text = StringIO()
     console = Console(file=text, width=WIDTH, color_system=None)
     console.print(table)
     threads = torch.get_num_threads()
     console.print(f"ms: medians of {RUNS} runs of one input here, {threads} threads; a cost table measures better")
-    for name in opaque:
-        console.print(f"{name} could not be entered: one operation")
-    if left_out:
-        console.print(f"outputs left out: {', '.join(left_out)}; name what you need by outputs=(…)")
+    for note in _notes(network, glance, slim=slim):
+        console.print(note)
     return text.getvalue().rstrip()
 
 
-def _saved(name: str, plans: Sequence[TermPlan], measure: Callable[[Parts], float]) -> float:
-    """Return what `measure` gives less when this gate alone is dropped."""
-    total = 0.0
-    for plan in plans:
-        if name in plan.choices:
-            every = (KEEP,) * len(plan.choices)
-            without = tuple(DROP if choice == name else KEEP for choice in plan.choices)
-            total += measure(plan.under(every)) - measure(plan.under(without))
-    return total
+def _notes(network: Listed, glance: _Glance, *, slim: bool) -> Iterator[str]:
+    share = glance.least / glance.whole if glance.whole else 1.0
+    if share > 1 - LITTLE:
+        rest = "nothing here is much wider than it must be" if slim else "archdial.choices(…, width=…) may save more"
+        yield f"the least of all choices takes {share:.0%} of the time of the whole: {rest}"
+    for name in network.opaque:
+        yield f"{name} could not be entered: one operation"
+    if network.left_out:
+        yield f"outputs left out: {', '.join(network.left_out)}; name what you need by outputs=(…)"
+
+
+def _widths(choice: GraphChoice, widths: Widths) -> str:
+    """Return how many units of each group, and of what, the options of `choice` keep."""
+    found = []
+    for number in choice.groups:
+        group = widths.groups[number]
+        kept = dict.fromkeys(choice.counts(option).get(number, 0) for option in range(len(choice.choice.options)))
+        found.append(f"{'/'.join(map(str, kept))} {UNITS.get(group.kind, 'hidden units')}")
+    return ", ".join(dict.fromkeys(found))
+
+
+class _Glance:
+    """Times and parameters of a network as its choices are taken, each part timed a few times when it is asked for."""
+
+    def __init__(self, plans: Sequence[TermPlan], space: Space) -> None:
+        self._plans, self._space, self._times = plans, space, dict[str, float]()
+        self._rows = [[space.index(name) for name in plan.choices] for plan in plans]
+        self.whole = self._all(())
+        self.least = self._all(range(len(space.choices)))
+
+    def saved(self, rows: Collection[int]) -> tuple[float, int]:
+        """Return milliseconds and parameters less than the whole where the choices `rows` take their least options."""
+        time, weight = 0.0, 0
+        for plan, own in zip(self._plans, self._rows, strict=True):
+            if any(row in rows for row in own):
+                before, after = plan.under(self._options(own, ())), plan.under(self._options(own, rows))
+                time += self._milliseconds(before) - self._milliseconds(after)
+                weight += _parameters(before) - _parameters(after)
+        return time, weight
+
+    def _all(self, rows: Collection[int]) -> float:
+        plans = zip(self._plans, self._rows, strict=True)
+        return sum(self._milliseconds(plan.under(self._options(own, rows))) for plan, own in plans)
+
+    def _options(self, own: Sequence[int], least: Collection[int]) -> tuple[str, ...]:
+        return tuple(self._space.choices[row].options[-1 if row in least else 0] for row in own)
+
+    def _milliseconds(self, parts: Parts) -> float:
+        for part in parts:
+            if part.key not in self._times:
+                self._times[part.key] = _milliseconds(part)
+        return sum(self._times[part.key] for part in parts)
 
 
 def _parameters(parts: Parts) -> int:
@@ -66,17 +130,6 @@ def _parameters(parts: Parts) -> int:
 
 
 @torch.inference_mode()
-def _glance(plans: Sequence[TermPlan]) -> Mapping[str, float]:
-    """Return the milliseconds of each distinct part, by key."""
-    found: dict[str, float] = {}
-    for plan in plans:
-        for parts in plan.entries.values():
-            for part in parts:
-                if part.key not in found:
-                    found[part.key] = _milliseconds(part)
-    return found
-
-
 def _milliseconds(part: Part) -> float:
     # A copy: in training mode the network's own would change its statistics.
     module, times = copy.deepcopy(part.module).eval(), []

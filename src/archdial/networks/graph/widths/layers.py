@@ -125,7 +125,10 @@ def convolution(spread: Spread, node: fx.Node, module: nn.Module) -> Any:
     if len(shape) != module.weight.dim():  # type: ignore[operator]
         return pinned(spread, node)
     if groups == 1:
-        into, out = spread.hold(node, module, "weight", int(not across)), spread.hold(node, module, "weight", int(across))
+        into, out = (
+            spread.hold(node, module, "weight", int(not across)),
+            spread.hold(node, module, "weight", int(across)),
+        )
         weights, summed = Weights(into, out), int(not across)
         return _with_weights(spread, node, module, labels, 1, weights, shape, CONVOLUTION, summed=summed)
     return _in_groups(spread, node, module, labels, groups, across)
@@ -301,7 +304,7 @@ def is_constant(node: Any) -> bool:
     """Tell whether `node` is computed from parameters and buffers alone."""
     if not isinstance(node, fx.Node):
         return False
-    return node.op == "get_attr" or bool(node.all_input_nodes) and all(map(is_constant, node.all_input_nodes))
+    return node.op == "get_attr" or (bool(node.all_input_nodes) and all(map(is_constant, node.all_input_nodes)))
 
 
 def layer_norm_function(spread: Spread, node: fx.Node) -> Any:

@@ -12,12 +12,34 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from archdial.networks.graph.choices.kinds import function_name
 from archdial.networks.graph.widths.attention import attention, product, product_and_sum
 from archdial.networks.graph.widths.elementwise import (
-    elementwise, fixed, gated, halves, mixing, number, passed, reduction, sizes, spatial,
+    elementwise,
+    fixed,
+    gated,
+    halves,
+    mixing,
+    number,
+    passed,
+    reduction,
+    sizes,
+    spatial,
 )  # fmt: skip
 from archdial.networks.graph.widths.labels import Labels, Number, is_number
 from archdial.networks.graph.widths.layers import (
-    batch_norm, batch_norm_function, convolution, convolution_function, embedding, embedding_function, group_norm,
-    group_norm_function, layer_norm, layer_norm_function, linear, linear_function, parametric_relu, pinned, plain,
+    batch_norm,
+    batch_norm_function,
+    convolution,
+    convolution_function,
+    embedding,
+    embedding_function,
+    group_norm,
+    group_norm_function,
+    layer_norm,
+    layer_norm_function,
+    linear,
+    linear_function,
+    parametric_relu,
+    pinned,
+    plain,
     transposed_linear,
 )  # fmt: skip
 from archdial.networks.graph.widths.movement import MOVING, moved, pad, padded
@@ -173,9 +195,7 @@ def _unknown(spread: Spread, node: fx.Node, module: nn.Module) -> Any:
     return labels
 
 
-def _hold_unknown(
-    spread: Spread, node: fx.Node, module: nn.Module, name: str, tensor: Tensor, layer: Tensor
-) -> bool:
+def _hold_unknown(spread: Spread, node: fx.Node, module: nn.Module, name: str, tensor: Tensor, layer: Tensor) -> bool:
     """Tie what a parameter has along the dimension that `layer` varies along; tell whether it has that."""
     if tensor.numel() == 1:
         return True
@@ -217,4 +237,4 @@ _MODULES: list[tuple[Any, Any]] = [
     (tuple(getattr(nn, f"{kind}Pad{n}d") for kind in ("Constant", "Zero", "Reflection", "Replication") for n in (1, 2)),
      _padding),
 ]  # fmt: skip
-__all__ = ["Number", "follow", "argument"]
+__all__ = ["Number", "argument", "follow"]

@@ -1,39 +1,31 @@
-"""From operations to the choices of a space: what the user includes, excludes and groups."""
+"""Which operations become gates: what the user includes, excludes and groups."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Protocol, TypeVar
 
 from archdial.common.errors import UsageError
 from archdial.networks.graph.choices.droppable import Operation
+from archdial.networks.graph.choices.gate import Gate
 from archdial.networks.graph.choices.hooks import tell_of_hooks
-from archdial.space import Choice, Space
-
-KEEP, DROP = "keep", "drop"
-OPTIONS = (KEEP, DROP)
-DROPPED = "dropped"
-"""The kind of the option that runs nothing."""
 
 
-@dataclass(frozen=True)
-class Gate:
-    """Operations that are kept or dropped together."""
+class Candidate(Protocol):
+    """What a choice may be about: an operation that may be dropped, or units that may be cut off."""
 
-    name: str
-    operations: tuple[Operation, ...]
+    @property
+    def name(self) -> str:
+        """By which the user calls it."""
 
     @property
     def kind(self) -> str:
-        """The kind of the operations; of several kinds that of the first."""
-        return self.operations[0].kind
+        """As convolution, or branch."""
 
-    @property
-    def choice(self) -> Choice:
-        """Keep or drop, as a choice of a space."""
-        return Choice(self.name, OPTIONS, (self.kind, DROPPED))
+
+C = TypeVar("C", bound=Candidate)
 
 
 def chosen(
@@ -56,29 +48,36 @@ def chosen(
     """
     if not operations:
         raise UsageError("nothing in this network can be dropped: no operation keeps its shape, and no branch is added")
-    wanted = set(_matching(include, operations)) if include else set(operations)
-    wanted -= set(_matching(exclude, operations))
-    if not wanted:
-        raise UsageError(f"include {list(include)} and exclude {list(exclude)} leave nothing that can be dropped")
-    named: dict[str, list[Operation]] = {}
-    owner = _owners(operations, groups or {})
-    for operation in wanted - owner.keys():
-        if operation.name in owner.values():
-            raise UsageError(f"a group is called {operation.name!r}, like an operation outside it: rename it")
-    for operation in operations:
-        if operation in wanted:
-            named.setdefault(owner.get(operation, operation.name), []).append(operation)
-    tell_of_hooks(operation.name for operation in operations if operation in wanted and operation.hooked)
+    named = selected(operations, include, exclude, groups or {})
+    tell_of_hooks(one.name for members in named.values() for one in members if one.hooked)
     return tuple(Gate(name, tuple(members)) for name, members in named.items())
 
 
-def space_of(gates: Sequence[Gate]) -> Space:
-    """Return the space of keep-or-drop choices."""
-    return Space(tuple(gate.choice for gate in gates))
+def selected(
+    candidates: Sequence[C], include: Sequence[str], exclude: Sequence[str], groups: Mapping[str, Sequence[str]]
+) -> dict[str, list[C]]:
+    """Return what the choices are about, by their names, in the order of `candidates`; see `chosen`.
+
+    Raises:
+        UsageError: a name or pattern fits no candidate, or nothing is left.
+    """
+    wanted = set(_matching(include, candidates)) if include else set(candidates)
+    wanted -= set(_matching(exclude, candidates))
+    if not wanted:
+        raise UsageError(f"include {list(include)} and exclude {list(exclude)} leave nothing that can be dropped")
+    named: dict[str, list[C]] = {}
+    owner = _owners(candidates, groups)
+    for one in wanted - owner.keys():
+        if one.name in owner.values():
+            raise UsageError(f"a group is called {one.name!r}, like an operation outside it: rename it")
+    for one in candidates:
+        if one in wanted:
+            named.setdefault(owner.get(one, one.name), []).append(one)
+    return named
 
 
-def _matching(patterns: Sequence[str], operations: Sequence[Operation]) -> list[Operation]:
-    found: list[Operation] = []
+def _matching(patterns: Sequence[str], operations: Sequence[C]) -> list[C]:
+    found: list[C] = []
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         fitting = [o for o in operations if o.kind == pattern or o.name == pattern or fnmatchcase(o.name, pattern)]
         if not fitting:
@@ -87,14 +86,14 @@ def _matching(patterns: Sequence[str], operations: Sequence[Operation]) -> list[
     return found
 
 
-def _no_operation(pattern: str, operations: Sequence[Operation]) -> UsageError:
+def _no_operation(pattern: str, operations: Sequence[Candidate]) -> UsageError:
     names = [*dict.fromkeys(o.kind for o in operations), *(o.name for o in operations)]
     near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
     return UsageError(f"{pattern!r} matches no operation that can be dropped: the nearest are {', '.join(near)}")
 
 
-def _owners(operations: Sequence[Operation], groups: Mapping[str, Sequence[str]]) -> dict[Operation, str]:
-    owner: dict[Operation, str] = {}
+def _owners(operations: Sequence[C], groups: Mapping[str, Sequence[str]]) -> dict[C, str]:
+    owner: dict[C, str] = {}
     for group, patterns in groups.items():
         for pattern in [patterns] if isinstance(patterns, str) else patterns:
             for operation in _matching([pattern], operations):

@@ -1,0 +1,31 @@
+"""The order of choices in a space: that in which what they are about runs first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import fx
+
+from archdial.networks.graph.choices.choice import GraphChoice
+from archdial.networks.graph.widths.found import Widths
+
+
+def in_order(choices: Sequence[GraphChoice], widths: Widths) -> tuple[GraphChoice, ...]:
+    """Return `choices` by the first node that they change; those on the same one as they are."""
+    nodes = {node: place for place, node in enumerate(_graph(choices, widths).nodes)}
+    first: dict[int, int] = {}
+    for node, held in widths.held.items():
+        for axes in held.values():
+            for group in {group for axis in axes if axis is not None for group in axis.touches}:
+                first[group] = min(nodes[node], first.get(group, len(nodes)))
+
+    def place(choice: GraphChoice) -> int:
+        own = [nodes[operation.node] for operation in choice.operations]
+        return min([*own, *(first.get(group, len(nodes)) for group in choice.groups)])
+
+    return tuple(sorted(choices, key=place))
+
+
+def _graph(choices: Sequence[GraphChoice], widths: Widths) -> fx.Graph:
+    node = next(iter(widths.held), None) or choices[0].operations[0].node
+    return node.graph

@@ -1,0 +1,70 @@
+"""The choices on a network as a file tells of them, and found again in the network captured anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from archdial.common.errors import UsageError, cut
+from archdial.networks.graph.capture.capture import Captured
+from archdial.networks.graph.choices.choice import GraphChoice
+from archdial.networks.graph.choices.droppable import Operation, find_operations
+from archdial.networks.graph.choices.gate import Gate
+from archdial.networks.graph.choices.order import in_order
+from archdial.networks.graph.choices.width import Width
+from archdial.networks.graph.sizes import NO_WIDTHS
+from archdial.networks.graph.widths.found import Widths, find_widths
+from archdial.networks.graph.widths.group import STREAM
+
+
+def choices_json(choices: Sequence[GraphChoice], widths: Widths) -> dict[str, Any]:
+    """Return gates, and widths where there are any, by the names of their choices; a width that may be 0 is in both."""
+    found: dict[str, Any] = {
+        "gates": {one.name: [operation.name for operation in one.operations] for one in choices if one.operations}
+    }
+    own = [one for one in choices if isinstance(one, Width)]
+    if own:
+        found["widths"] = {one.name: _width_json(one, widths) for one in own}
+        found["streams"] = any(group.kind == STREAM for group in widths.groups)
+    return found
+
+
+def _width_json(width: Width, widths: Widths) -> dict[str, Any]:
+    units = {widths.groups[number].name: list(kept) for number, kept in width.units.items()}
+    return {"fractions": list(width.widths), "units": units}
+
+
+def choices_of(value: Mapping[str, Any], captured: Captured) -> tuple[tuple[GraphChoice, ...], Widths]:
+    """Return the choices that `choices_json` wrote, and the widths that they settle.
+
+    Raises:
+        UsageError: the network has other operations, or units.
+    """
+    operations = {operation.name: operation for operation in find_operations(captured)}
+    gates = {name: Gate(name, _operations(names, operations)) for name, names in value["gates"].items()}
+    told = value.get("widths") or {}
+    if not told:
+        return tuple(gates.values()), NO_WIDTHS
+    widths = find_widths(captured, streams=bool(value.get("streams")))
+    slim = [_width(name, one, widths, gates.get(name)) for name, one in told.items()]
+    alone = [gate for name, gate in gates.items() if name not in told]
+    return in_order((*alone, *slim), widths), widths
+
+
+def _operations(names: Sequence[str], found: Mapping[str, Operation]) -> tuple[Operation, ...]:
+    for name in names:
+        if name not in found:
+            raise UsageError(f"the model has no operation {cut(name)!r}: pass the one that the family was searched on")
+    return tuple(found[name] for name in names)
+
+
+def _width(name: str, value: Mapping[str, Any], widths: Widths, gate: Gate | None) -> Width:
+    numbers = {group.name: number for number, group in enumerate(widths.groups)}
+    fractions = tuple(map(float, value["fractions"]))
+    for group, kept in value["units"].items():
+        if group not in numbers or widths.groups[numbers[group]].units != kept[0] or len(kept) != len(fractions):
+            raise UsageError(
+                f"the model has no {kept[0]} units of {cut(group)!r}: pass the one that the family was searched on"
+            )
+    units = {numbers[group]: tuple(map(int, kept)) for group, kept in value["units"].items()}
+    return Width(name, fractions, units, widths.groups[next(iter(units))].kind, gate)

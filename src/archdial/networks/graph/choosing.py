@@ -1,0 +1,131 @@
+"""Putting choices on a trained network: gates on what may be dropped, widths on what may be narrower."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from archdial.common.errors import UsageError
+from archdial.networks.example import Inputs
+from archdial.networks.graph.capture.capture import capture
+from archdial.networks.graph.capture.unwrapped import bare
+from archdial.networks.graph.choices.droppable import Operation, find_operations
+from archdial.networks.graph.choices.hooks import tell_of_hooks
+from archdial.networks.graph.choices.order import in_order
+from archdial.networks.graph.choices.selection import chosen, selected
+from archdial.networks.graph.choices.together import together, with_branches, with_few_shapes, without_joints
+from archdial.networks.graph.choices.width import FRACTIONS, MULTIPLE, Slimmable, kept_units
+from archdial.networks.graph.network import GatedNetwork
+from archdial.networks.graph.sizes import NO_WIDTHS
+from archdial.networks.graph.widths.found import Widths, find_widths
+
+
+def gates(
+    model: nn.Module,
+    example_input: Inputs,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    groups: Mapping[str, Sequence[str]] | None = None,
+    source: Mapping[str, Any] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> GatedNetwork:
+    """Return `model` with a gate on each operation that may be dropped; `model` itself is left as it was.
+
+    Convolutions, normalisations, activations, poolings, linear layers and attention whose output has the shape of
+    their input can be left out (the identity takes their place), and branches that end in an addition (zero takes
+    theirs). Borodin (2023), with costs that know of branches.
+
+    Args:
+        model: any module; it returns a tensor, or a tuple, mapping or dataclass with tensors in it. What torch.compile,
+            DataParallel or DistributedDataParallel put around it is taken off.
+        example_input: a batch (n, …) such as it takes: one tensor, a tuple of several, or a dict of them by the names
+            of its arguments. Numbers, texts, True, False and None in a dict are the same in every call.
+        include: names, globs of names or kinds of operations that may be dropped; all by default.
+        exclude: the same, of what is kept always.
+        groups: name → names, globs or kinds that are kept or dropped together; see `selection.chosen`.
+        source: arguments of `make_model` that make an equal model, so that a family can be loaded without it.
+        outputs: names of the outputs that members have; by default `logits` where there are any, else every tensor.
+            The rest stands in `left_out`. With `loss` among them labels are inputs too; see `archdial.without_loss`.
+
+    Raises:
+        UsageError: the model is no module, refuses the example, cannot be captured, or nothing in it can be dropped.
+    """
+    model = bare(model)
+    captured = capture(model, example_input, outputs)
+    choices = chosen(find_operations(captured), include, exclude, groups)
+    return GatedNetwork(captured, choices, source).train(model.training)
+
+
+def choices(
+    model: nn.Module,
+    example_input: Inputs,
+    *,
+    gates: bool = True,
+    width: Sequence[float] | None = FRACTIONS,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    groups: Mapping[str, Sequence[str]] | None = None,
+    multiple: int = MULTIPLE,
+    streams: bool = False,
+    source: Mapping[str, Any] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> GatedNetwork:
+    """Return `model` with choices on it: what may be dropped, and how wide it is; `model` itself is left as it was.
+
+    Widths are those of all dimensions that must agree: channels of convolutions with what is added to them, hidden
+    units between two linear layers, whole heads of attention, hidden units of recurrent layers. Of each the first
+    units stay, which `archdial.search` sorts by importance before. What has the width of one group and may be dropped
+    with it, as a residual branch, has 0 among its widths.
+
+    Args:
+        gates: whether operations may be dropped, as `archdial.gates` has it. Operations that join two widths stay.
+        width: fractions of the whole, of which units are kept; None keeps every unit.
+        include, exclude, groups: as in `archdial.gates`; widths are called after what gives them:
+            "layer1.0.conv1.width".
+        multiple: channels are kept in multiples of so many; heads are kept whole.
+        streams: whether the stream that all blocks of a transformer add to may be narrower too.
+
+    The rest is as in `archdial.gates`.
+
+    Raises:
+        UsageError: as `archdial.gates`; a fraction is not above 0 and at most 1, or nothing can be narrower.
+    """
+    fractions = _fractions(width)
+    if not gates and not fractions:
+        raise UsageError("gates is False and width None: nothing is left to choose, ask for one of them")
+    model = bare(model)
+    captured = capture(model, example_input, outputs)
+    widths = find_widths(captured, streams) if fractions else NO_WIDTHS
+    candidates: list[Operation | Slimmable] = [*(find_operations(captured) if gates else ())]
+    candidates += _slimmable(widths, fractions, multiple)
+    if not candidates:
+        raise UsageError(
+            "nothing in this network can be dropped or narrower: no operation keeps its shape, no branch is "
+            "added, and no units lie between two of its layers"
+        )
+    found = without_joints(together(selected(candidates, include, exclude, groups or {})), widths)
+    found = with_few_shapes(with_branches(found, captured, widths), widths, len(fractions))
+    tell_of_hooks(one.name for item in found for one in item.operations if one.hooked)
+    made = in_order([item.made(fractions, multiple) for item in found], widths)
+    return GatedNetwork(captured, made, source, widths).train(model.training)
+
+
+def _fractions(width: Sequence[float] | None) -> tuple[float, ...]:
+    """Return the fractions, the whole first.
+
+    Raises:
+        UsageError: one of them is not above 0 and at most 1.
+    """
+    for fraction in width or ():
+        if not 0 < fraction <= 1:
+            raise UsageError(
+                f"width has {fraction!r}: expected fractions above 0 and at most 1, as (1, 0.75, 0.5, 0.25)"
+            )
+    return tuple(sorted({1.0, *map(float, width)}, reverse=True)) if width else ()
+
+
+def _slimmable(widths: Widths, fractions: Sequence[float], multiple: int) -> list[Slimmable]:
+    every = [Slimmable(number, group) for number, group in enumerate(widths.groups)]
+    return [one for one in every if kept_units(one.group, fractions[-1], multiple) < one.group.units]

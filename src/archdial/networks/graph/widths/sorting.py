@@ -1,0 +1,62 @@
+"""Putting the units of each group in another order, in all tensors that have them: what comes out stays the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from archdial.networks.graph.widths.axis import Axes, Axis
+from archdial.networks.graph.widths.found import Widths
+
+
+@torch.no_grad()
+def sort_units(root: nn.Module, widths: Widths, orders: Mapping[int, Sequence[int]]) -> None:
+    """Let unit n of each group be what unit orders[group][n] was, wherever it stands in tensors of `root`.
+
+    Args:
+        root: owner of the tensors, which are written to in place.
+        widths: of the network.
+        orders: by number of the group, each a permutation of its units.
+    """
+    for tensor, axes in tensors_of(root, widths):
+        moved = tensor
+        for dimension, axis in enumerate(axes):
+            if axis is not None and axis.touches & orders.keys():
+                moved = moved.index_select(dimension, _places(axis, orders).to(tensor.device))
+        if moved is not tensor:
+            tensor.copy_(moved)
+
+
+def tensors_of(root: nn.Module, widths: Widths) -> Iterator[tuple[Tensor, Axes]]:
+    """Yield each tensor of `root` that has units once, with what stands along its dimensions."""
+    seen: set[int] = set()
+    for node, names in widths.held.items():
+        module = root.get_submodule(str(node.target))
+        for name, axes in names.items():
+            path, _, attribute = name.rpartition(".")
+            tensor = getattr(module.get_submodule(path), attribute)
+            if tensor is not None and id(tensor) not in seen:
+                seen.add(id(tensor))
+                yield tensor, axes
+    for node, axes in widths.axes.items():
+        if node.op == "get_attr":
+            path, _, attribute = str(node.target).rpartition(".")
+            tensor = getattr(root.get_submodule(path), attribute)
+            if id(tensor) not in seen:
+                seen.add(id(tensor))
+                yield tensor, axes
+
+
+def _places(axis: Axis, orders: Mapping[int, Sequence[int]]) -> Tensor:
+    """Return (places,): from which place each one is filled; the places of a unit keep their order among themselves."""
+    where: dict[tuple[int, int], list[int]] = {}
+    for place, one in enumerate(zip(axis.groups, axis.units, strict=True)):
+        where.setdefault(one, []).append(place)
+    found = list(range(len(axis.groups)))
+    for (group, unit), places in where.items():
+        if group in orders:
+            for place, source in zip(places, where[group, orders[group][unit]], strict=True):
+                found[place] = source
+    return torch.tensor(found)
