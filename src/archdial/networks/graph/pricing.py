@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -34,8 +35,8 @@ class Pricing:
 
     def __init__(self, sizes: Sizes) -> None:
         self._sizes = sizes
-        # Equal work on equal shapes is one part, whose tensors are held once.
-        self._parts: dict[str, Part] = {}
+        # What equal work on equal shapes is run on is held once, however many nodes do it.
+        self._inputs: dict[str, tuple[Tensor, ...]] = {}
 
     def rows(self, node: fx.Node) -> frozenset[int]:
         """Return the choices that settle how wide what `node` reads, holds or gives is."""
@@ -54,7 +55,9 @@ class Pricing:
             options: taken at choices that settle widths; all others are whole.
         """
         found = part_of(self._sizes.at(options), node, grain)
-        return found if found is None or options is WHOLE else self._parts.setdefault(found.key, found)
+        if found is None or options is WHOLE:
+            return found
+        return replace(found, inputs=self._inputs.setdefault(found.key, found.inputs))
 
     def held(self, node: fx.Node) -> nn.Parameter | None:
         """Return the parameter that `node` reads; None if it reads none."""
