@@ -20,7 +20,7 @@ from archdial.networks.graph.capture.unwrapped import bare
 from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.choices.droppable import Operation
 from archdial.networks.graph.choices.listing import listed
-from archdial.networks.graph.choices.stored import choices_json, choices_of
+from archdial.networks.graph.choices.stored import choices_json, choices_of, without_units
 from archdial.networks.graph.conditions import Condition, either
 from archdial.networks.graph.grain import mark
 from archdial.networks.graph.input_plan import inputs_json, inputs_of
@@ -200,11 +200,11 @@ class GatedNetwork(Pretrained):
         return made
 
     def scaled(self, share: float) -> GatedNetwork | None:
-        """Return the gates on a narrower backbone with new weights; None of a model that archdial did not make."""
+        """Return the choices on a narrower backbone with new weights; None of a model that archdial did not make."""
         if self.source is None or ":" in self.source["name"]:
             return None
         width = max(1, round(share * width_of(self.body)))
-        return GatedNetwork.from_json({**self.to_json(), "source": {**self.source, "width": width}})
+        return GatedNetwork.from_json({**without_units(self.to_json()), "source": {**self.source, "width": width}})
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` makes an equal network from; a model that was handed over has no source."""

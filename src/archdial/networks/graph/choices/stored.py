@@ -58,13 +58,22 @@ def _operations(names: Sequence[str], found: Mapping[str, Operation]) -> tuple[O
     return tuple(found[name] for name in names)
 
 
+def without_units(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `choices_json` wrote for a network of other widths: fractions say how many units are kept."""
+    slim = {name: {**one, "units": dict.fromkeys(one["units"])} for name, one in value.get("widths", {}).items()}
+    return {**value, "widths": slim}
+
+
 def _width(name: str, value: Mapping[str, Any], widths: Widths, gate: Gate | None) -> Width:
     numbers = {group.name: number for number, group in enumerate(widths.groups)}
     fractions = tuple(map(float, value["fractions"]))
+    units: dict[int, tuple[int, ...]] = {}
     for group, kept in value["units"].items():
-        if group not in numbers or widths.groups[numbers[group]].units != kept[0] or len(kept) != len(fractions):
+        there = widths.groups[numbers[group]].units if group in numbers else 0
+        kept = [max(1, round(fraction * there)) for fraction in fractions] if kept is None else kept
+        if not there or there != kept[0] or len(kept) != len(fractions):
             raise UsageError(
                 f"the model has no {kept[0]} units of {cut(group)!r}: pass the one that the family was searched on"
             )
-    units = {numbers[group]: tuple(map(int, kept)) for group, kept in value["units"].items()}
+        units[numbers[group]] = tuple(map(int, kept))
     return Width(name, fractions, units, widths.groups[next(iter(units))].kind, gate)
