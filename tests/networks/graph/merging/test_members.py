@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import itertools
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ def test_chains_are_merged_until_no_pair_is_left(data: st.DataObject) -> None:
     done = merge_pairs(built, always)
     left = [built.get_submodule(str(node.target)) for node in built.graph.nodes if node.op == "call_module"]
     assert len(left) == len(layers) - len(done)
-    assert all(merged(*pair) is None for pair in zip(left, left[1:], strict=False))
+    assert all(merged(*pair) is None for pair in itertools.pairwise(left))
     assert max(difference(chain, built, inputs) for inputs in inputs_of(layers[0], spatial)) <= EXACT
 
 
