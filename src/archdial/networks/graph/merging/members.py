@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from archdial.networks.graph.merging.calls import dimensions_unknown, is_call, shared_tensors, tensors_of
 from archdial.networks.graph.merging.pairs import merged, outline
 from archdial.networks.standalone import recompile
 
@@ -24,12 +24,8 @@ class Merge:
     gone: str
 
 
-def _unknown(node: fx.Node) -> int | None:
-    return None
-
-
 def merge_pairs(
-    built: fx.GraphModule, wanted: Wanted, dimensions: Callable[[fx.Node], int | None] = _unknown
+    built: fx.GraphModule, wanted: Wanted, dimensions: Callable[[fx.Node], int | None] = dimensions_unknown
 ) -> list[Merge]:
     """Merge layers of `built` in place until no pair is left that can be and is `wanted`; return what was merged.
 
@@ -41,7 +37,7 @@ def merge_pairs(
     """
     done: list[Merge] = []
     refused: set[tuple[nn.Module, nn.Module]] = set()
-    shared = _shared(built)
+    shared = shared_tensors(built, built.graph)
     while (found := _next(built, wanted, dimensions, refused, shared)) is not None:
         done.append(_put(built, *found))
     if done:
@@ -62,7 +58,7 @@ def _next(
         modules = built.get_submodule(str(first.target)), built.get_submodule(str(second.target))
         if modules in refused:
             continue
-        alone = all(shared.isdisjoint(map(id, _tensors(module))) for module in modules)
+        alone = all(shared.isdisjoint(map(id, tensors_of(module))) for module in modules)
         given = dimensions(first.all_input_nodes[0])
         # Asked before it is computed: of two large convolutions that takes seconds.
         shape = outline(*modules, given) if alone else None
@@ -75,12 +71,8 @@ def _next(
 def _pairs(graph: fx.Graph) -> Iterator[tuple[fx.Node, fx.Node]]:
     """Yield modules' calls, on one tensor each, of which the second alone reads what the first gives."""
     for first in graph.nodes:
-        if _is_call(first) and len(first.users) == 1 and _is_call(second := next(iter(first.users))):
+        if is_call(first) and len(first.users) == 1 and is_call(second := next(iter(first.users))):
             yield first, second
-
-
-def _is_call(node: fx.Node) -> bool:
-    return node.op == "call_module" and node.args == tuple(node.all_input_nodes[:1]) and not node.kwargs
 
 
 def _put(built: fx.GraphModule, first: fx.Node, second: fx.Node, module: nn.Module) -> Merge:
@@ -91,19 +83,3 @@ def _put(built: fx.GraphModule, first: fx.Node, second: fx.Node, module: nn.Modu
     built.graph.erase_node(gone)
     built.set_submodule(str(kept.target), module)
     return Merge(str(kept.target), str(gone.target))
-
-
-def _shared(built: fx.GraphModule) -> set[int]:
-    """Return the identities of tensors that more than one node reads."""
-    reads: Counter[int] = Counter()
-    for node in built.graph.nodes:
-        if node.op == "call_module":
-            reads.update({id(tensor) for tensor in _tensors(built.get_submodule(str(node.target)))})
-        elif node.op == "get_attr":
-            path, _, name = str(node.target).rpartition(".")
-            reads[id(getattr(built.get_submodule(path), name))] += 1
-    return {one for one, times in reads.items() if times > 1}
-
-
-def _tensors(module: nn.Module) -> list[Tensor]:
-    return [*module.parameters(), *module.buffers()]
