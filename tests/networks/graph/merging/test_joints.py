@@ -12,8 +12,7 @@ import archdial as ad
 from archdial.networks.graph import GatedNetwork
 from archdial.networks.graph.merging import Joint, joints, merge_pairs
 from archdial.space import Architecture
-
-from .layers import awake
+from tests.networks.graph.merging.layers import awake
 
 
 class Chain(nn.Module):

@@ -16,8 +16,8 @@ from torch import Tensor, fx, nn
 import archdial as ad
 from archdial.networks.graph.merging import merge_pairs, merged
 from archdial.networks.graph.merging.members import Merge
-
-from .layers import awake, chains, difference, inputs_of
+from tests.networks.graph.examples import OWN, close, gated, inputs, output, some
+from tests.networks.graph.merging.layers import awake, chains, difference, inputs_of
 
 EXACT = 1e-4
 
@@ -26,6 +26,7 @@ def always(first: fx.Node, second: fx.Node, module: nn.Module) -> bool:
     return True
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_chains_are_merged_until_no_pair_is_left(data: st.DataObject) -> None:
@@ -196,3 +197,17 @@ class Other(Read):
 def test_what_others_read_is_left(kind: type[nn.Module]) -> None:
     built = fx.symbolic_trace(awake(kind()))
     assert merge_pairs(built, always) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*OWN, "resnet", "mobilenet"])
+def test_members_of_networks_of_many_kinds_compute_the_same(name: str) -> None:
+    network = gated(name)
+    given = inputs(network)
+    for architecture in some(network, 8):
+        built = network.build(architecture).eval()
+        expected = output(built, given)
+        done = merge_pairs(built, always)
+        assert {merge.gone for merge in done}.isdisjoint(module for module, _ in built.named_modules())
+        close(output(built, given), expected, EXACT)
+        close(output(copy.deepcopy(built), given), expected, EXACT)

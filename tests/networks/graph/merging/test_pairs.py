@@ -16,14 +16,14 @@ from torch.nn.utils import parametrizations, prune, weight_norm
 
 from archdial.networks.graph.merging import kernels, merged, outline
 from archdial.networks.graph.merging.affine import Affine, affine
-
-from .layers import awake, chains, difference, inputs_of
+from tests.networks.graph.merging.layers import awake, chains, difference, inputs_of
 
 EXACT = 1e-4
 NORM = nn.modules.batchnorm._BatchNorm
 SPATIAL = st.sampled_from((1, 2, 2))
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_pair_is_merged_exactly_or_would_be_wrong(data: st.DataObject) -> None:
@@ -67,6 +67,7 @@ def merged_all_the_same(first: nn.Module, second: nn.Module, mode: str) -> nn.Mo
         return merged(first, second)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_the_outline_has_the_shape_of_what_is_merged(data: st.DataObject) -> None:
