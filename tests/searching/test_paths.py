@@ -78,3 +78,14 @@ def test_shares_serve_choices_that_lack_a_kind() -> None:
 def test_unknown_distribution() -> None:
     with pytest.raises(UsageError, match="did you mean 'uniform'"):
         make_paths("uniforn", EVEN)
+
+
+def test_a_sandwich_has_the_narrowest_in_an_eighth_and_the_whole_as_kept_has() -> None:
+    widths = Choice("w", ("1", "0.5", "0.25", "0"), ("conv", "conv", "conv", "dropped"))
+    space = Space((widths, Choice("g", ("keep", "drop"), ("relu", "dropped")), *EVEN.choices[:3]))
+    drawn = draw("sandwich", space, 4000)
+    found = Counter(a.options for a in drawn)
+    # The narrowest drops nothing: of each choice the last option of the kind of the first.
+    assert abs(found[2, 0, 0, 0, 0] - 500) < 5 * (4000 / 8) ** 0.5 + 40
+    whole = 4000 * 7 / 8 * (0.25 + 0.75 / 6)
+    assert abs(found[0, 0, 0, 0, 0] - whole) < 5 * (4000 * 0.25) ** 0.5
