@@ -128,7 +128,7 @@ def _alike(one: Any, other: Any) -> bool:
         if not one.is_floating_point():
             return torch.equal(one, other)
         scale = float(other[other.isfinite()].abs().amax()) if other.isfinite().any() else 0.0
-        return torch.allclose(one, other, rtol=1e-3, atol=1e-5 + 1e-4 * scale, equal_nan=True)
+        return torch.allclose(one, other, rtol=1e-3, atol=1e-4 * scale, equal_nan=True)
     if isinstance(one, tuple | list):
         return len(one) == len(other) and all(map(_alike, one, other))
     return bool(one == other)

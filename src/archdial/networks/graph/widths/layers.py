@@ -210,8 +210,6 @@ def embedding(spread: Spread, node: fx.Node, module: nn.Module) -> Any:
     spread.ties.pin(spread.hold(node, module, "weight", 0))
     ids = spread.hold(node, module, "weight", 1)
     spread.outs.append(Out(str(node.target), STREAM, ids))
-    if not spread.streams:
-        spread.ties.pin(ids)
     return spread.made(shape, [laid_along(ids, len(shape) - 1, shape)])
 
 
@@ -342,8 +340,6 @@ def embedding_function(spread: Spread, node: fx.Node) -> Any:
         spread.ties.mix(layer, (0,))
     ids = along(spread.ties, known, 1)
     spread.outs.append(Out(source_of(weight), STREAM, ids))
-    if not spread.streams:
-        spread.ties.pin(ids)
     return spread.made(shape, [laid_along(ids, len(shape) - 1, shape)])
 
 

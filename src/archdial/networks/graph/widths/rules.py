@@ -10,7 +10,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from archdial.networks.graph.choices.kinds import function_name
-from archdial.networks.graph.widths.attention import attention, product, product_and_sum
+from archdial.networks.graph.widths.attention import attention, einsum, product, product_and_sum
 from archdial.networks.graph.widths.elementwise import (
     elementwise, fixed, gated, halves, mixing, number, passed, reduction, sizes, spatial,
 )  # fmt: skip
@@ -43,6 +43,7 @@ FUNCTIONS: Rules = {
     **dict.fromkeys(("conv1d", "conv2d", "conv3d"), convolution_function),
     **dict.fromkeys(("layer_norm", "rms_norm"), layer_norm_function),
     **dict.fromkeys(("batch_norm",), batch_norm_function),
+    "einsum": einsum,
     "linear": linear_function,
     "group_norm": group_norm_function,
     "embedding": embedding_function,
@@ -164,7 +165,9 @@ def _unknown(spread: Spread, node: fx.Node, module: nn.Module) -> Any:
     """Take a module for elementwise, its parameters along what units vary along: whether it is gets tested later."""
     sources = [one for one in node.all_input_nodes if isinstance(spread.captured.flow[one], Tensor)]
     labels, shape = spread.labels(sources[0]) if sources else Labels(()), spread.shape(node)
-    if len(sources) != 1 or labels.shape != shape or len(labels.layers) > 1:
+    if len(sources) != 1 or labels.shape != shape:
+        return pinned(spread, node)
+    if len(labels.layers) > 1 and (module._parameters or module._buffers):
         return pinned(spread, node)
     for layer in labels.layers:
         for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
