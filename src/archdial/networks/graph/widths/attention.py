@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, fx
 
 from archdial.networks.graph.widths.group import ATTENTION, LINEAR
 from archdial.networks.graph.widths.labels import Labels, merged
-from archdial.networks.graph.widths.layers import is_constant, pinned, source_of, summed
 from archdial.networks.graph.widths.spread import Out, Spread, argument
+from archdial.networks.graph.widths.sums import is_constant, pinned, source_of, summed
 from archdial.networks.graph.widths.ties import core, first_along
 
 
@@ -59,7 +58,8 @@ def _summed(spread: Spread, sides: Sequence[tuple[Any, str]], given: str, shape:
     for node, own in sides:
         labels = spread.labels(node)
         units, others, along_sum = _sorted(spread, labels, own, shared, given)
-        batch.append(Labels(_sizes(labels.shape, own, shared, shape, given), tuple(_placed(x, own, given) for x in units)))
+        placed = tuple(_placed(layer, own, given) for layer in units)
+        batch.append(Labels(_sizes(labels.shape, own, shared, given), placed))
         free += [_placed(layer, own, given).expand(shape) for layer in others]
         over.append((node, own, along_sum))
     _settle_sum(spread, over, given)
@@ -94,9 +94,7 @@ def _placed(layer: Tensor, own: str, given: str) -> Tensor:
     return layer.permute(*kept, *over).reshape([layer.shape[own.index(x)] if x in own else 1 for x in given])
 
 
-def _sizes(
-    sizes: tuple[int, ...], own: str, shared: str, shape: tuple[int, ...], given: str
-) -> tuple[int, ...]:
+def _sizes(sizes: tuple[int, ...], own: str, shared: str, given: str) -> tuple[int, ...]:
     return tuple(sizes[own.index(letter)] if letter in own and letter in shared else 1 for letter in given)
 
 
@@ -177,6 +175,3 @@ def _one_head(spread: Spread, node: fx.Node, value: Labels, shape: tuple[int, ..
         spread.ties.mix(layer, (len(shape) - 2,))
     kept = spread.made(value.shape, value.layers)
     return spread.made(shape, [first_along(layer, (len(shape) - 2,)).expand(shape) for layer in kept.layers])
-
-
-__all__ = ["attention", "product", "product_and_sum", "torch"]

@@ -150,7 +150,7 @@ def _sliced(place: int) -> Callable[[_Cut], Arguments]:
     def rule(cut: _Cut) -> Arguments:
         axis = cut.read[cut.argument(place, "dim", 0)]
         start, end = cut.argument(place + 1, "start"), cut.argument(place + 2, "end")
-        whole = start in (None, 0) and (end is None or isinstance(end, int) and end >= 2**62)
+        whole = start in (None, 0) and (end is None or (isinstance(end, int) and end >= 2**62))
         if axis is None or whole or cut.argument(place + 3, "step", 1) != 1:
             return cut.node.args, dict(cut.node.kwargs)
         first, last = _between(cut, axis, start, end)
