@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, fx
 
 from archdial.networks.graph.widths.group import ATTENTION, LINEAR
 from archdial.networks.graph.widths.labels import Labels, merged
-from archdial.networks.graph.widths.layers import along, is_constant, pinned, source_of, summed
 from archdial.networks.graph.widths.spread import Out, Spread, argument
-from archdial.networks.graph.widths.ties import first_along
+from archdial.networks.graph.widths.sums import is_constant, pinned, source_of, summed
+from archdial.networks.graph.widths.ties import core, first_along
 
 
 def product(spread: Spread, node: fx.Node) -> Any:
@@ -33,56 +33,97 @@ def _product(spread: Spread, node: fx.Node, one: Any, other: Any, shape: tuple[i
     if min(len(side.shape) for side in sides) < 2:
         result: Labels = pinned(spread, node)
         return result
-    count = len(shape)
-    left, right = (_lifted(side, count) for side in sides)
-    batch = _batch(spread, [left, right], shape)
-    _settle_sum(spread, (one, left, count - 1), (other, right, count - 2))
-    rows = _free(spread, left, count - 1, shape)
-    columns = _free(spread, right, count - 2, shape)
-    return spread.made(shape, [*batch, *rows, *columns])
+    before = "".join(chr(ord("A") + number) for number in range(len(shape) - 2))
+    left, right = (before[len(before) + 2 - len(side.shape) :] for side in sides)
+    return _summed(spread, ((one, f"{left}mk"), (other, f"{right}kn")), f"{before}mn", shape)
 
 
-def _lifted(labels: Labels, count: int) -> Labels:
-    before = count - len(labels.shape)
-    shape = (1,) * before + labels.shape
-    return Labels(shape, tuple(layer[(None,) * before] for layer in labels.layers))
+def einsum(spread: Spread, node: fx.Node) -> Any:
+    """Follow a sum of products of two tensors."""
+    equation, *operands = node.args
+    if len(operands) == 1 and isinstance(operands[0], list | tuple):
+        operands = list(operands[0])
+    taken, _, given = str(equation).replace(" ", "").partition("->")
+    letters = taken.split(",")
+    plain = given and "." not in taken and all(len(set(one)) == len(one) for one in letters)
+    if len(operands) != 2 or not plain:
+        return pinned(spread, node)
+    return _summed(spread, tuple(zip(operands, letters, strict=True)), given, spread.shape(node))
 
 
-def _batch(spread: Spread, sides: list[Labels], shape: tuple[int, ...]) -> list[Tensor]:
-    """Return the layers of the result that vary from matrix to matrix: each matrix is one unit."""
-    count = len(shape)
-    own = []
-    for side in sides:
-        layers = [layer for layer in side.layers if min(spread.ties.varying(layer), default=count) < count - 2]
-        for layer in layers:
-            spread.ties.mix(layer, (count - 2, count - 1))
+def _summed(spread: Spread, sides: Sequence[tuple[Any, str]], given: str, shape: tuple[int, ...]) -> Labels:
+    """Return what a sum of products of two tensors gives, whose dimensions have letters."""
+    shared = "".join(letter for letter in given if all(letter in own for _, own in sides))
+    batch, free, over = [], [], []
+    for node, own in sides:
+        labels = spread.labels(node)
+        units, others, along_sum = _sorted(spread, labels, own, shared, given)
+        placed = tuple(_placed(layer, own, given) for layer in units)
+        batch.append(Labels(_sizes(labels.shape, own, shared, given), placed))
+        free += [_placed(layer, own, given).expand(shape) for layer in others]
+        over.append((node, own, along_sum))
+    _settle_sum(spread, over, given)
+    return spread.made(shape, [*merged(spread.ties, batch, shape), *free])
+
+
+def _sorted(
+    spread: Spread, labels: Labels, own: str, shared: str, given: str
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Return the layers of an operand whose units are whole matrices, that flow on, and that are summed over."""
+    units, others, over = [], [], []
+    summed_dims = {place for place, letter in enumerate(own) if letter not in given}
+    for layer in labels.layers:
+        if spread.ties.varying(layer) & {own.index(letter) for letter in shared if letter in own}:
+            within = {place for place, letter in enumerate(own) if letter not in shared}
+            spread.ties.mix(layer, within)
             spread.mark(ATTENTION, layer)
-        own.append(Labels((*side.shape[:-2], 1, 1), tuple(first_along(x, (count - 2, count - 1)) for x in layers)))
-    return merged(spread.ties, own, shape)
+            units.append(first_along(spread.ties.lean(layer), within))
+        elif spread.ties.varying(layer) <= summed_dims:
+            over.append(layer)
+        else:
+            spread.ties.mix(layer, summed_dims)
+            others.append(first_along(spread.ties.lean(layer), summed_dims))
+    return units, others, over
 
 
-def _settle_sum(spread: Spread, left: tuple[Any, Labels, int], right: tuple[Any, Labels, int]) -> None:
+def _placed(layer: Tensor, own: str, given: str) -> Tensor:
+    """Return a layer with its dimensions in the order of the result, size 1 where it has none."""
+    over = [place for place, letter in enumerate(own) if letter not in given]
+    layer = first_along(layer, over)
+    kept = [own.index(letter) for letter in given if letter in own]
+    return layer.permute(*kept, *over).reshape([layer.shape[own.index(x)] if x in own else 1 for x in given])
+
+
+def _sizes(sizes: tuple[int, ...], own: str, shared: str, given: str) -> tuple[int, ...]:
+    return tuple(sizes[own.index(letter)] if letter in own and letter in shared else 1 for letter in given)
+
+
+def _settle_sum(spread: Spread, sides: Sequence[tuple[Any, str, list[Tensor]]], given: str) -> None:
     """Tie what is summed over with the weights on the other side; without weights it is fixed."""
-    varying = [[x for x in side.layers if place in spread.ties.varying(x)] for _, side, place in (left, right)]
-    weights = [node for node, _, _ in (left, right) if is_constant(node)]
-    if len(weights) != 1 or not all(len(side) == 1 for side in varying):
-        for layer in [*varying[0], *varying[1]]:
-            spread.ties.pin(layer)
+    weights = [side for side in sides if is_constant(side[0])]
+    if len(weights) != 1 or not all(len(layers) == 1 for _, _, layers in sides):
+        for _, _, layers in sides:
+            for layer in layers:
+                spread.ties.pin(layer)
+        _note_out(spread, weights, given)
         return
-    ids = along(spread.ties, left[1], left[2])
-    spread.ties.tie(ids, along(spread.ties, right[1], right[2]))
-    summed(spread, weights[0], ids)
-    at = 0 if weights[0] is left[0] else 1
-    side, place = ((left, right)[at])[1:]
-    free = len(side.shape) - 2 + (place == len(side.shape) - 2)
-    spread.outs.append(Out(source_of(weights[0]), LINEAR, along(spread.ties, side, free)))
+    one, other = (core(layers[0]).flatten() for _, _, layers in sides)
+    if len(one) != len(other):
+        spread.ties.pin(one)
+        spread.ties.pin(other)
+        return
+    spread.ties.tie(one, other)
+    summed(spread, weights[0][0], one)
+    _note_out(spread, weights, given)
 
 
-def _free(spread: Spread, side: Labels, place: int, shape: tuple[int, ...]) -> list[Tensor]:
-    """Return the layers of the result that vary along what is not summed over."""
-    free = len(shape) - 2 + (place == len(shape) - 2)
-    layers = [layer for layer in side.layers if spread.ties.varying(layer) == {free}]
-    return [first_along(spread.ties.lean(layer), (place,)).expand(shape) for layer in layers]
+def _note_out(spread: Spread, weights: Sequence[tuple[Any, str, list[Tensor]]], given: str) -> None:
+    """Note what weights give out that they are multiplied with."""
+    for node, own, _ in weights[:1]:
+        labels = spread.labels(node)
+        for layer in labels.layers:
+            if spread.ties.varying(layer) & {own.index(letter) for letter in given if letter in own}:
+                spread.outs.append(Out(source_of(node), LINEAR, core(layer).flatten()))
 
 
 def attention(spread: Spread, node: fx.Node) -> Any:
@@ -99,6 +140,12 @@ def attention(spread: Spread, node: fx.Node) -> Any:
         operands.append(_whole(spread, _lifted(spread.labels(mask), len(shape))))
     layers = merged(spread.ties, operands, (*shape[:-2], 1, 1))
     return spread.made(shape, [layer.expand(shape) for layer in layers])
+
+
+def _lifted(labels: Labels, count: int) -> Labels:
+    before = count - len(labels.shape)
+    shape = (1,) * before + labels.shape
+    return Labels(shape, tuple(layer[(None,) * before] for layer in labels.layers))
 
 
 def _whole(spread: Spread, labels: Labels) -> Labels:
@@ -128,6 +175,3 @@ def _one_head(spread: Spread, node: fx.Node, value: Labels, shape: tuple[int, ..
         spread.ties.mix(layer, (len(shape) - 2,))
     kept = spread.made(value.shape, value.layers)
     return spread.made(shape, [first_along(layer, (len(shape) - 2,)).expand(shape) for layer in kept.layers])
-
-
-__all__ = ["attention", "product", "product_and_sum", "torch"]

@@ -6,6 +6,7 @@ Here that is tried, on what flows through the network, so that a wrong guess cos
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,8 @@ from archdial.networks.graph.capture.capture import Captured
 from archdial.networks.graph.choices.kinds import function_name
 from archdial.networks.graph.widths.cut import cut, cut_tensor, masked, masked_tensor
 from archdial.networks.graph.widths.labels import is_number
-from archdial.networks.graph.widths.layers import is_constant
 from archdial.networks.graph.widths.shapes import number_with
+from archdial.networks.graph.widths.sums import is_constant
 
 if TYPE_CHECKING:
     from archdial.networks.graph.widths.found import Widths
@@ -99,8 +100,9 @@ def _expected(captured: Captured, widths: Widths, node: fx.Node, counts: Sequenc
 
     def value(source: fx.Node) -> Any:
         own, axes = captured.flow[source], widths.axes.get(source)
-        weights = axes is not None and isinstance(own, Tensor) and is_constant(source)
-        return masked_tensor(own, axes, masks) if weights else own
+        if axes is None or not isinstance(own, Tensor) or not is_constant(source):
+            return own
+        return masked_tensor(own, axes, masks)
 
     if node.op == "call_module":
         if node not in widths.contracted:
@@ -127,8 +129,17 @@ def _alike(one: Any, other: Any) -> bool:
             return False
         if not one.is_floating_point():
             return torch.equal(one, other)
-        scale = float(other[other.isfinite()].abs().amax()) if other.isfinite().any() else 0.0
-        return torch.allclose(one, other, rtol=1e-3, atol=1e-5 + 1e-4 * scale, equal_nan=True)
+        return _close(one, other)
     if isinstance(one, tuple | list):
         return len(one) == len(other) and all(map(_alike, one, other))
     return bool(one == other)
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    """Tell whether two tensors differ by rounding alone, over their largest element."""
+    if not one.numel():
+        return True
+    apart, scale = float((one - other).abs().max()), float(other.abs().max())
+    if math.isfinite(apart):
+        return apart <= 1e-4 * scale
+    return torch.allclose(one, other, rtol=1e-3, atol=1e-3, equal_nan=True)

@@ -10,6 +10,7 @@ from torch import Tensor, fx
 
 from archdial.networks.graph.widths.labels import Labels, Number, merged, stretched
 from archdial.networks.graph.widths.spread import Rule, Spread, argument
+from archdial.networks.graph.widths.ties import core
 
 
 def elementwise(spread: Spread, node: fx.Node) -> Any:
@@ -155,6 +156,9 @@ def sizes(spread: Spread, node: fx.Node) -> Any:
 
 def _along(spread: Spread, labels: Labels, dimension: int) -> Tensor:
     ids = [spread.ties.lean(layer) for layer in labels.layers if dimension in spread.ties.varying(layer)]
-    from archdial.networks.graph.widths.ties import core
-
     return torch.cat([core(one).flatten() for one in ids]) if ids else torch.zeros(0, dtype=torch.long)
+
+
+def dimensions_of(name: str) -> int | None:
+    """Return of how many dimensions what is named so is; None where the name does not tell."""
+    return next((count for count in (1, 2, 3) if f"{count}d" in name.lower()), None)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, fx
 
 from archdial.networks.graph.widths.axis import Axes, Axis
-from archdial.networks.graph.widths.group import Group
+from archdial.networks.graph.widths.group import STREAM, Group
 from archdial.networks.graph.widths.labels import Labels, labelled
 from archdial.networks.graph.widths.spread import Out, Spread
 from archdial.networks.graph.widths.ties import core, first_along
@@ -69,6 +69,7 @@ class Classes:
         self.ids: list[list[int]] = []
         self._group = np.full(len(spread.ties), -1)
         self._unit = np.zeros(len(spread.ties), dtype=np.int64)
+        self._left: set[int] = set()
         for out in spread.outs:
             self._take(out, signatures, kinds)
         self._name_members()
@@ -98,17 +99,24 @@ class Classes:
 
     def _take(self, out: Out, signatures: np.ndarray[Any, Any], kinds: dict[int, str]) -> None:
         roots = self._spread.ties.roots(out.ids).tolist()
-        alike: dict[int, list[int]] = {}
+        alike: dict[tuple[str, int], list[int]] = {}
         for root in dict.fromkeys(roots):
-            if root and self._group[root] < 0:
-                alike.setdefault(int(signatures[root]), []).append(root)
-        for units in alike.values():
-            if len(units) < 2:
+            kind = kinds.get(root, out.kind)
+            if not root or self._group[root] >= 0 or root in self._left:
                 continue
-            self._group[units], self._unit[units] = len(self.groups), np.arange(len(units))
-            kind = kinds.get(units[0], out.kind)
-            self.groups.append(Group(self._new(out.name), kind, len(units), roots.count(units[0]), ()))
-            self.ids.append(units)
+            if kind == STREAM and not self._spread.streams:
+                self._left.add(root)
+            elif kind == STREAM or out.kind != STREAM:
+                # A table of biases for heads is no layer that they come from.
+                alike.setdefault((kind, int(signatures[root])), []).append(root)
+        for (kind, _), units in alike.items():
+            if len(units) > 1:
+                self._add(Group(self._new(out.name), kind, len(units), roots.count(units[0]), ()), units)
+
+    def _add(self, group: Group, units: list[int]) -> None:
+        self._group[units], self._unit[units] = len(self.groups), np.arange(len(units))
+        self.groups.append(group)
+        self.ids.append(units)
 
     def _new(self, name: str) -> str:
         taken = {group.name for group in self.groups}

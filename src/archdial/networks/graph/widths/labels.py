@@ -87,14 +87,25 @@ def _joined(ties: Ties, found: list[Tensor], layer: Tensor) -> list[Tensor]:
     """Return `found` with `layer`, tied with each that varies along a dimension it varies along."""
     apart = []
     for other in found:
-        if not ties.varying(other) & ties.varying(layer):
+        if ties.varying(other) & ties.varying(layer):
+            layer = _met(ties, layer, other)
+        else:
             apart.append(other)
-            continue
-        ties.tie(core(layer), core(other))
-        shape = torch.broadcast_shapes(layer.shape, other.shape)
-        both = torch.broadcast_tensors(core(layer), core(other))[0]
-        layer = ties.lean(both).expand(shape)
     return [*apart, layer]
+
+
+def _met(ties: Ties, one: Tensor, other: Tensor) -> Tensor:
+    """Return the layer of what two layers become that vary along a dimension in common."""
+    less, more = sorted((one, other), key=lambda layer: len(ties.varying(layer)))
+    few, many = ties.varying(less), ties.varying(more)
+    shape = torch.broadcast_shapes(one.shape, other.shape)
+    if few < many and min(many - few) < min(few):
+        # One and the same for all heads, as rotary embeddings are: heads may be cut, and what is within them stays.
+        ties.pin(less)
+        ties.tie_along(more, few)
+        return ties.lean(more).expand(shape)
+    ties.tie(core(less), core(more))
+    return ties.lean(torch.broadcast_tensors(core(less), core(more))[0]).expand(shape)
 
 
 def paired(ties: Ties, operands: Sequence[Labels]) -> list[list[Tensor]]:

@@ -46,7 +46,7 @@ def _run(spread: Spread, node: fx.Node, sources: Sequence[fx.Node], rows: Sequen
     results = []
     for row in rows:
         layers = dict(zip(sources, row, strict=True))
-        results.append(_call(node, lambda one, known=layers: known.get(one, spread.captured.flow[one])))  # type: ignore[misc]
+        results.append(_call(node, lambda one, known=layers: known.get(one, spread.captured.flow[one])))
     value = spread.captured.flow[node]
     if isinstance(value, tuple | list):
         pairs = enumerate(value)

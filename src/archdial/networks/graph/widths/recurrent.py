@@ -8,8 +8,8 @@ from torch import Tensor, fx, nn
 
 from archdial.networks.graph.widths.group import RECURRENT
 from archdial.networks.graph.widths.labels import Labels
-from archdial.networks.graph.widths.layers import along, pinned, plain
 from archdial.networks.graph.widths.spread import Out, Spread
+from archdial.networks.graph.widths.sums import along, pinned, plain
 from archdial.networks.graph.widths.ties import laid_along
 
 

@@ -40,7 +40,7 @@ def number_with(widths: Widths, node: fx.Node, counts: Sequence[int]) -> Any:
         assert isinstance(source, fx.Node)
         shape = shape_with(widths, source, counts)
         place = node.args[1] if name != "getattr" and len(node.args) > 1 else node.kwargs.get("dim")
-        return shape if place is None else shape[place]  # type: ignore[index,call-overload]
+        return shape if place is None else shape[place]  # type: ignore[index]
     if node.op != "call_function" or not all(is_number(widths.shapes.get(one)) for one in node.all_input_nodes):
         return widths.shapes[node]
 

@@ -1,8 +1,8 @@
 """Which units must be cut together: ids that are tied are one class, and 0 is never cut.
 
-A *layer* is a tensor of ids in the shape of a tensor that flows: of each element the unit it belongs to. Along dimensions
-where it does not vary it is expanded (its stride is 0), so that it takes little memory. A tensor may have several layers,
-as a matrix of weights has one for its rows and one for its columns.
+A *layer* is a tensor of ids in the shape of a tensor that flows: of each element the unit it belongs to. Along
+dimensions where it does not vary it is expanded (its stride is 0), so that it takes little memory. A tensor may have
+several layers, as a matrix of weights has one for its rows and one for its columns.
 """
 
 from __future__ import annotations
@@ -61,10 +61,15 @@ class Ties:
 
     def tie(self, one: Tensor, other: Tensor) -> None:
         """Tie the ids of one tensor with those of another that it broadcasts with."""
-        pairs = torch.stack([side.flatten() for side in torch.broadcast_tensors(self._root[one], self._root[other])])
-        pairs = pairs[:, pairs[0] != pairs[1]].unique(dim=1)
-        if not pairs.numel():
+        sides = torch.broadcast_tensors(self._root[core(one)], self._root[core(other)])
+        count = len(self._root)
+        edges = (sides[0] * count + sides[1])[sides[0] != sides[1]].unique()
+        if not len(edges):
             return
+        self._join(torch.stack((edges // count, edges % count)))
+
+    def _join(self, pairs: Tensor) -> None:
+        """Make one class of those whose roots are a pair (2, n)."""
         self.changes += 1
         values, places = pairs.unique(return_inverse=True)
         count = len(values)
