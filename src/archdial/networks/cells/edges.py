@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from typing import Any, ClassVar, Protocol, Self, cast
 
+import torch
 from torch import Tensor, nn
 
 from archdial.common.validation import conforming
 from archdial.networks.cells.from_scratch import FromScratch
 from archdial.networks.cells.layers import IMAGES
-from archdial.networks.cells.operations import make_operation
+from archdial.networks.cells.operations import FactorizedReduction, make_operation
 from archdial.networks.cells.plain import plain_module
 from archdial.networks.cells.sharing import Split, Splits, by_source, own_plan, shared_plans
+from archdial.networks.cells.slicing import Alone, Blocks, Masked, Narrow, mixing
+from archdial.networks.cells.widths import Widths, joined_terms, kept_channels
 from archdial.networks.supernet import Part, Supernet, TermPlan
 from archdial.space import Architecture, Space
 
@@ -24,6 +27,14 @@ Taken = list[list[tuple[int, Tensor | None]]]
 
 class EdgePlan(Protocol):
     """What the plan of such a network has at least; it is a dataclass."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of the first cell."""
+
+    @property
+    def widths(self) -> Widths | None:
+        """Shares of them that are a choice; None where they are none."""
 
     @property
     def example(self) -> Tensor:
@@ -67,16 +78,23 @@ class EdgeNetwork(Supernet):
         kind: what its JSON calls it.
         plan_type: dataclass of its plan.
         settings_type: dataclass of what a recipe says of it.
+        later: what the plans of older versions do not know, and is not written where it is as usual.
     """
 
     kind: ClassVar[str]
     plan_type: ClassVar[Callable[..., EdgePlan]]
     settings_type: ClassVar[type[FromScratch]]
+    later: ClassVar[tuple[str, ...]] = ("widths",)
     plan: EdgePlan
+
+    order: torch.memory_format
+    _frames: tuple[Self, ...] = ()
 
     def __init__(self, plan: EdgePlan) -> None:
         super().__init__()
         self.plan, self.space = plan, plan.space()
+        # Channels by the options of the width; none where it is no choice.
+        self._kept = {} if plan.widths is None else kept_channels(plan.channels, plan.widths)
 
     @property
     def example(self) -> Tensor:
@@ -85,20 +103,71 @@ class EdgeNetwork(Supernet):
 
     def build(self, architecture: Architecture, calibration: Sequence[Any] = ()) -> nn.Module:
         """Return `architecture` as a plain module of `torch.nn` parts, weights copied; see `Supernet.build`."""
-        return plain_module(self, self.space.one_hot(architecture), calibration, self.calling.names[0])
+        self.space.check(architecture)
+        network, options = self, architecture.options
+        if self._kept:
+            network, options = self._alone(options[-1]), options[:-1]
+        return plain_module(network, network.space.one_hot(Architecture(options)), calibration, self.calling.names[0])
 
     def terms(self) -> list[TermPlan]:
         """Return the terms of the cost.
 
         One without choices for what always runs; one a choice for what its edge alone does; and over the edges from one
-        node what they share.
+        node what they share. Where the width is a choice, each is over that too.
         """
+        if self._kept:
+            return joined_terms({name: self._alone(number).terms() for number, name in enumerate(self._kept)})
         splits = self._splits()
         plans = [TermPlan((), {(): tuple(self._fixed_parts())})]
         plans += [own_plan(choice, splits) for choice in self.space.choices]
         for edges in by_source(self.space.choices, lambda choice: _node(choice.name)).values():
             plans += shared_plans(edges, splits)
         return plans
+
+    def _blocks(self, name: str) -> Blocks:
+        """Return into how many blocks of channels the tensors of the module called `name` fall."""
+        return 1, 1
+
+    def _mix_halves(self, kept: Iterable[int]) -> None:
+        """Let the first channels of each factorised reduction be of both its halves, at any width of `kept`."""
+        narrower = sorted(channels for channels in kept if channels < self.plan.channels)
+        for module in self.modules():
+            if isinstance(module, FactorizedReduction):
+                times = module.norm.num_features // self.plan.channels
+                module.ends = tuple(channels * times // 2 for channels in narrower)
+
+    def _at(self, number: int) -> Self:
+        """Return the frame of width `number`: a network of so many channels without a choice of them, nor memory."""
+        if not self._frames:
+            with torch.device("meta"):
+                plans = [replace(cast(Any, self.plan), channels=kept, widths=None) for kept in self._kept.values()]
+                frames = tuple(type(self)(plan) for plan in plans)
+            for frame in frames:
+                frame._mix_halves(self._kept.values())
+            # At once, for threads that ask meanwhile.
+            self._frames = frames
+        return self._frames[number]
+
+    def _alone(self, number: int) -> Self:
+        """Return the network of width `number` without the others; its memory may be that of this one."""
+        frame = self._at(number)
+        return cast(Self, Alone(self._blocks, frame.order).dress(self, frame))
+
+    def _chosen(self, weights: Tensor) -> tuple[Self, Taken]:
+        """Return the network as the width in option weights (m, k) has it, and what edges take."""
+        taken = taken_options(weights)
+        if not self._kept:
+            return self, taken
+        *edges, width = taken
+        match width:
+            case [(0, None)]:
+                return self, edges
+            case [(number, None)]:
+                frame = self._at(number)
+                return cast(Self, Narrow(self._blocks, frame.order).dress(self, frame)), edges
+        frames = [self._at(number) for number in range(len(self._kept))]
+        masked = Masked(self._blocks, mixing(self, frames), weights[-1, : len(frames)])
+        return cast(Self, masked.dress(self, self)), edges
 
     def _splits(self) -> Splits:
         """Return each option of each choice split, in every cell that has the edge."""
@@ -117,8 +186,17 @@ class EdgeNetwork(Supernet):
         """Yield what always runs."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan, from which `from_json` makes an equal network."""
-        return {"kind": self.kind, **asdict(cast(Any, self.plan))}
+        """Return the plan, from which `from_json` makes an equal network; without what older versions do not know."""
+        usual = {item.name: item.default for item in fields(cast(Any, self.plan)) if item.name in self.later}
+        plan = asdict(cast(Any, self.plan))
+        return {"kind": self.kind, **{key: value for key, value in plan.items() if usual.get(key, ...) != value}}
+
+    def _with_channels(self, channels: int) -> Self | None:
+        """Return a network by the same plan but for the channels, with new weights; None where its space is another."""
+        widths = self.plan.widths
+        if widths is not None and [*kept_channels(channels, widths)] != [*self._kept]:
+            return None
+        return type(self)(replace(cast(Any, self.plan), channels=channels))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
