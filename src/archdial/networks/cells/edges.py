@@ -89,6 +89,7 @@ class EdgeNetwork(Supernet):
 
     order: torch.memory_format
     _frames: tuple[Self, ...] = ()
+    _narrow: tuple[Narrow, ...] = ()
 
     def __init__(self, plan: EdgePlan) -> None:
         super().__init__()
@@ -124,9 +125,10 @@ class EdgeNetwork(Supernet):
             plans += shared_plans(edges, splits)
         return plans
 
-    def _blocks(self, name: str) -> Blocks:
-        """Return into how many blocks of channels the tensors of the module called `name` fall."""
-        return 1, 1
+    @property
+    def _blocks(self) -> Callable[[str], Blocks]:
+        """Return what tells of a module's name into how many blocks of channels its tensors fall."""
+        return _whole
 
     def _mix_halves(self, kept: Iterable[int]) -> None:
         """Let the first channels of each factorised reduction be of both its halves, at any width of `kept`."""
@@ -144,14 +146,15 @@ class EdgeNetwork(Supernet):
                 frames = tuple(type(self)(plan) for plan in plans)
             for frame in frames:
                 frame._mix_halves(self._kept.values())
-            # At once, for threads that ask meanwhile.
+            self._narrow = tuple(Narrow(self._blocks, (self.order, frame.order)) for frame in frames)
+            # Last, for threads that ask meanwhile.
             self._frames = frames
         return self._frames[number]
 
     def _alone(self, number: int) -> Self:
         """Return the network of width `number` without the others; its memory may be that of this one."""
         frame = self._at(number)
-        return cast(Self, Alone(self._blocks, frame.order).dress(self, frame))
+        return cast(Self, Alone(self._blocks, (self.order, frame.order)).dress(self, frame))
 
     def _chosen(self, weights: Tensor) -> tuple[Self, Taken]:
         """Return the network as the width in option weights (m, k) has it, and what edges take."""
@@ -164,7 +167,7 @@ class EdgeNetwork(Supernet):
                 return self, edges
             case [(number, None)]:
                 frame = self._at(number)
-                return cast(Self, Narrow(self._blocks, frame.order).dress(self, frame)), edges
+                return cast(Self, self._narrow[number].dress(self, frame)), edges
         frames = [self._at(number) for number in range(len(self._kept))]
         masked = Masked(self._blocks, mixing(self, frames), weights[-1, : len(frames)])
         return cast(Self, masked.dress(self, self)), edges
@@ -218,6 +221,10 @@ def taken_options(weights: Tensor) -> Taken:
         [(o, None if plain and value == 1.0 else weights[row, o]) for o, value in enumerate(line) if value != 0.0]
         for row, line in enumerate(values)
     ]
+
+
+def _whole(name: str) -> Blocks:
+    return 1, 1
 
 
 def _node(name: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal, cast
 
 import torch
@@ -174,14 +175,9 @@ class CellNetwork(EdgeNetwork):
             return part("stem", self.stem, plan.in_channels, plan.size)
         return part_on(f"stem/{plan.tokens} tokens/{plan.in_channels}x{plan.length}", self.stem, plan.example)
 
-    def _blocks(self, name: str) -> Blocks:
-        nodes = self.plan.nodes
-        match name.split("."):
-            case ["head", *_]:
-                return nodes, nodes
-            case ["cells", cell, "older" | "newer" as which, *_] if int(cell) > (which == "older"):
-                return 1, nodes
-        return 1, 1
+    @property
+    def _blocks(self) -> Callable[[str], Blocks]:
+        return partial(_blocks, self.plan.nodes)
 
     def scaled(self, share: float) -> CellNetwork | None:
         """Return a network over the same space with `share` of the channels, even and at least 2, and new weights.
@@ -189,6 +185,16 @@ class CellNetwork(EdgeNetwork):
         None where the widths of so few channels are no longer those of the space.
         """
         return self._with_channels(max(2, 2 * round(share * self.plan.channels / 2)))
+
+
+def _blocks(nodes: int, name: str) -> Blocks:
+    """Return into how many blocks of channels the tensors of the module called `name` fall: a cell gives its nodes'."""
+    match name.split("."):
+        case ["head", *_]:
+            return nodes, nodes
+        case ["cells", cell, "older" | "newer" as which, *_] if int(cell) > (which == "older"):
+            return 1, nodes
+    return 1, 1
 
 
 def cells(

@@ -12,10 +12,15 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
+from archdial.networks.cells.repeats import STATELESS
 from archdial.networks.layout import laid_out
 
 Blocks = tuple[int, int]
 """Into how many equal blocks the first two dimensions of a tensor fall; of each block the first channels are kept."""
+Step = tuple[int, int, int]
+"""Dimension, how many elements are kept of it, and of how many blocks."""
+Steps = dict[str, list[Step]]
+"""By name of a parameter or buffer of a module."""
 
 # What a network's own modules know better than a frame of them.
 _LIVE = (
@@ -29,14 +34,26 @@ _LIVE = (
 )
 
 
-def cut(tensor: Tensor, shape: Sequence[int], blocks: Blocks) -> Tensor:
-    """Return the first elements of `tensor` as far as `shape`, of each block alike; a view where that can be."""
-    for dimension, (size, kept) in enumerate(zip(tensor.shape, shape, strict=True)):
-        if kept != size:
-            count = blocks[dimension] if dimension < len(blocks) else 1
-            tensor = _firsts(tensor, dimension, kept, count)
-            tensor = tensor if count == 1 else tensor.flatten(dimension, dimension + 1)
+def cut(tensor: Tensor, steps: Sequence[Step]) -> Tensor:
+    """Return the first elements of `tensor` along some dimensions, of each block alike; a view where that can be."""
+    for dimension, kept, count in steps:
+        tensor = _firsts(tensor, dimension, kept, count)
+        tensor = tensor if count == 1 else tensor.flatten(dimension, dimension + 1)
     return tensor
+
+
+def _steps_of(own: Mapping[str, Tensor | None], frame: Mapping[str, Tensor | None], blocks: Blocks) -> Steps:
+    """Return how tensors of `own` are cut to the shapes of `frame`."""
+    return {
+        key: [] if whole is None or part is None else _steps(whole.shape, part.shape, blocks)
+        for (key, whole), part in zip(own.items(), frame.values(), strict=True)
+    }
+
+
+def _steps(sizes: Sequence[int], kept: Sequence[int], blocks: Blocks) -> list[Step]:
+    counts = (*blocks, *[1] * len(sizes))
+    both = enumerate(zip(sizes, kept, strict=True))
+    return [(dimension, fewer, counts[dimension]) for dimension, (size, fewer) in both if size != fewer]
 
 
 def _firsts(tensor: Tensor, dimension: int, kept: int, count: int) -> Tensor:
@@ -62,6 +79,8 @@ class Dressing(ABC):
 
     def dress(self, own: nn.Module, frame: nn.Module, name: str = "") -> Any:
         """Return a module like `frame`, whose tensors are made of those of `own`, called `name` in its network."""
+        if type(own) in STATELESS:
+            return own
         made: nn.Module = object.__new__(type(frame))
         state = vars(made)
         state.update(vars(frame))
@@ -106,34 +125,43 @@ class Narrow(Dressing):
     """Modules on the first of their channels: what they learn, and statistics, are those of the whole modules.
 
     Args:
-        order: in which the narrower network has its images.
+        orders: in which the network has its images, and the narrower one.
     """
 
-    def __init__(self, blocks: Callable[[str], Blocks], order: torch.memory_format) -> None:
+    def __init__(
+        self, blocks: Callable[[str], Blocks], orders: tuple[torch.memory_format, torch.memory_format]
+    ) -> None:
         super().__init__(blocks)
-        self.order = order
+        own, self.order = orders
+        self._reorders = own != self.order
+        self._steps: dict[str, tuple[Steps, Steps]] = {}
 
     def dress(self, own: nn.Module, frame: nn.Module, name: str = "") -> Any:
         """Return a stand-in; where the statistics that it takes are none of the module's memory, they are put back."""
         made = super().dress(own, frame, name)
-        count = self.blocks(name)[0]
-        if isinstance(own, _BatchNorm) and count > 1 and own.training and own.track_running_stats:
-            return partial(_noting, made, own, count)
+        if isinstance(own, _BatchNorm) and own.training and own.track_running_stats:
+            count = self.blocks(name)[0]
+            return made if count == 1 else partial(_noting, made, own, count)
         return made
 
     def tensors(self, own: nn.Module, frame: nn.Module, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return parameters and buffers cut to those of `frame`, views as far as that goes."""
-        blocks, order = self.blocks(name), self.order
-        parameters = {
-            k: t if t is None else laid_out(self._cut(own._parameters[k], t, blocks), order)
-            for k, t in frame._parameters.items()
-        }
-        return parameters, {
-            k: t if t is None else self._cut(own._buffers[k], t, blocks) for k, t in frame._buffers.items()
-        }
+        if name not in self._steps:
+            blocks = self.blocks(name)
+            found = (
+                _steps_of(own._parameters, frame._parameters, blocks),
+                _steps_of(own._buffers, frame._buffers, blocks),
+            )
+            self._steps[name] = found
+        parameters, buffers = self._steps[name]
+        return (
+            {key: self._laid(cut(own._parameters[key], steps)) for key, steps in parameters.items()},  # type: ignore[arg-type]
+            {key: cut(own._buffers[key], steps) for key, steps in buffers.items()},  # type: ignore[arg-type]
+        )
 
-    def _cut(self, own: Any, frame: Tensor, blocks: Blocks) -> Tensor:
-        return cut(own, frame.shape, blocks)
+    def _laid(self, tensor: Tensor) -> Tensor:
+        # Elsewhere a convolution takes it as it lies.
+        return laid_out(tensor, self.order) if self._reorders and tensor is not None else tensor
 
 
 def _noting(norm: Any, own: nn.Module, count: int, inputs: Tensor) -> Tensor:
@@ -148,6 +176,9 @@ class Alone(Narrow):
     """Modules on the first of their channels that learn for themselves."""
 
     later = False
+
+    def _laid(self, tensor: Tensor) -> Tensor:
+        return tensor if tensor is None else laid_out(tensor, self.order)
 
     def dress(self, own: nn.Module, frame: nn.Module, name: str = "") -> Any:
         """Return a stand-in whose statistics are its own."""
