@@ -162,6 +162,9 @@ def plan_for(
         places=(1 if numbers is None or dense else most) if places is None else places,
         dense=dense,
         input_name=found.name,
-        widths=widths if widths is None else tuple(map(float, widths)),
+        # 1 as files have it, once they were read.
+        widths=tuple(float(one) if type(one) is int else one for one in widths)
+        if isinstance(widths, Sequence)
+        else widths,
         **sizes,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any, ClassVar, Protocol, Self, cast
 
@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from archdial.common.validation import conforming
+from archdial.networks.cells.frames import Frames, mix_halves
 from archdial.networks.cells.from_scratch import FromScratch
 from archdial.networks.cells.layers import IMAGES
-from archdial.networks.cells.operations import FactorizedReduction, make_operation
+from archdial.networks.cells.operations import make_operation
 from archdial.networks.cells.plain import plain_module
 from archdial.networks.cells.sharing import Split, Splits, by_source, own_plan, shared_plans
-from archdial.networks.cells.slicing import Alone, Blocks, Masked, Narrow, mixing
+from archdial.networks.cells.slicing import Blocks
 from archdial.networks.cells.widths import Widths, joined_terms, kept_channels
 from archdial.networks.supernet import Part, Supernet, TermPlan
 from archdial.space import Architecture, Space
@@ -88,8 +89,7 @@ class EdgeNetwork(Supernet):
     plan: EdgePlan
 
     order: torch.memory_format
-    _frames: tuple[Self, ...] = ()
-    _narrow: tuple[Narrow, ...] = ()
+    _made_frames: Frames[Self] | None = None
 
     def __init__(self, plan: EdgePlan) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class EdgeNetwork(Supernet):
         self.space.check(architecture)
         network, options = self, architecture.options
         if self._kept:
-            network, options = self._alone(options[-1]), options[:-1]
+            network, options = self._frames.alone(self, options[-1]), options[:-1]
         return plain_module(network, network.space.one_hot(Architecture(options)), calibration, self.calling.names[0])
 
     def terms(self) -> list[TermPlan]:
@@ -117,7 +117,9 @@ class EdgeNetwork(Supernet):
         node what they share. Where the width is a choice, each is over that too.
         """
         if self._kept:
-            return joined_terms({name: self._alone(number).terms() for number, name in enumerate(self._kept)})
+            return joined_terms(
+                {name: self._frames.alone(self, number).terms() for number, name in enumerate(self._kept)}
+            )
         splits = self._splits()
         plans = [TermPlan((), {(): tuple(self._fixed_parts())})]
         plans += [own_plan(choice, splits) for choice in self.space.choices]
@@ -130,31 +132,17 @@ class EdgeNetwork(Supernet):
         """Return what tells of a module's name into how many blocks of channels its tensors fall."""
         return _whole
 
-    def _mix_halves(self, kept: Iterable[int]) -> None:
-        """Let the first channels of each factorised reduction be of both its halves, at any width of `kept`."""
-        narrower = sorted(channels for channels in kept if channels < self.plan.channels)
-        for module in self.modules():
-            if isinstance(module, FactorizedReduction):
-                times = module.norm.num_features // self.plan.channels
-                module.ends = tuple(channels * times // 2 for channels in narrower)
-
-    def _at(self, number: int) -> Self:
-        """Return the frame of width `number`: a network of so many channels without a choice of them, nor memory."""
-        if not self._frames:
+    @property
+    def _frames(self) -> Frames[Self]:
+        # When first asked for: whoever only holds a plan against a file's weights needs none.
+        if self._made_frames is None:
+            kept = tuple(self._kept.values())
             with torch.device("meta"):
-                plans = [replace(cast(Any, self.plan), channels=kept, widths=None) for kept in self._kept.values()]
-                frames = tuple(type(self)(plan) for plan in plans)
-            for frame in frames:
-                frame._mix_halves(self._kept.values())
-            self._narrow = tuple(Narrow(self._blocks, (self.order, frame.order)) for frame in frames)
-            # Last, for threads that ask meanwhile.
-            self._frames = frames
-        return self._frames[number]
-
-    def _alone(self, number: int) -> Self:
-        """Return the network of width `number` without the others; its memory may be that of this one."""
-        frame = self._at(number)
-        return cast(Self, Alone(self._blocks, (self.order, frame.order)).dress(self, frame))
+                found = [type(self)(replace(cast(Any, self.plan), channels=count, widths=None)) for count in kept]
+            for frame, channels in zip(found, kept, strict=True):
+                mix_halves(frame, channels, kept)
+            self._made_frames = Frames(self, found, self._blocks)
+        return self._made_frames
 
     def _chosen(self, weights: Tensor) -> tuple[Self, Taken]:
         """Return the network as the width in option weights (m, k) has it, and what edges take."""
@@ -166,11 +154,8 @@ class EdgeNetwork(Supernet):
             case [(0, None)]:
                 return self, edges
             case [(number, None)]:
-                frame = self._at(number)
-                return cast(Self, self._narrow[number].dress(self, frame)), edges
-        frames = [self._at(number) for number in range(len(self._kept))]
-        masked = Masked(self._blocks, mixing(self, frames), weights[-1, : len(frames)])
-        return cast(Self, masked.dress(self, self)), edges
+                return self._frames.narrow(self, number), edges
+        return self._frames.masked(self, weights[-1, : len(self._kept)]), edges
 
     def _splits(self) -> Splits:
         """Return each option of each choice split, in every cell that has the edge."""

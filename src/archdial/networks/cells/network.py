@@ -17,6 +17,7 @@ from archdial.networks.calling import Calling
 from archdial.networks.cells.cell import Cell, Joints, Place, skeleton
 from archdial.networks.cells.cell_plan import USUAL, CellPlan, Many, Numbers, plan_for
 from archdial.networks.cells.edges import Edge, EdgeNetwork, Taken, part
+from archdial.networks.cells.frames import mix_halves
 from archdial.networks.cells.from_scratch import Described, FromScratch
 from archdial.networks.cells.heads import dense_head, head
 from archdial.networks.cells.inputs import Input, input_of, unknown_tokens
@@ -106,7 +107,7 @@ class CellNetwork(EdgeNetwork):
         # Nodes sum their inputs, so the scale of the last cell's output depends on the path: normalise it.
         self.head = self._head()
         self.order = lay_out(self) if plan.dimensions == IMAGES else torch.contiguous_format
-        self._mix_halves(self._kept.values())
+        mix_halves(self, plan.channels, tuple(self._kept.values()))
 
     def _head(self) -> nn.Module:
         plan, last = self.plan, self._places[-1]
