@@ -35,7 +35,6 @@ PLANS: list[dict[str, Any]] = [
     {"outputs": (3, 2), "places": 2, "cells": 2},
     {"length": 20, "tokens": 50, "places": 4},
 ]
-SOME = [PLANS[0], *(pytest.param(plan, marks=pytest.mark.slow) for plan in PLANS[1:])]
 
 
 @pytest.fixture
@@ -94,7 +93,8 @@ def test_channels_kept(channels: int, kept: dict[str, int]) -> None:
     assert kept_channels(channels, WIDTHS) == kept
 
 
-@pytest.mark.parametrize("plan", SOME)
+@pytest.mark.slow
+@pytest.mark.parametrize("plan", PLANS)
 @pytest.mark.parametrize("training", [False, True])
 def test_masked_is_sliced_is_built(plan: dict[str, Any], training: bool) -> None:
     network = wide(**plan).train(training)
@@ -109,6 +109,7 @@ def test_masked_is_sliced_is_built(plan: dict[str, Any], training: bool) -> None
         torch.testing.assert_close(outputs[0], module(images), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_width_is_a_network_of_so_many_channels() -> None:
     """Made by hand of a narrower one: its statistics and weights where the wide one has its first channels."""
     network = wide()
@@ -126,7 +127,8 @@ def test_a_width_is_a_network_of_so_many_channels() -> None:
         assert all(v.untyped_storage().nbytes() == v.nbytes for v in module.state_dict().values() if v.numel() > 1)
 
 
-@pytest.mark.parametrize("plan", [*SOME, None])
+@pytest.mark.slow
+@pytest.mark.parametrize("plan", [*PLANS, None])
 def test_prices_are_those_of_built_members(plan: dict[str, Any] | None) -> None:
     network = bench() if plan is None else wide(**plan)
     table = counted_table(network)
@@ -139,6 +141,7 @@ def test_prices_are_those_of_built_members(plan: dict[str, Any] | None) -> None:
         assert costs["size_bytes"].of(architecture) == sum(t.nbytes for t in module.state_dict().values())
 
 
+@pytest.mark.slow
 def test_prices_are_those_of_a_network_of_so_many_channels() -> None:
     network = wide(operations=EVERY)
     table = counted_table(network)
@@ -162,6 +165,7 @@ def test_the_expected_price_is_linear_in_the_widths() -> None:
     assert prices == sorted(prices, reverse=True) and prices[2] < prices[0] / 2
 
 
+@pytest.mark.slow
 def test_every_parameter_of_a_width_is_in_exactly_one_part() -> None:
     for network in (wide(cells=4), bench()):
         for number, name in enumerate(network.space.choices[-1].options):
@@ -173,6 +177,7 @@ def test_every_parameter_of_a_width_is_in_exactly_one_part() -> None:
             assert sum(shapes.values()) == sum(p.numel() for p in network._frames._frames[number].parameters())
 
 
+@pytest.mark.slow
 def test_parts_of_one_key_are_equal_work() -> None:
     shapes: dict[str, set[object]] = {}
     for plan in wide(cells=6, nodes=3, operations=EVERY).terms():
@@ -196,6 +201,7 @@ def test_weights_train_on_the_first_channels_alone() -> None:
     assert int(norm.num_batches_tracked) == 1
 
 
+@pytest.mark.slow
 def test_the_width_has_a_gradient_that_is_that_of_finite_differences() -> None:
     network = wide(cells=2, operations=("identity", "nor_conv_1x1")).double()
     images = inputs(network, 2).double()
@@ -224,6 +230,7 @@ def test_a_unit_is_as_loud_as_the_widths_that_keep_it() -> None:
     torch.testing.assert_close(network(images, weights), linear(features * mask.flatten()))
 
 
+@pytest.mark.slow
 def test_operations_of_ones_own(widening: str) -> None:
     network = wide(operations=("identity", widening))
     images = inputs(network)
@@ -234,6 +241,7 @@ def test_operations_of_ones_own(widening: str) -> None:
         torch.testing.assert_close(network.build(architecture)(images), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_benchmarks_cells_have_widths_too() -> None:
     network = bench()
     images = inputs(network)
