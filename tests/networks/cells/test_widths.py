@@ -22,6 +22,7 @@ from archdial.networks.cells.network import CellNetwork
 from archdial.networks.cells.operations import OPERATIONS, register_operation
 from archdial.networks.cells.widths import kept_channels
 from archdial.networks.supernet import Supernet
+from archdial.searching.paths import PATHS, make_paths
 from archdial.space import Architecture
 from tests.networks.examples import counted_table, drawn, inputs, tiny
 
@@ -275,6 +276,13 @@ def test_scaled_has_the_same_space_or_there_is_none() -> None:
     assert half is not None and half.space == network.space and half.plan.channels == 32
     assert network.scaled(0.25) is None
     assert wide().scaled(1.0) is not None
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_widths_are_drawn_along(name: str) -> None:
+    space, generator = wide().space, torch.Generator().manual_seed(0)
+    paths = make_paths(name, space)
+    assert {paths.draw(generator).options[-1] for _ in range(100)} == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize(
