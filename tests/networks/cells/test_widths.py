@@ -16,7 +16,6 @@ from archdial.cost.making.counting import count
 from archdial.cost.pricing.expected import ExpectedCost
 from archdial.cost.pricing.peak import PeakCost
 from archdial.cost.table.terms import COLUMNS
-from archdial.networks.cells.cell_plan import CellPlan
 from archdial.networks.cells.nas_bench_201 import NasBench201, Plan
 from archdial.networks.cells.network import CellNetwork
 from archdial.networks.cells.operations import OPERATIONS, register_operation
@@ -300,7 +299,3 @@ def test_widths_are_drawn_along(name: str) -> None:
 def test_wrong_widths(widths: object, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         tiny(widths=widths)
-
-
-def test_plans_of_before_have_none() -> None:
-    assert CellPlan(1, 10).widths is None and Plan().widths is None

@@ -217,7 +217,7 @@ class Masked(Dressing):
             return own._parameters, own._buffers
         weight = own.get_parameter("weight")
         mask = self._mask(weight.shape[1], self._kept[name], self.blocks(name)[1]).to(weight)
-        return {**own._parameters, "weight": weight * mask.view(-1, *[1] * (weight.dim() - 2))}, dict(own._buffers)
+        return {**own._parameters, "weight": weight * mask.view(-1, *[1] * (weight.dim() - 2))}, own._buffers
 
     def _mask(self, size: int, kept: tuple[int, ...], count: int) -> Tensor:
         """Return the mask (size,) of inputs in `count` blocks: of each the sum of the weights that keep it."""
@@ -232,7 +232,7 @@ class Masked(Dressing):
 def mixing(network: nn.Module, frames: Sequence[nn.Module]) -> dict[str, tuple[int, ...]]:
     """Return by name, of the modules of `network` that mix channels, how many they are given in each of `frames`."""
     found = {}
-    for name, module in network.named_modules():
+    for name, module in network.named_modules(remove_duplicate=False):
         if isinstance(module, nn.Linear) or (
             isinstance(module, _ConvNd) and module.groups == 1 and not module.transposed
         ):
