@@ -257,8 +257,7 @@ def test_the_benchmarks_cells_have_widths_too() -> None:
 def test_copies_stand_alone_and_nothing_is_drawn() -> None:
     network = wide()
     images, weights = inputs(network), network.space.one_hot(at_each_width(network)[2])
-    state = torch.get_rng_state()
-    before = network(images, weights)
+    state, before = torch.get_rng_state(), network(images, weights)
     assert torch.get_rng_state().equal(state)
     other = copy.deepcopy(network)
     with torch.no_grad():
