@@ -89,6 +89,17 @@ def test_cells_are_searched(data: str, more: str, task: str, score: str, operati
     done("export", run, "--at", "1", "--format", "pt2", "-o", tmp_path / "member.pt2")
 
 
+def test_their_width_is_one_more_choice(tmp_path: Path) -> None:
+    path, run = recipe(tmp_path, "sounds", "stem_stride: 4, widths: [1, 0.5]"), tmp_path / "run"
+    path.write_text(path.read_text().replace("channels: 2", "channels: 8"))
+    done("search", path, "--out", run, "--trust")
+    answer = done("evaluate", run, "--count", "3", "--split", "test", "--trust", "--json")
+    members = json.loads(answer.out)["members"]
+    assert {member["architecture"]["channels"] for member in members} <= {"1", "0.5"}
+    done("export", run, "--at", "1", "--format", "pt2", "-o", tmp_path / "member.pt2")
+    done("report", run)
+
+
 @pytest.mark.parametrize(
     ("data", "more", "told"),
     [

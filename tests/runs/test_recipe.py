@@ -199,6 +199,9 @@ def test_data_become_absolute_only_where_they_are_a_folder(tmp_path: Path, monke
         ("network: {nodes: 1000000}", "network.nodes is 1000000: expected at most 65,536"),
         ("network: {cells: 60000, nodes: 60000}", "operations, a supernet may hold 50,000"),
         ("network: {stem_stride: 3}", "network.stem_stride is 3: expected 1, 2, 4"),
+        ("network: {widths: [0.5, 1]}", "widths = [0.5, 1]: expected shares of the channels, falling from 1"),
+        ("network: {widths: [1, 2]}", "network.widths[1] is 2: expected at most 1"),
+        ("network: {widths: [1, 0.75]}", "widths = [1, 0.75]: of 16 channels, in multiples of 8, all come to 16"),
         ("name: '..'", 'name is "..": expected a plain name'),
         ("name: ''", 'name is "": expected a text that is not empty'),
         ("name: ' x'", "expected a plain name"),
@@ -228,3 +231,8 @@ def test_what_came_later_is_written_where_it_is_used() -> None:
     assert read_recipe(LEAST, "mine.yaml").to_json()["network"].keys().isdisjoint(CellSettings.later)
     used = read_recipe(LEAST + "network: {outputs: 3}\n", "mine.yaml").to_json()
     assert used["network"]["outputs"] == 3 and "tokens" not in used["network"]
+    for kind in ("cells", "nas_bench_201"):
+        assert "widths" not in read_recipe(LEAST + f"network: {{kind: {kind}}}\n", "mine.yaml").to_json()["network"]
+        wide = read_recipe(LEAST + f"network: {{kind: {kind}, widths: [1, 0.5]}}\n", "mine.yaml")
+        assert wide.network.example_space().choices[-1].options == ("1", "0.5")
+        assert wide.to_json()["network"]["widths"] == [1, 0.5]

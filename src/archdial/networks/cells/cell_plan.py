@@ -19,6 +19,7 @@ from archdial.networks.cells.inputs import Input, check_input
 from archdial.networks.cells.layers import IMAGES, SIGNALS
 from archdial.networks.cells.operations import check_modules, check_operations
 from archdial.networks.cells.stems import STRIDES
+from archdial.networks.cells.widths import Widths, check_widths, width_choice
 from archdial.networks.example import example_of
 from archdial.space import Choice, Space
 
@@ -55,6 +56,7 @@ class CellPlan:
         places: into how many along each side the head averages features; see `head`.
         dense: outputs are for each place of the input, (n, classes, *size), and `outputs` is one number.
         input_name: in batches by name.
+        widths: shares of `channels` that are one more choice, for all cells, stem and head together.
     """
 
     in_channels: Size
@@ -71,6 +73,7 @@ class CellPlan:
     places: Size = 1
     dense: bool = False
     input_name: Name = "inputs"
+    widths: Widths | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -80,6 +83,7 @@ class CellPlan:
             raise UsageError(f"stem_stride = {self.stem_stride}: expected one of {', '.join(map(str, STRIDES))}")
         if self.channels < 2:
             raise UsageError(f"channels = {self.channels}: expected at least 2, a reduction splits them in halves")
+        check_widths(self.channels, self.widths)
         check_outputs(self.classes, self.outputs, self.places, self.dense)
         # Not by a list of them, which may be too long to make.
         edges = self.nodes * (self.nodes + 3) // 2
@@ -122,11 +126,15 @@ class CellPlan:
         return edges_of(self.nodes)
 
     def space(self) -> Space:
-        """Return the choices: one an edge, shared by all normal cells, and another shared by all reduction cells."""
+        """Return the choices: one an edge, shared by all normal cells, and another shared by all reduction cells.
+
+        Where the width is a choice it is the last one.
+        """
         kinds = [NORMAL] * any(not self.reduces(cell) for cell in range(self.cells))
         kinds += [REDUCTION] * any(self.reduces(cell) for cell in range(self.cells))
         names = [f"{kind}/{node}<-{source}" for kind in kinds for node, source in self.edges]
-        return Space(tuple(Choice(name, self.operations, self.operations) for name in names))
+        edges = tuple(Choice(name, self.operations, self.operations) for name in names)
+        return Space(edges + width_choice(self.channels, self.widths))
 
 
 def plan_for(
@@ -137,6 +145,7 @@ def plan_for(
     outputs: int | tuple[int, ...] | None,
     places: int | None,
     dense: bool,
+    widths: Sequence[float] | None,
     **sizes: int,
 ) -> CellPlan:
     """Return the plan for inputs as `found`; what is left open is as `archdial.cells` says."""
@@ -153,5 +162,9 @@ def plan_for(
         places=(1 if numbers is None or dense else most) if places is None else places,
         dense=dense,
         input_name=found.name,
+        # 1 as files have it, once they were read.
+        widths=tuple(float(one) if type(one) is int else one for one in widths)
+        if isinstance(widths, Sequence)
+        else widths,
         **sizes,
     )

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from typing import Any, ClassVar, Protocol, Self, cast
 
+import torch
 from torch import Tensor, nn
 
 from archdial.common.validation import conforming
+from archdial.networks.cells.frames import Frames, mix_halves
 from archdial.networks.cells.from_scratch import FromScratch
 from archdial.networks.cells.layers import IMAGES
 from archdial.networks.cells.operations import make_operation
 from archdial.networks.cells.plain import plain_module
 from archdial.networks.cells.sharing import Split, Splits, by_source, own_plan, shared_plans
+from archdial.networks.cells.slicing import Blocks
+from archdial.networks.cells.widths import Widths, joined_terms, kept_channels
 from archdial.networks.supernet import Part, Supernet, TermPlan
 from archdial.space import Architecture, Space
 
@@ -24,6 +28,14 @@ Taken = list[list[tuple[int, Tensor | None]]]
 
 class EdgePlan(Protocol):
     """What the plan of such a network has at least; it is a dataclass."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of the first cell."""
+
+    @property
+    def widths(self) -> Widths | None:
+        """Shares of them that are a choice; None where they are none."""
 
     @property
     def example(self) -> Tensor:
@@ -67,16 +79,23 @@ class EdgeNetwork(Supernet):
         kind: what its JSON calls it.
         plan_type: dataclass of its plan.
         settings_type: dataclass of what a recipe says of it.
+        later: what the plans of older versions do not know, and is not written where it is as usual.
     """
 
     kind: ClassVar[str]
     plan_type: ClassVar[Callable[..., EdgePlan]]
     settings_type: ClassVar[type[FromScratch]]
+    later: ClassVar[tuple[str, ...]] = ("widths",)
     plan: EdgePlan
+
+    order: torch.memory_format
+    _made_frames: Frames[Self] | None = None
 
     def __init__(self, plan: EdgePlan) -> None:
         super().__init__()
         self.plan, self.space = plan, plan.space()
+        # Channels by the options of the width; none where it is no choice.
+        self._kept = {} if plan.widths is None else kept_channels(plan.channels, plan.widths)
 
     @property
     def example(self) -> Tensor:
@@ -85,20 +104,58 @@ class EdgeNetwork(Supernet):
 
     def build(self, architecture: Architecture, calibration: Sequence[Any] = ()) -> nn.Module:
         """Return `architecture` as a plain module of `torch.nn` parts, weights copied; see `Supernet.build`."""
-        return plain_module(self, self.space.one_hot(architecture), calibration, self.calling.names[0])
+        self.space.check(architecture)
+        network, options = self, architecture.options
+        if self._kept:
+            network, options = self._frames.alone(self, options[-1]), options[:-1]
+        return plain_module(network, network.space.one_hot(Architecture(options)), calibration, self.calling.names[0])
 
     def terms(self) -> list[TermPlan]:
         """Return the terms of the cost.
 
         One without choices for what always runs; one a choice for what its edge alone does; and over the edges from one
-        node what they share.
+        node what they share. Where the width is a choice, each is over that too.
         """
+        if self._kept:
+            return joined_terms(
+                {name: self._frames.alone(self, number).terms() for number, name in enumerate(self._kept)}
+            )
         splits = self._splits()
         plans = [TermPlan((), {(): tuple(self._fixed_parts())})]
         plans += [own_plan(choice, splits) for choice in self.space.choices]
         for edges in by_source(self.space.choices, lambda choice: _node(choice.name)).values():
             plans += shared_plans(edges, splits)
         return plans
+
+    @property
+    def _blocks(self) -> Callable[[str], Blocks]:
+        """Return what tells of a module's name into how many blocks of channels its tensors fall."""
+        return _whole
+
+    @property
+    def _frames(self) -> Frames[Self]:
+        # When first asked for: whoever only holds a plan against a file's weights needs none.
+        if self._made_frames is None:
+            kept = tuple(self._kept.values())
+            with torch.device("meta"):
+                found = [type(self)(replace(cast(Any, self.plan), channels=count, widths=None)) for count in kept]
+            for frame, channels in zip(found, kept, strict=True):
+                mix_halves(frame, channels, kept)
+            self._made_frames = Frames(self, found, self._blocks)
+        return self._made_frames
+
+    def _chosen(self, weights: Tensor) -> tuple[Self, Taken]:
+        """Return the network as the width in option weights (m, k) has it, and what edges take."""
+        taken = taken_options(weights)
+        if not self._kept:
+            return self, taken
+        *edges, width = taken
+        match width:
+            case [(0, None)]:
+                return self, edges
+            case [(number, None)]:
+                return self._frames.narrow(self, number), edges
+        return self._frames.masked(self, weights[-1, : len(self._kept)]), edges
 
     def _splits(self) -> Splits:
         """Return each option of each choice split, in every cell that has the edge."""
@@ -117,8 +174,17 @@ class EdgeNetwork(Supernet):
         """Yield what always runs."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan, from which `from_json` makes an equal network."""
-        return {"kind": self.kind, **asdict(cast(Any, self.plan))}
+        """Return the plan, from which `from_json` makes an equal network; without what older versions do not know."""
+        usual = {item.name: item.default for item in fields(cast(Any, self.plan)) if item.name in self.later}
+        plan = asdict(cast(Any, self.plan))
+        return {"kind": self.kind, **{key: value for key, value in plan.items() if usual.get(key, ...) != value}}
+
+    def _with_channels(self, channels: int) -> Self | None:
+        """Return a network by the same plan but for the channels, with new weights; None where its space is another."""
+        widths = self.plan.widths
+        if widths is not None and [*kept_channels(channels, widths)] != [*self._kept]:
+            return None
+        return type(self)(replace(cast(Any, self.plan), channels=channels))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -140,6 +206,10 @@ def taken_options(weights: Tensor) -> Taken:
         [(o, None if plain and value == 1.0 else weights[row, o]) for o, value in enumerate(line) if value != 0.0]
         for row, line in enumerate(values)
     ]
+
+
+def _whole(name: str) -> Blocks:
+    return 1, 1
 
 
 def _node(name: str) -> str:

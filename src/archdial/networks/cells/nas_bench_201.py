@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, cast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from pydantic import ConfigDict
@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from archdial.common.errors import UsageError
 from archdial.common.limits import Name, Size
 from archdial.common.validation import check_fields
-from archdial.networks.cells.edges import Edge, EdgeNetwork, Taken, part, taken_options
+from archdial.networks.cells.edges import Edge, EdgeNetwork, Taken, part
 from archdial.networks.cells.from_scratch import Described, FromScratch, classified
 from archdial.networks.cells.heads import head
 from archdial.networks.cells.operations import check_modules, check_operations
 from archdial.networks.cells.sharing import Split, split
+from archdial.networks.cells.widths import Widths, check_widths, width_choice
 from archdial.networks.example import example_of
 from archdial.networks.layout import lay_out
 from archdial.networks.supernet import Part
@@ -40,6 +41,7 @@ class Plan:
         cells: equal cells in each of the three stages.
         channels: of the first stage; each further one has twice as many, on half the height and width.
         image_size: (height, width) of an image, in pixels.
+        widths: shares of `channels` that are one more choice, which the benchmark itself does not have.
     """
 
     in_channels: Size = 3
@@ -48,16 +50,18 @@ class Plan:
     channels: Size = 16
     operations: tuple[Name, ...] = NAMES
     image_size: tuple[Size, Size] = (32, 32)
+    widths: Widths | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
+        check_widths(self.channels, self.widths)
         check_operations(self.operations)
         check_modules(STAGES * self.cells * len(EDGES) * len(self.operations), f"cells = {self.cells}")
 
     def space(self) -> Space:
-        """Return the six choices of the one cell that all places share."""
+        """Return the six choices of the one cell that all places share, and the width where that is one."""
         choices = (Choice(f"{node}<-{source}", self.operations, self.operations) for node, source in EDGES)
-        return Space(tuple(choices))
+        return Space((*choices, *width_choice(self.channels, self.widths)))
 
     @property
     def example(self) -> Tensor:
@@ -79,11 +83,13 @@ class BenchSettings(FromScratch):
     """The cells of NAS-Bench-201, without what the data decide; see `nas_bench_201.Plan`."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    later: ClassVar[Mapping[str, Any]] = {"widths": None}
 
     kind: Literal["nas_bench_201"] = "nas_bench_201"
     cells: Size = 5
     channels: Size = 16
     operations: tuple[Name, ...] = NAMES
+    widths: Widths | None = None
 
     def make(self, data: Described, *, trust: bool = False) -> NasBench201:
         """Return the network for images and classes of `data`; it calls no code but archdial's.
@@ -98,7 +104,8 @@ class BenchSettings(FromScratch):
         return self._plan(3, 32, 32, 10).space()
 
     def _plan(self, in_channels: int, height: int, width: int, classes: int) -> Plan:
-        return Plan(in_channels, classes, self.cells, self.channels, self.operations, (height, width))
+        size = height, width
+        return Plan(in_channels, classes, self.cells, self.channels, self.operations, size, self.widths)
 
 
 class BenchCell(nn.Module):
@@ -160,8 +167,11 @@ class NasBench201(EdgeNetwork):
         self.order = lay_out(self)
 
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
-        """Return logits (n, classes) of images (n, c, h, w) under option weights (6, k)."""
-        taken = taken_options(weights)
+        """Return logits (n, classes) of images (n, c, h, w) under option weights (6, k), or (7, k) with a width."""
+        network, taken = self._chosen(weights)
+        return network._run(inputs, taken)
+
+    def _run(self, inputs: Tensor, taken: Taken) -> Tensor:
         state = self.stem(inputs).contiguous(memory_format=self.order)
         for number, cell in enumerate(self.cells):
             stage, place = divmod(number, self.plan.cells)
@@ -184,9 +194,12 @@ class NasBench201(EdgeNetwork):
             yield part("halve", halving, channels, size)
         yield part("head", self.head, *stages[-1])
 
-    def scaled(self, share: float) -> NasBench201:
-        """Return a network over the same space with `share` of the channels and new weights."""
-        return NasBench201(replace(self.plan, channels=max(1, round(share * self.plan.channels))))
+    def scaled(self, share: float) -> NasBench201 | None:
+        """Return a network over the same space with `share` of the channels and new weights; None where there is none.
+
+        There is none where the widths of so few channels are no longer those of the space.
+        """
+        return self._with_channels(max(1, round(share * self.plan.channels)))
 
 
 def name_of(space: Space, architecture: Architecture) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal, cast
 
 import torch
@@ -15,21 +16,22 @@ from archdial.common.limits import Name, Size
 from archdial.networks.calling import Calling
 from archdial.networks.cells.cell import Cell, Joints, Place, skeleton
 from archdial.networks.cells.cell_plan import USUAL, CellPlan, Many, Numbers, plan_for
-from archdial.networks.cells.edges import Edge, EdgeNetwork, part, taken_options
+from archdial.networks.cells.edges import Edge, EdgeNetwork, Taken, part
+from archdial.networks.cells.frames import mix_halves
 from archdial.networks.cells.from_scratch import Described, FromScratch
 from archdial.networks.cells.heads import dense_head, head
 from archdial.networks.cells.inputs import Input, input_of, unknown_tokens
 from archdial.networks.cells.layers import IMAGES, SIGNALS, halved
 from archdial.networks.cells.operations import BY_DIMENSIONS, NONE
 from archdial.networks.cells.sharing import Split, split
+from archdial.networks.cells.slicing import Blocks
 from archdial.networks.cells.stems import stem
+from archdial.networks.cells.widths import Widths
 from archdial.networks.layout import lay_out
 from archdial.networks.supernet import Part, part_on
 from archdial.space import Space
 
-_OPTIONS = ("cells", "nodes", "channels", "stem_stride", "outputs", "places", "dense")
-LATER = ("length", "tokens", "outputs", "places", "dense", "input_name")
-"""What plans of images and classes, as older versions know them, do not write."""
+_OPTIONS = ("cells", "nodes", "channels", "stem_stride", "outputs", "places", "dense", "widths")
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,17 @@ class CellSettings(FromScratch):
 
     Attributes:
         operations: where left open, for signals and tokens their usual ones.
-        outputs, places, dense: see `cells`.
+        outputs, places, dense, widths: see `cells`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-    later: ClassVar[Mapping[str, Any]] = {"tokens": None, "outputs": None, "places": None, "dense": False}
+    later: ClassVar[Mapping[str, Any]] = {
+        "tokens": None,
+        "outputs": None,
+        "places": None,
+        "dense": False,
+        "widths": None,
+    }
 
     kind: Literal["cells"] = "cells"
     cells: Size = 3
@@ -54,6 +62,7 @@ class CellSettings(FromScratch):
     outputs: Size | Numbers | None = None
     places: Size | None = None
     dense: bool = False
+    widths: Widths | None = None
 
     def make(self, data: Described, *, trust: bool = False) -> CellNetwork:
         """Return the network for inputs and classes of `data`; it calls no code but archdial's.
@@ -85,6 +94,7 @@ class CellNetwork(EdgeNetwork):
     kind = "cells"
     plan_type = CellPlan
     settings_type = CellSettings
+    later = ("length", "tokens", "outputs", "places", "dense", "input_name", "widths")
     plan: CellPlan
 
     def __init__(self, plan: CellPlan) -> None:
@@ -97,6 +107,7 @@ class CellNetwork(EdgeNetwork):
         # Nodes sum their inputs, so the scale of the last cell's output depends on the path: normalise it.
         self.head = self._head()
         self.order = lay_out(self) if plan.dimensions == IMAGES else torch.contiguous_format
+        mix_halves(self, plan.channels, tuple(self._kept.values()))
 
     def _head(self) -> nn.Module:
         plan, last = self.plan, self._places[-1]
@@ -114,7 +125,10 @@ class CellNetwork(EdgeNetwork):
             UsageError: there are other tokens than those of the plan.
         """
         inputs = inputs[self.plan.input_name] if isinstance(inputs, Mapping) else inputs
-        taken = taken_options(weights)
+        network, taken = self._chosen(weights)
+        return network._run(inputs, taken)
+
+    def _run(self, inputs: Tensor, taken: Taken) -> Tensor:
         # A single input channel has no layout of its own: without this the whole network would run in the slower one.
         older = newer = self._begun(inputs).contiguous(memory_format=self.order)
         for place, cell in zip(self._places, self.cells, strict=True):
@@ -129,7 +143,7 @@ class CellNetwork(EdgeNetwork):
 
     def _rows(self, place: Place) -> slice:
         edges = len(self.plan.edges)
-        first = edges if place.reduces and len(self.space.choices) > edges else 0
+        first = edges if place.reduces and not all(other.reduces for other in self._places) else 0
         return slice(first, first + edges)
 
     def _split_option(self, row: int, option: str) -> Iterator[Split]:
@@ -162,14 +176,26 @@ class CellNetwork(EdgeNetwork):
             return part("stem", self.stem, plan.in_channels, plan.size)
         return part_on(f"stem/{plan.tokens} tokens/{plan.in_channels}x{plan.length}", self.stem, plan.example)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the plan, from which `from_json` makes an equal network."""
-        usual = {item.name: item.default for item in fields(CellPlan)}
-        return {key: value for key, value in super().to_json().items() if key not in LATER or value != usual[key]}
+    @property
+    def _blocks(self) -> Callable[[str], Blocks]:
+        return partial(_blocks, self.plan.nodes)
 
-    def scaled(self, share: float) -> CellNetwork:
-        """Return a network over the same space with `share` of the channels, even and at least 2, and new weights."""
-        return CellNetwork(replace(self.plan, channels=max(2, 2 * round(share * self.plan.channels / 2))))
+    def scaled(self, share: float) -> CellNetwork | None:
+        """Return a network over the same space with `share` of the channels, even and at least 2, and new weights.
+
+        None where the widths of so few channels are no longer those of the space.
+        """
+        return self._with_channels(max(2, 2 * round(share * self.plan.channels / 2)))
+
+
+def _blocks(nodes: int, name: str) -> Blocks:
+    """Return into how many blocks of channels the tensors of the module called `name` fall: a cell gives its nodes'."""
+    match name.split("."):
+        case ["head", *_]:
+            return nodes, nodes
+        case ["cells", cell, "older" | "newer" as which, *_] if int(cell) > (which == "older"):
+            return 1, nodes
+    return 1, 1
 
 
 def cells(
@@ -187,6 +213,7 @@ def cells(
     outputs: int | tuple[int, ...] | None = None,
     places: int | None = None,
     dense: bool = False,
+    widths: Sequence[float] | None = None,
     example: object = None,
 ) -> CellNetwork:
     """Return a network of searchable cells, for images of 28 × 28 unless something else is said.
@@ -200,6 +227,7 @@ def cells(
         operations: max pooling, identity and separable convolution of 3 by default.
         outputs: one number, or the shape of the numbers that each input gives, instead of `classes`.
         places: 1 by default; for `outputs`, which often tell where something is, 16 of signals, 4 × 4 of images.
+        widths: shares of `channels`, as [1, 0.75, 0.5], that are one more choice: of stem, cells and head at once.
         example: a tensor (n, …) of inputs, floating point or tokens; or as a batch by name has it, {"input_ids": …}.
 
     The rest is as in `CellPlan`.
@@ -211,5 +239,7 @@ def cells(
     found = input_of(example, in_channels, image_size, length, tokens)
     sizes = {"cells": cells, "nodes": nodes, "channels": channels, "stem_stride": stem_stride}
     return CellNetwork(
-        plan_for(found, classes, operations=operations, outputs=outputs, places=places, dense=dense, **sizes)
+        plan_for(
+            found, classes, operations=operations, outputs=outputs, places=places, dense=dense, widths=widths, **sizes
+        )
     )

@@ -95,12 +95,18 @@ def _usual(name: str, *kernels: int) -> Callable[[Usual], Usual]:
 
 
 class FactorizedReduction(nn.Module):
-    """Halve height and width, or length, by two shifted 1×1 convolutions of stride 2, so that no pixel is skipped."""
+    """Halve height and width, or length, by two shifted 1×1 convolutions of stride 2, so that no pixel is skipped.
+
+    Attributes:
+        ends: of the outputs of either convolution: the first of both up to there come before all others, so that the
+            first channels of the whole are of both.
+    """
 
     def __init__(self, channels_in: int, channels_out: int, *, affine: bool = False, dimensions: int = IMAGES) -> None:
         super().__init__()
         layers, half = LAYERS[dimensions], channels_out // 2
         self.dimensions = dimensions
+        self.ends: tuple[int, ...] = ()
         self.relu = nn.ReLU()
         self.even = layers.convolution(channels_in, half, 1, stride=2, bias=False)
         self.odd = layers.convolution(channels_in, channels_out - half, 1, stride=2, bias=False)
@@ -109,8 +115,16 @@ class FactorizedReduction(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (n, c, h, w) to (n, channels_out, ⌈h/2⌉, ⌈w/2⌉)."""
         active = self.relu(inputs)
-        joined = torch.cat((self.even(active), self.odd(shifted(active, self.dimensions))), dim=1)
+        joined = halves(self.even(active), self.odd(shifted(active, self.dimensions)), self.ends)
         return self.norm(joined)  # type: ignore[no-any-return]
+
+
+def halves(even: Tensor, odd: Tensor, ends: tuple[int, ...]) -> Tensor:
+    """Return both as channels of one: up to each of `ends` in turn those of the one, then those of the other."""
+    if not ends:
+        return torch.cat((even, odd), dim=1)
+    bounds = zip((0, *ends), (*ends, None), strict=True)
+    return torch.cat([half[:, begin:end] for begin, end in bounds for half in (even, odd)], dim=1)
 
 
 def identity(dimensions: int, _: int, channels: int, stride: int) -> nn.Module:

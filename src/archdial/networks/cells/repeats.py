@@ -9,7 +9,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.Hardswish, nn.SiLU, nn.GELU)
-_MODULES = (*_ACTIVATIONS, nn.MaxPool2d, nn.AvgPool2d, nn.MaxPool1d, nn.AvgPool1d)
+STATELESS = (*_ACTIVATIONS, nn.MaxPool2d, nn.AvgPool2d, nn.MaxPool1d, nn.AvgPool1d)
 """Without parameters, state or chance: what they return follows from what they are given and told."""
 
 _FUNCTIONS = (operator.getitem, functional.pad)
@@ -20,7 +20,7 @@ def told(module: nn.Module) -> tuple[Any, ...] | None:
 
     None where it may not be shared: it has weights, draws numbers, changes its input, or is of a class not known here.
     """
-    if type(module) not in _MODULES or getattr(module, "inplace", False):
+    if type(module) not in STATELESS or getattr(module, "inplace", False):
         return None
     settings = {name: value for name, value in vars(module).items() if name[0] != "_" and name != "training"}
     return type(module).__name__, *sorted((name, str(value)) for name, value in settings.items())

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from archdial.networks.cells.layers import shifted
-from archdial.networks.cells.operations import FactorizedReduction, Subsample
+from archdial.networks.cells.operations import FactorizedReduction, Subsample, halves
 from archdial.networks.cells.repeats import told
 from archdial.networks.supernet import Part, TermPlan
 from archdial.space import EITHER, Choice
@@ -120,10 +120,11 @@ class Halves(nn.Module):
     def __init__(self, reduction: FactorizedReduction) -> None:
         super().__init__()
         self.even, self.odd, self.norm = reduction.even, reduction.odd, reduction.norm
+        self.ends = reduction.ends
 
     def forward(self, active: Tensor, moved: Tensor) -> Tensor:
         """Map two (n, c, h, w) to (n, channels_out, ⌈h/2⌉, ⌈w/2⌉)."""
-        return cast(Tensor, self.norm(torch.cat((self.even(active), self.odd(moved)), dim=1)))
+        return cast(Tensor, self.norm(halves(self.even(active), self.odd(moved), self.ends)))
 
 
 def _shared(layers: Sequence[nn.Module], place: str, shape: Shape) -> Shared:
