@@ -50,6 +50,10 @@ class NearChance(Notice):
     """A network that was trained does hardly better than guessing: the message names the likely causes."""
 
 
+class LittleToSave(Notice):
+    """All choices of a network together save next to nothing: the message says what would."""
+
+
 def unknown(what: str, value: str, known: Iterable[str]) -> UsageError:
     """Return the error for a name that is not among the `known` ones, with the nearest right one."""
     names, value = list(known), cut(str(value), _VALUE)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from archdial.common.errors import NearChance, UsageError
+from archdial.common.errors import LittleToSave, NearChance, UsageError
 from archdial.data import SearchData, Seen
 from archdial.networks.example import flat
 from archdial.networks.pretrained import Pretrained
@@ -18,6 +18,8 @@ from archdial.space import Architecture
 from archdial.tasks.task import Task
 from archdial.training.told_batches import told_batch
 
+LITTLE = 0.1
+"""Share of the cost that all choices together can save, below which a search is hardly worth it."""
 _NEAR = 0.1
 """Of the way from chance to the best score: a trained network that is no further was fed with something else."""
 
@@ -30,6 +32,7 @@ def first_look(state: SearchState) -> Evaluated | None:
     """
     if not isinstance(state.network, Pretrained):
         return None
+    _tell_of_little(state)
     whole = state.evaluator(state.network.whole)
     if not torch.isfinite(torch.tensor([whole.score, whole.loss])).all():
         raise UsageError(
@@ -49,6 +52,19 @@ def first_look(state: SearchState) -> Evaluated | None:
             stacklevel=3,
         )
     return whole
+
+
+def _tell_of_little(state: SearchState) -> None:
+    """Warn where the cheapest member costs nearly what the untouched network does."""
+    share = min(cost.lowest / cost.highest if cost.highest > 0 else 1.0 for cost in state.cost.each)
+    if share > 1 - LITTLE:
+        warnings.warn(
+            f"the cheapest of all members has {share:.0%} of the {state.settings.cost} of the whole network, so there is "
+            "next to nothing to search for: archdial.choices(model, example, width=(1, 0.75, 0.5, 0.25)) lets channels, "
+            "heads and hidden units go too, as network.widths does in a recipe",
+            LittleToSave,
+            stacklevel=4,
+        )
 
 
 @torch.no_grad()
