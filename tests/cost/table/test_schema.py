@@ -58,7 +58,7 @@ def test_a_profile_fits_and_its_header_is_described(monkeypatch: pytest.MonkeyPa
     value = profile(Toy()).to_json()
     VALIDATOR.validate(value)
     described = SCHEMA["properties"]["runtime"]["properties"]
-    assert set(value["runtime"]) == set(described) == set(Header.__annotations__)
+    assert set(value["runtime"]) | {"interpolated"} == set(described) == set(Header.__annotations__)
     assert set(value["terms"][0]["entries"][0]) == set(SCHEMA["$defs"]["entry"]["properties"])
 
 
