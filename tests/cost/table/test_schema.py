@@ -67,7 +67,8 @@ def test_what_is_refused_does_not_fit(value: dict[str, Any], message: str) -> No
     assert fits(value) == any(text in message for text in BEYOND)
 
 
-VALUES = [True, "1", -1, 0.5, 0, 1, 1.0, 2.5, [], ["a"], [1], {}]
+INTERPOLATED = {"parts": 16, "measured": 8, "held_out": 4, "held_out_mean_error": 0.02, "within_10": 1}
+VALUES = [True, "1", -1, 0.5, 0, 1, 1.0, 2.5, [], ["a"], [1], {}, INTERPOLATED, {**INTERPOLATED, "within_10": 2}]
 
 
 @pytest.mark.parametrize("key", Header.__annotations__)

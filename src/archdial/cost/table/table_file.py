@@ -33,7 +33,7 @@ _MISSED, _MEAN, _WORST = 3.0, 0.05, 0.5
 
 
 @with_config(ConfigDict(extra="allow"))
-class Interpolated(TypedDict, total=False):
+class Interpolated(TypedDict):
     """Of families of parts that were measured in part: how many there are, and how well those left out were told."""
 
     parts: Count
