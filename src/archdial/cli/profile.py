@@ -125,14 +125,14 @@ def _measure(
         if out is not None:
             found.save(out)
         checked = _checked(network, found, bar) if check else None
-    value, people = _value(file, network, found), [_summary(found), *_interpolated(found)]
+    value, people = _value(file, network, found), [_summary(found)]
     following = f"table in {file}; next: archdial search {recipe} --table {file}"
     if checked is not None:
         picture = _picture(file, checked, found)
         value |= {"check": {**checked.to_json(), "picture": str(picture)}}
         people.append(_agreements(checked))
         following = f"picture in {picture}\n{following}"
-    show(value, *people, following, as_json=json)
+    show(value, *people, *_interpolated(found), following, as_json=json)
 
 
 def _refuse(options: Mapping[str, object], problem: str) -> None:
