@@ -164,6 +164,7 @@ def test_what_is_repeated_in_a_slow_phase_is_told_by_its_company():
 def five_are_many(monkeypatch):
     monkeypatch.setattr(rounds, "MANY", 5)
     monkeypatch.setattr(rounds, "_FIRST", 4)
+    monkeypatch.setattr(rounds, "_LONGEST", 0.0)
 
 
 @pytest.mark.usefixtures("five_are_many")
@@ -188,6 +189,16 @@ def test_many_calls_that_are_steady_take_few_rounds_each():
     timings = time_callables([clock.call(str(n), [0.01 * (n + 1)]) for n in range(6)], warmup=0, clock=clock)
     assert [clock.log.count(str(n)) for n in range(6)] == [1 + 2 * 4] * 6
     assert [timing.median_ms for timing in timings] == pytest.approx([10.0 * (n + 1) for n in range(6)])
+
+
+@pytest.mark.usefixtures("five_are_many")
+def test_a_longer_one_of_many_has_all_its_pieces(monkeypatch):
+    monkeypatch.setattr(rounds, "_LONGEST", 0.05)
+    clock = Clock()
+    calls = [clock.call(str(n), [duration]) for n, duration in enumerate([0.002, 0.02, 0.1, 0.1, 0.1, 0.1])]
+    time_callables(calls, warmup=0, clock=clock)
+    assert clock.log.count("0") == (1 + 2 + 4) + 4 * (1 + 16)
+    assert clock.log.count("1") == 1 + 4 * (1 + 2) and clock.log.count("2") == 1 + 4 * (1 + 1)
 
 
 @pytest.mark.usefixtures("five_are_many")

@@ -31,6 +31,9 @@ COMPANY = 5
 MANY = 150
 """Calls, above which each goes through few rounds first, and through more only as long as it is not steady."""
 _FIRST = 10
+_LONGEST = 0.05
+"""Seconds up to which a repetition of one of many calls has all its pieces: few rounds may all lie in a slow phase, of
+which short calls feel nothing, and a longer one has to come through in at least one piece."""
 _SHORTEST = 5e-3  # seconds a repetition lasts at least: far above what a clock resolves, and long enough to be warm
 _MOST_LOOPS = 2**16
 _PIECES = 16
@@ -77,9 +80,9 @@ def time_callables(
             to the steps.
         clock: seconds.
     """
-    first = repeats if len(calls) <= MANY else min(_FIRST, repeats)
+    first, longest = (repeats, 0.0) if len(calls) <= MANY else (min(_FIRST, repeats), _LONGEST)
     tell = _Steps(progress, len(calls) * (first + 1))
-    subjects = [(call, tell(_warm(call, warmup, clock))) for call in calls]
+    subjects = [(call, tell(_warm(call, warmup, clock, longest))) for call in calls]
     samples = list(levelled(_rounds(subjects, first, clock, tell)))
     found = [summary(row) for row in samples]
     for count in range(first, repeats, first):
@@ -144,13 +147,15 @@ def summary(seconds: Sequence[float] | Samples) -> Timing:
     return Timing(1000.0 * median, (high - low) / median if median > 0 else 0.0)
 
 
-def _warm(call: Call, warmup: int, clock: Clock) -> int:
-    """Run `call` until it is warm; return how many runs fill a repetition."""
+def _warm(call: Call, warmup: int, clock: Clock, longest: float) -> int:
+    """Run `call` until it is warm; return how many runs fill a repetition, in all its pieces if `longest` allows it."""
     for _ in range(warmup):
         call()
     loops = 1
-    while loops < _MOST_LOOPS and _elapsed(call, loops, clock) < _SHORTEST:
+    while (lasts := _elapsed(call, loops, clock)) < _SHORTEST and loops < _MOST_LOOPS:
         loops *= 2
+    while loops < _PIECES and 2.0 * lasts <= longest:
+        loops, lasts = 2 * loops, 2.0 * lasts
     return loops
 
 
