@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from archdial.cost.measuring.timing import Timing
 from archdial.cost.table.table import CostTable
 from archdial.families.storage import load_family, load_member
 from archdial.report.numbers import report_numbers
+from archdial.runs import cost_tables
 from tests.cli.conftest import RECIPE, Searched, call, write_recipe
 
 MEMBER_KEYS = {"dial", "architecture", "accuracy", "latency_ms", "parameters", "flops", "provenance"}
@@ -227,3 +229,17 @@ def test_a_simplex_dial_is_picked_by_its_vector(searched: Searched, tmp_path: Pa
         wrong = call("pick", tmp_path / "run", "--at", text)
         assert wrong.status == 2
         assert part in wrong.sentence
+
+
+def test_what_was_predicted_is_told(searched: Searched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"parts": 64, "measured": 16, "held_out": 12, "held_out_mean_error": 0.031, "within_10": 0.95}
+    table = CostTable.load(searched.folder / "table.json")
+    first, *others = table.parts
+    parts = {first: replace(table.parts[first], predicted=True)} | {key: table.parts[key] for key in others}
+    told_of = replace(table, parts=parts, runtime={**table.runtime, "interpolated": told})
+    monkeypatch.setattr(cost_tables, "cost_table", lambda *_: told_of)
+    words = ("profile", searched.recipe, "--out", tmp_path / "table.json")
+    assert call(*words, "--json").json["interpolated"] == told
+    sentence = f"1 of {len(parts)} parts are predicted by others that differ only in sizes: on 12 held out"
+    assert f"{sentence} the mean error is 3.1%, and 95% are within ±10 %\n" in call(*words).out
+    assert CostTable.load(tmp_path / "table.json") == told_of

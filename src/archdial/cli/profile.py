@@ -132,7 +132,7 @@ def _measure(
         value |= {"check": {**checked.to_json(), "picture": str(picture)}}
         people.append(_agreements(checked))
         following = f"picture in {picture}\n{following}"
-    show(value, *people, following, as_json=json)
+    show(value, *people, *_interpolated(found), following, as_json=json)
 
 
 def _refuse(options: Mapping[str, object], problem: str) -> None:
@@ -200,6 +200,7 @@ def _value(file: Path, network: Supernet, table: CostTable) -> dict[str, Any]:
         "space": table.space,
         "runtime": dict(table.runtime),
         "doubt": table.doubt,
+        **{key: table.runtime[key] for key in ("interpolated",) if key in table.runtime},
         "fit": None if table.fit is None else asdict(table.fit),
         "range": ranges(by_column(network.space, table)),
     }
@@ -255,6 +256,19 @@ def _summary(table: CostTable) -> Table:
         means = [sum(column) / places for column in zip(*rows, strict=True)]
         shown.add_row(name, str(places), f"{means[0]:.4f}", f"{means[1]:,.0f}", f"{means[2]:,.0f}")
     return shown
+
+
+def _interpolated(table: CostTable) -> list[str]:
+    """Return what is said of parts that were not measured, if there are any."""
+    told = table.runtime.get("interpolated")
+    if not told:
+        return []
+    predicted = sum(part.predicted for part in table.parts.values())
+    return [
+        f"{predicted} of {len(table.parts)} parts are predicted by others that differ only in sizes: on "
+        f"{told['held_out']} held out the mean error is {told['held_out_mean_error']:.1%}, and "
+        f"{told['within_10']:.0%} are within ±10 %"
+    ]
 
 
 def _by_option(table: CostTable) -> dict[str, list[tuple[float, int, int]]]:

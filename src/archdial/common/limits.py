@@ -67,6 +67,9 @@ Tally = Annotated[Whole, Field(ge=0, le=MOST_BYTES)]
 Seed = Annotated[Whole, Field(ge=0, le=MOST_SEED)]
 """Of random draws: 63 bits, which every generator takes."""
 
+Flag = Annotated[bool, Strict()]
+"""True or false, and neither 1 nor "yes"."""
+
 Text = Annotated[str, Strict(), Field(max_length=10_000)]
 
 Name = Annotated[str, Strict(), Field(min_length=1, max_length=500)]

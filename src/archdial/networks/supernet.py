@@ -26,6 +26,10 @@ class Part:
         inputs: tensors (1, …) that flow into it for one input of the network, where it takes several or they matter;
             without them it is measured on random numbers.
         batch_dimensions: of each of `inputs` the dimension that grows with the batch, or None; the first by default.
+        family: parts of one family are the same work on other sizes, so that where there are many of them a few say
+            what the others take; empty for what stands alone.
+        sizes: how large its work is, in the family's order, as channels in and channels out; none takes less as one of
+            them grows.
     """
 
     key: str
@@ -33,6 +37,8 @@ class Part:
     input_shape: tuple[int, ...]
     inputs: tuple[Tensor, ...] = field(default=(), compare=False)
     batch_dimensions: tuple[int | None, ...] = field(default=(), compare=False)
+    family: str = field(default="", compare=False)
+    sizes: tuple[float, ...] = field(default=(), compare=False)
 
     @property
     def kind(self) -> str:

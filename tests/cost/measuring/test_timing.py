@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from archdial.common.errors import UsageError
+from archdial.cost.measuring import rounds
 from archdial.cost.measuring.rounds import levelled
 from archdial.cost.measuring.timing import Timing, summary, threads, time_callables
 
@@ -157,6 +158,54 @@ def test_what_is_repeated_in_a_slow_phase_is_told_by_its_company():
     calls.append(clock.call("loud", [0.01, *WIDE, *WIDE, 0.03]))
     *_, mended = time_callables(calls, repeats=8, warmup=0, clock=clock)
     assert mended == Timing(pytest.approx(20.0), pytest.approx(0.0))
+
+
+@pytest.fixture
+def five_are_many(monkeypatch):
+    monkeypatch.setattr(rounds, "MANY", 5)
+    monkeypatch.setattr(rounds, "_FIRST", 4)
+    monkeypatch.setattr(rounds, "_LONGEST", 0.0)
+
+
+@pytest.mark.usefixtures("five_are_many")
+def test_of_many_calls_only_what_is_not_steady_goes_on():
+    clock, seen = Clock(), []
+    calls = [clock.call(str(n), QUIET) for n in range(6)]
+    # Half of its repetitions take 8 % longer: of four the median is not good enough, of eight it is.
+    calls.append(clock.call("loud", [0.01, *[0.01, 0.0108] * 20]))
+    timings = time_callables(
+        calls, repeats=12, warmup=0, clock=clock, progress=lambda done, total: seen.append((done, total))
+    )
+    assert clock.log.count("loud") == 1 + 2 * 8
+    # Five of them tell the pace meanwhile.
+    assert sorted(clock.log.count(str(n)) for n in range(6)) == [1 + 2 * 4] + [1 + 2 * 8] * 5
+    assert timings[-1].median_ms == pytest.approx(10.4) and not timings[-1].noisy
+    assert seen[-1][0] == seen[-1][1] and all(done < total for done, total in seen[:-1])
+
+
+@pytest.mark.usefixtures("five_are_many")
+def test_many_calls_that_are_steady_take_few_rounds_each():
+    clock = Clock()
+    timings = time_callables([clock.call(str(n), [0.01 * (n + 1)]) for n in range(6)], warmup=0, clock=clock)
+    assert [clock.log.count(str(n)) for n in range(6)] == [1 + 2 * 4] * 6
+    assert [timing.median_ms for timing in timings] == pytest.approx([10.0 * (n + 1) for n in range(6)])
+
+
+@pytest.mark.usefixtures("five_are_many")
+def test_a_longer_one_of_many_has_all_its_pieces(monkeypatch):
+    monkeypatch.setattr(rounds, "_LONGEST", 0.05)
+    clock = Clock()
+    calls = [clock.call(str(n), [duration]) for n, duration in enumerate([0.002, 0.02, 0.1, 0.1, 0.1, 0.1])]
+    time_callables(calls, warmup=0, clock=clock)
+    assert clock.log.count("0") == (1 + 2 + 4) + 4 * (1 + 16)
+    assert clock.log.count("1") == 1 + 4 * (1 + 2) and clock.log.count("2") == 1 + 4 * (1 + 1)
+
+
+@pytest.mark.usefixtures("five_are_many")
+def test_fewer_repetitions_than_the_first_rounds_are_all():
+    clock = Clock()
+    time_callables([clock.call(str(n), QUIET) for n in range(6)], repeats=2, warmup=0, clock=clock)
+    assert [clock.log.count(str(n)) for n in range(6)] == [1 + 2 * 2] * 6
 
 
 def test_threads_are_restored_after_an_error():

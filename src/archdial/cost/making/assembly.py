@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,22 +49,34 @@ class Plan:
 
     def subjects(self) -> list[Part]:
         """Return all that is to be measured: parts, and networks as parts."""
-        return [*parts.distinct(self.terms), *whole.subjects(self.network, self.architectures)]
+        return [*self.parts(), *self.wholes()]
 
-    def table(self, timings: Mapping[str, Timing], header: Mapping[str, Any]) -> CostTable:
-        """Return the table, with its fit, from the timings of all subjects by key."""
-        return fitted(self.unfitted(timings, header))
+    def parts(self) -> list[Part]:
+        """Return the distinct parts."""
+        return parts.distinct(self.terms)
 
-    def unfitted(self, timings: Mapping[str, Timing], header: Mapping[str, Any]) -> CostTable:
+    def wholes(self) -> list[Part]:
+        """Return what is measured beside them: the part that does nothing, and networks as parts."""
+        return list(whole.subjects(self.network, self.architectures))
+
+    def table(
+        self, timings: Mapping[str, Timing], header: Mapping[str, Any], predicted: Collection[str] = ()
+    ) -> CostTable:
+        """Return the table, with its fit, from the timings of all subjects by key, some of which were `predicted`."""
+        return fitted(self.unfitted(timings, header, predicted))
+
+    def unfitted(
+        self, timings: Mapping[str, Timing], header: Mapping[str, Any], predicted: Collection[str] = ()
+    ) -> CostTable:
         """Return the table without a fit."""
         space = self.network.space
-        kinds = {part.key: part.kind for part in parts.distinct(self.terms)} | {LAUNCH: LAUNCH}
+        kinds = {part.key: part.kind for part in self.parts()} | {LAUNCH: LAUNCH}
         return CostTable(
             space.fingerprint,
             header,
             terms=tuple(CostTerm(term.choices, self._entries(space, term, timings)) for term in self.terms),
             parts={
-                key: CostPart(kind, timings[key].median_ms, timings[key].spread)
+                key: CostPart(kind, timings[key].median_ms, timings[key].spread, key in predicted)
                 for key, kind in kinds.items()
                 if key in timings
             },

@@ -14,6 +14,7 @@ from torch import nn
 
 from archdial.common.errors import NoisyMeasurement
 from archdial.cost.making.assembly import Plan
+from archdial.cost.making.sampling import sampled
 from archdial.cost.measuring import timing
 from archdial.cost.measuring.conditions import Conditions
 from archdial.cost.measuring.timing import Progress, Timing
@@ -43,6 +44,9 @@ def profile(
     In the same rounds a few whole networks are measured, to which is fitted what the sum of the parts leaves out (see
     `fit`): runtimes fuse parts, and each part alone pays for its launch.
 
+    Of more than 150 parts large families are measured in part (see `Part.family`), and a surface tells the rest: such a
+    part is marked as predicted, and the header says under "interpolated" how well those left out were told.
+
     A table that misses whole networks which its fit has not seen, or that has seen none, is warned of as
     DoubtfulTable, and says so under "doubt" in its header.
 
@@ -70,18 +74,18 @@ def profile(
     began = time.perf_counter()
     conditions = Conditions.of(runtime, batch_size, threads, repeats, device)
     plan = Plan.of(network if shapes is None else network.at(shapes), networks, [conditions.runtime])
-    subjects = plan.subjects()
-    found = conditions.time(subjects, progress)
-    timings = {part.key: timing for part, timing in zip(subjects, found, strict=True)}
+    found = sampled(conditions, plan.parts(), plan.wholes(), progress)
+    measured = {key: timing for key, timing in found.timings.items() if key not in found.predicted}
     header = {
         **conditions.header(),
         **({} if shapes is None else {"shapes": _plain(shapes)}),
-        **_quality(timings),
+        **_quality(measured),
+        **found.header(),
         "date": _now(),
         "seconds": round(time.perf_counter() - began, 3),
     }
-    warn_noisy(header["noisy"], len(timings))
-    table = plan.table(timings, header)
+    warn_noisy(header["noisy"], len(measured))
+    table = plan.table(found.timings, header, found.predicted)
     warn_doubt(table, "the table")
     return replace(table, runtime={**table.runtime, "doubt": table.doubt}) if table.doubt else table
 

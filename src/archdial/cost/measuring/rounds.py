@@ -5,6 +5,7 @@ It goes to devices as it is here, in the script of a bundle.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,12 @@ WIDE = 0.1
 """The widest spread of a quiet measurement; the median of 30 repetitions is then good to about 2 %."""
 COMPANY = 5
 """Of so few calls in a round the pace cannot be told from the calls' own noise."""
+MANY = 150
+"""Calls, above which each goes through few rounds first, and through more only as long as it is not steady."""
+_FIRST = 10
+_LONGEST = 0.05
+"""Seconds up to which a repetition of one of many calls has all its pieces: few rounds may all lie in a slow phase, of
+which short calls feel nothing, and a longer one has to come through in at least one piece."""
 _SHORTEST = 5e-3  # seconds a repetition lasts at least: far above what a clock resolves, and long enough to be warm
 _MOST_LOOPS = 2**16
 _PIECES = 16
@@ -61,7 +68,8 @@ def time_callables(
     until it lasts about five milliseconds; the loop count comes from the warm-up. Of the loop the quickest sixteenth
     counts: what else the machine does comes and goes within milliseconds. Calls whose spread is too wide go through all
     their rounds again, and the narrowest of their timings counts; one that is still too wide in the end says so by
-    `Timing.noisy`.
+    `Timing.noisy`. Of more than MANY calls those are done after ten rounds, or twenty, whose median is then as good
+    as that of a quiet measurement after all, and ten rounds are repeated.
 
     Args:
         calls: what to time; by the time that `clock` tells, the work of a call that has returned is done.
@@ -72,21 +80,49 @@ def time_callables(
             to the steps.
         clock: seconds.
     """
-    tell = _Steps(progress, len(calls) * (repeats + 1))
-    subjects = [(call, tell(_warm(call, warmup, clock))) for call in calls]
-    found = [summary(row) for row in levelled(_rounds(subjects, repeats, clock, tell))]
+    first, longest = (repeats, 0.0) if len(calls) <= MANY else (min(_FIRST, repeats), _LONGEST)
+    tell = _Steps(progress, len(calls) * (first + 1))
+    subjects = [(call, tell(_warm(call, warmup, clock, longest))) for call in calls]
+    samples = list(levelled(_rounds(subjects, first, clock, tell)))
+    found = [summary(row) for row in samples]
+    for count in range(first, repeats, first):
+        unsteady = [number for number, one in enumerate(found) if not _steady(one, count, repeats)]
+        more = _again(subjects, found, unsteady, min(first, repeats - count), clock, tell)
+        for number, row in zip(unsteady, more, strict=True):
+            samples[number] = numpy.concatenate([samples[number], row])
+            found[number] = summary(samples[number])
     for _ in range(retries):
         wide = [number for number, timing in enumerate(found) if timing.noisy]
-        if not wide:
-            break
-        company = _company(found)
-        tell.total += (len(wide) + len(company)) * repeats
-        again = _rounds([subjects[number] for number in (*wide, *company)], repeats, clock, tell)
-        pace = pace_of(again[len(wide) :], numpy.array([found[number].median_ms / 1000.0 for number in company]))
-        for number, row in zip(wide, again, strict=False):
-            found[number] = min(found[number], summary(row / pace), key=lambda one: one.spread)
+        for number, row in zip(wide, _again(subjects, found, wide, first, clock, tell), strict=True):
+            found[number] = min(found[number], summary(row), key=lambda one: one.spread)
     tell.finish()
     return found
+
+
+def _steady(found: Timing, count: int, repeats: int) -> bool:
+    """Return whether the median of `count` repetitions is as good as that of all of a quiet measurement.
+
+    It is as good as their spread divided by the root of how many they are.
+    """
+    return found.spread <= WIDE * math.sqrt(count / repeats)
+
+
+def _again(
+    subjects: Sequence[tuple[Call, int]],
+    found: Sequence[Timing],
+    numbers: Sequence[int],
+    repeats: int,
+    clock: Clock,
+    tell: _Steps,
+) -> Samples:
+    """Return durations (numbers, repeats) of some of `subjects` in more rounds, at the pace of what was `found`."""
+    if not numbers:
+        return numpy.empty((0, repeats))
+    company = _company(found)
+    tell.total += (len(numbers) + len(company)) * repeats
+    again = _rounds([subjects[number] for number in (*numbers, *company)], repeats, clock, tell)
+    known = numpy.array([found[number].median_ms / 1000.0 for number in company])
+    return numpy.asarray(again[: len(numbers)] / pace_of(again[len(numbers) :], known))
 
 
 def _company(found: Sequence[Timing]) -> list[int]:
@@ -111,13 +147,15 @@ def summary(seconds: Sequence[float] | Samples) -> Timing:
     return Timing(1000.0 * median, (high - low) / median if median > 0 else 0.0)
 
 
-def _warm(call: Call, warmup: int, clock: Clock) -> int:
-    """Run `call` until it is warm; return how many runs fill a repetition."""
+def _warm(call: Call, warmup: int, clock: Clock, longest: float) -> int:
+    """Run `call` until it is warm; return how many runs fill a repetition, in all its pieces if `longest` allows it."""
     for _ in range(warmup):
         call()
     loops = 1
-    while loops < _MOST_LOOPS and _elapsed(call, loops, clock) < _SHORTEST:
+    while (lasts := _elapsed(call, loops, clock)) < _SHORTEST and loops < _MOST_LOOPS:
         loops *= 2
+    while loops < _PIECES and 2.0 * lasts <= longest:
+        loops, lasts = 2 * loops, 2.0 * lasts
     return loops
 
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from archdial.common.limits import Amount, CountOrNone, Milliseconds, Number, Share
 from archdial.common.metrics import kendall_tau
+from archdial.cost.table.least_squares import penalised
 
 Array = NDArray[numpy.float64]
 
@@ -154,16 +155,12 @@ def _solve(
 
 def _ridge(features: Array, real: Array, prior: Array, strength: float) -> Array:
     """Return the constant and the factors, none below zero, of least squared relative error plus penalty."""
-    from scipy.optimize import nnls
-
     rows = numpy.column_stack([numpy.ones_like(real), features]) / real[:, None]
     # What a feature weighs in the networks says how much its factor matters; where it is in none, the prior holds.
     weight = numpy.maximum(numpy.sqrt(strength * (rows[:, 1:] ** 2).sum(0)), _LEAST)
-    # Nothing but the prior speaks of what is in none of the networks; solving for it costs the cube of how many.
+    # Nothing but the prior speaks of what is in none of the networks.
     told = rows[:, 1:].any(0)
-    penalty = numpy.column_stack([numpy.zeros(told.sum()), numpy.diag(weight[told])])
     taken = numpy.concatenate([[True], told])
-    target = numpy.concatenate([numpy.ones_like(real), (prior * weight)[told]])
     solution = numpy.concatenate([[0.0], numpy.maximum(prior, 0.0)])
-    solution[taken], _ = nnls(numpy.vstack([rows[:, taken], penalty]), target)
+    solution[taken] = penalised(rows[:, taken], prior[told], weight[told])
     return solution

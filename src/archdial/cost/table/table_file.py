@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from archdial.common.documents import is_version
 from archdial.common.errors import UsageError, cut, first_line, short
-from archdial.common.limits import Amount, Count, Text
+from archdial.common.limits import Amount, Count, Share, Text
 from archdial.common.validation import Place, check_fields, validated
 from archdial.cost.table.contents import TableContents
 from archdial.cost.table.fit import Fit
@@ -25,11 +25,22 @@ _AGAIN = "correct the file, or profile the network again"
 NEAR = 1e-3
 """How far an entry's latency may be from the sum of its parts, which it is; relative."""
 
-_MOST_PARTS, _MOST_KINDS, _MOST_NETWORKS = 400, 50, 1_000
-"""Of a table that is to be fitted while it is read; tables of large networks have half as many."""
+_MOST_PARTS, _MOST_KINDS, _MOST_NETWORKS = 2_000, 50, 1_000
+"""Of a table that is to be fitted while it is read; those of networks with many widths have three quarters as many."""
 
 _MISSED, _MEAN, _WORST = 3.0, 0.05, 0.5
 """How many times its held-out error a fit may be off its own networks, to which it was fitted, and how much more."""
+
+
+@with_config(ConfigDict(extra="allow"))
+class Interpolated(TypedDict):
+    """Of families of parts that were measured in part: how many there are, and how well those left out were told."""
+
+    parts: Count
+    measured: Count
+    held_out: Count
+    held_out_mean_error: Amount
+    within_10: Share
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -52,6 +63,7 @@ class Header(TypedDict, total=False):
     spread: Amount
     seconds: Amount
     noisy: list[Text]
+    interpolated: Interpolated
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ def to_json(table: TableContents) -> dict[str, Any]:
         "version": VERSION,
         "space": table.space,
         "runtime": dict(table.runtime),
-        "parts": {key: asdict(part) for key, part in table.parts.items()},
+        "parts": {key: _part(part) for key, part in table.parts.items()},
         "terms": [{"choices": list(t.choices), "entries": [_entry(e) for e in t.entries]} for t in table.terms],
         "networks": [{**asdict(network), "architecture": dict(network.architecture)} for network in table.networks],
     }
@@ -103,6 +115,10 @@ def from_json(value: Mapping[str, Any], source: str) -> TableContents:
         # A fit speaks of parts: it would take an entry that names none for one that costs nothing.
         raise UsageError(f"{source}: there is a fit, but the entry {missing} names no parts; {REMAKE}")
     return table
+
+
+def _part(part: CostPart) -> dict[str, Any]:
+    return {name: value for name, value in asdict(part).items() if name != "predicted" or value}
 
 
 def _entry(entry: CostEntry) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from archdial.common.errors import unknown
-from archdial.common.limits import Amount, Milliseconds, Name, Tally, Text
+from archdial.common.limits import Amount, Flag, Milliseconds, Name, Tally, Text
 
 COLUMNS = ("latency_ms", "parameters", "flops", "bytes", "size_bytes")
 """What adds up over the terms."""
@@ -55,11 +55,16 @@ class CostTerm:
 
 @dataclass(frozen=True)
 class CostPart:
-    """A piece of the network, measured alone: kind, median milliseconds of a batch, interquartile range over median."""
+    """A piece of the network, measured alone: kind, median milliseconds of a batch, interquartile range over median.
+
+    Where it was `predicted` by parts that differ from it only in their sizes, the range is that of the relative errors
+    of such predictions.
+    """
 
     kind: Text
     latency_ms: Milliseconds
     latency_spread: Amount
+    predicted: Flag = False
 
 
 @dataclass(frozen=True)

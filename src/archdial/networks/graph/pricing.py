@@ -37,6 +37,7 @@ class Pricing:
         self._sizes = sizes
         # What equal work on equal shapes is run on is held once, however many nodes do it.
         self._inputs: dict[str, tuple[Tensor, ...]] = {}
+        self._families: dict[tuple[fx.Node, int], str] = {}
 
     def rows(self, node: fx.Node) -> frozenset[int]:
         """Return the choices that settle how wide what `node` reads, holds or gives is."""
@@ -54,10 +55,20 @@ class Pricing:
             grain: above 1 it is computed at every so manieth pixel in height and width.
             options: taken at choices that settle widths; all others are whole.
         """
-        found = part_of(self._sizes.at(options), node, grain)
-        if found is None or options is WHOLE:
+        sized = self._sizes.at(options)
+        found = part_of(sized, node, grain)
+        if found is None or not (sizes := sized.sizes(node)):
             return found
-        return replace(found, inputs=self._inputs.setdefault(found.key, found.inputs))
+        inputs = self._inputs.setdefault(found.key, found.inputs)
+        return replace(found, inputs=inputs, family=self._family(node, grain), sizes=sizes)
+
+    def _family(self, node: fx.Node, grain: int) -> str:
+        """Return what `node` does at full width: what does the same there differs in sizes alone."""
+        if (node, grain) not in self._families:
+            whole = part_of(self._sizes.at(WHOLE), node, grain)
+            assert whole is not None
+            self._families[node, grain] = whole.key
+        return self._families[node, grain]
 
     def held(self, node: fx.Node) -> nn.Parameter | None:
         """Return the parameter that `node` reads; None if it reads none."""

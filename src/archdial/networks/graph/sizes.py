@@ -84,6 +84,13 @@ class Sized:
         """Return the arguments of `node`, its nodes as they are, numbers as the widths ask for."""
         return self._widths.arguments(node, self.counts)
 
+    def sizes(self, node: fx.Node) -> tuple[float, ...]:
+        """Return how many places the units of each group take that `node` reads, holds or gives, in this order."""
+        own = [self._widths.axes.get(one) or () for one in (*node.all_input_nodes, node)]
+        axes = [axis for found in (*own, *self._widths.held.get(node, {}).values()) for axis in found]
+        groups = dict.fromkeys(group for axis in axes if isinstance(axis, Axis) for group in sorted(axis.touches))
+        return tuple(float(self.counts[group] * self._widths.groups[group].places) for group in groups)
+
     def is_cut(self, node: fx.Node) -> bool:
         """Tell whether what `node` calls or reads is narrower than whole."""
         held = self._widths.held.get(node, {}).values() if node.op == "call_module" else (self._widths.axes.get(node),)
