@@ -59,8 +59,8 @@ def _tell_of_little(state: SearchState) -> None:
     share = min(cost.lowest / cost.highest if cost.highest > 0 else 1.0 for cost in state.cost.each)
     if share > 1 - LITTLE:
         warnings.warn(
-            f"the cheapest of all members has {share:.0%} of the {state.settings.cost} of the whole network, which leaves "
-            "next to nothing to search for: archdial.choices(model, example, width=(1, 0.75, 0.5, 0.25)) lets "
+            f"the cheapest of all members has {share:.0%} of the {state.settings.cost} of the whole network, which "
+            "leaves next to nothing to search for: archdial.choices(model, example, width=(1, 0.75, 0.5, 0.25)) lets "
             "channels, heads and hidden units go too, as network.widths does in a recipe",
             LittleToSave,
             stacklevel=4,
