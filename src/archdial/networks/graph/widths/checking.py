@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _SUMMING = {"linear", "matmul", "bmm", "mm", "addmm", "baddbmm", "conv1d", "conv2d", "conv3d", "__matmul__"}
 
+_NOTHING = 1e-30
+"""Numbers that differ by less are the same: where they are smaller, they are rounded too coarsely to be compared."""
+
 
 @torch.no_grad()
 def broken(captured: Captured, widths: Widths) -> frozenset[int]:
@@ -42,6 +45,8 @@ def broken(captured: Captured, widths: Widths) -> frozenset[int]:
                     continue
                 if not trial.holds(node):
                     found |= _at_fault(trial, node)
+                elif node.op != "call_module" and len(touched) > 1:
+                    found |= _alone(trial, node)
     return frozenset(found)
 
 
@@ -54,8 +59,13 @@ def _trials(widths: Widths) -> Iterator[list[int]]:
 
 def _at_fault(trial: _Trial, node: fx.Node) -> frozenset[int]:
     """Return those groups of a node that cannot be cut alone; all where each can."""
+    return _alone(trial, node) or trial.widths.touched(node)
+
+
+def _alone(trial: _Trial, node: fx.Node) -> frozenset[int]:
+    """Return those groups of a node that cannot be cut while the others are whole."""
     touched = trial.widths.touched(node)
-    return frozenset(group for group in touched if not trial.of_one(group).holds(node)) or touched
+    return frozenset(group for group in touched if not trial.of_one(group).holds(node))
 
 
 class _Values:
@@ -79,7 +89,7 @@ class _Values:
         if node not in self._drawn:
             own = self.captured.flow[node]
             even = isinstance(own, Tensor) and own.is_floating_point() and own.dim() > 1 and not is_constant(node)
-            even = even and own.numel() > 1 and bool((own == own.flatten()[0]).all())
+            even = even and own.numel() > 1 and float(own.max() - own.min()) <= _NOTHING
             self._drawn[node] = torch.rand(own.shape, generator=self._generator).to(own) + 0.5 if even else None
         return self._drawn[node]
 
