@@ -99,6 +99,14 @@ def test_streams_are_found_only_where_asked_for() -> None:
     assert largest_difference(captured, widths, tokens) < 1e-5
 
 
+def test_streams_are_normalised_by_what_is_kept() -> None:
+    make, example, expected = CASES["attention by function"]
+    captured, widths = found_in(make(), example, streams=True)
+    kinds = [(group.kind, group.units, group.places) for group in widths.groups]
+    assert kinds == [("stream", 32, 1), *expected]
+    assert largest_difference(captured, widths, example, trials=5) < 1e-5
+
+
 def test_outputs_of_the_network_are_fixed() -> None:
     assert found_in(nn.Sequential(nn.Linear(10, 8), nn.ReLU()), SERIES)[1].groups == ()
 
