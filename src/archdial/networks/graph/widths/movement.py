@@ -41,11 +41,22 @@ def moved(spread: Spread, node: fx.Node) -> Any:
     result = _run(spread, node, sources, rows)
     if name in {"chunk", "unsafe_chunk"} or (name in {"split", "unsafe_split"} and _is_overload(node)):
         _tie_parts(spread, result, argument(node, 2, "dim", 0))
+    if name in {"cat", "concat", "concatenate"}:
+        return _joined(spread, result, rows, argument(node, 1, "dim", 0))
     return result
 
 
 def _is_overload(node: fx.Node) -> bool:
     return isinstance(node.target, torch._ops.OpOverload)
+
+
+def _joined(spread: Spread, result: Labels, rows: Sequence[Sequence[Tensor]], dimension: int) -> Labels:
+    """Tie what stands at one place of tensors that are put behind one another along another dimension than units."""
+    place = dimension % max(1, len(result.shape))
+    if not any(place in spread.ties.varying(layer) for row in rows for layer in row):
+        for layer in result.layers:
+            spread.ties.tie_along(layer, [place])
+    return spread.made(result.shape, result.layers)
 
 
 def _tie_parts(spread: Spread, parts: Sequence[Labels], dimension: int) -> None:
