@@ -13,6 +13,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from archdial.networks.graph.widths.axis import Axes, Axis
+from archdial.networks.graph.widths.norms import MaskedNorm
 
 
 def cut_tensor(tensor: Tensor, axes: Axes, counts: Sequence[int]) -> Tensor:
@@ -47,13 +48,17 @@ def cut(module: nn.Module, axes: Mapping[str, Axes], counts: Sequence[int]) -> n
 def masked(
     module: nn.Module, axes: Mapping[str, Axes], contracted: Mapping[str, Sequence[int]], masks: Sequence[Tensor]
 ) -> nn.Module:
-    """Return a shallow copy of a leaf module that reads nothing of units whose mask is 0.
+    """Return a shallow copy of a leaf module that reads nothing of units whose mask is 0; of a norm what does as much.
 
     Args:
         axes: of its parameters, by name.
         contracted: dimensions of those that are summed over, as in `Widths.contracted`.
         masks: of each group one (units,); gradients flow into them.
     """
+    if isinstance(module, nn.LayerNorm | nn.RMSNorm):
+        (axis,) = axes["weight"]
+        assert axis is not None
+        return MaskedNorm(module, axis.spread(masks))
     tensors = {name: masked_tensor(getattr(module, name), axes[name], masks, own) for name, own in contracted.items()}
     return _with_tensors(module, tensors)
 

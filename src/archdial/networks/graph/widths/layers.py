@@ -8,6 +8,7 @@ from torch import Tensor, fx, nn
 
 from archdial.networks.graph.widths.group import CONVOLUTION, LINEAR, STREAM
 from archdial.networks.graph.widths.labels import Labels
+from archdial.networks.graph.widths.norms import normalises_a_stream
 from archdial.networks.graph.widths.spread import Out, Spread
 from archdial.networks.graph.widths.sums import Weights, along, contracted, grouped, pinned
 from archdial.networks.graph.widths.ties import laid_along
@@ -115,17 +116,33 @@ def norm_groups(spread: Spread, labels: Labels, count: int) -> Tensor:
 
 
 def layer_norm(spread: Spread, node: fx.Node, module: nn.Module) -> Any:
-    """Follow what normalises over its last dimensions."""
+    """Follow what normalises over its last dimensions: units along them are fixed, or make a stream."""
     labels, shape = _input(spread, node), spread.shape(node)
     count = len(module.normalized_shape)  # type: ignore[arg-type]
-    over = list(range(len(shape) - count, len(shape)))
+    if spread.streams and normalises_a_stream(module) and _is_stream(spread, labels):
+        return _stream(spread, node, module, labels)
     for layer in labels.layers:
-        spread.ties.mix(layer, over)
+        spread.ties.mix(layer, range(len(shape) - count, len(shape)))
     for name in ("weight", "bias"):
         if getattr(module, name, None) is not None:
             for dimension in range(count):
                 spread.ties.pin(spread.hold(node, module, name, dimension))
     return spread.made(shape, labels.layers)
+
+
+def _is_stream(spread: Spread, labels: Labels) -> bool:
+    last = len(labels.shape) - 1
+    return any(spread.ties.varying(layer) == {last} for layer in labels.layers)
+
+
+def _stream(spread: Spread, node: fx.Node, module: nn.Module, labels: Labels) -> Labels:
+    ids = along(spread.ties, labels, len(labels.shape) - 1)
+    for name in ("weight", "bias"):
+        if getattr(module, name, None) is not None:
+            spread.hold(node, module, name, 0, ids)
+    spread.sum_over(node, "weight", 0)
+    spread.mark(STREAM, ids)
+    return spread.made(labels.shape, labels.layers)
 
 
 def parametric_relu(spread: Spread, node: fx.Node, module: nn.Module) -> Any:

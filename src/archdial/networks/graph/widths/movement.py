@@ -38,7 +38,33 @@ def moved(spread: Spread, node: fx.Node) -> Any:
         return _expanded(spread, node)
     sources = [one for one in node.all_input_nodes if isinstance(spread.states.get(one), Labels)]
     rows = paired(spread.ties, [spread.labels(source) for source in sources])
-    return _run(spread, node, sources, rows)
+    result = _run(spread, node, sources, rows)
+    if name in {"chunk", "unsafe_chunk"} or (name in {"split", "unsafe_split"} and _is_overload(node)):
+        _tie_parts(spread, result, argument(node, 2, "dim", 0))
+    if name in {"cat", "concat", "concatenate"}:
+        return _joined(spread, result, rows, argument(node, 1, "dim", 0))
+    return result
+
+
+def _is_overload(node: fx.Node) -> bool:
+    return isinstance(node.target, torch._ops.OpOverload)
+
+
+def _joined(spread: Spread, result: Labels, rows: Sequence[Sequence[Tensor]], dimension: int) -> Labels:
+    """Tie what stands at one place of tensors that are put behind one another along another dimension than units."""
+    place = dimension % max(1, len(result.shape))
+    if not any(place in spread.ties.varying(layer) for row in rows for layer in row):
+        for layer in result.layers:
+            spread.ties.tie_along(layer, [place])
+    return spread.made(result.shape, result.layers)
+
+
+def _tie_parts(spread: Spread, parts: Sequence[Labels], dimension: int) -> None:
+    """Let as much stay of each part of a tensor: these calls tell how many parts there are, or one size for all."""
+    found = [[layer for layer in one.layers if dimension % layer.dim() in spread.ties.varying(layer)] for one in parts]
+    if len({one.shape for one in parts}) == 1 and all(found):
+        for layers in found[1:]:
+            spread.ties.tie(core(found[0][0]), core(layers[0]))
 
 
 def _run(spread: Spread, node: fx.Node, sources: Sequence[fx.Node], rows: Sequence[Sequence[Tensor]]) -> Any:

@@ -35,8 +35,7 @@ from archdial.networks.graph.widths.sums import plain
 
 _PASSED = ("contiguous", "clone", "detach", "alias", "to", "_to_copy", "lift_fresh_copy", "lift_fresh", "float", "half",
            "double", "bfloat16", "type", "type_as", "dropout", "alpha_dropout", "feature_dropout", "dropout1d",
-           "dropout2d", "dropout3d", "zeros_like", "ones_like", "full_like", "empty_like", "native_dropout",
-           "requires_grad_", "cpu", "cuda")  # fmt: skip
+           "dropout2d", "dropout3d", "zeros_like", "ones_like", "full_like", "empty_like", "cpu", "cuda")  # fmt: skip
 _FIXED = ("rand_like", "randn_like", "new_zeros", "new_ones",
           "new_full", "new_empty", "zeros", "ones", "full", "arange", "empty")  # fmt: skip
 _REDUCTIONS = ("mean", "sum", "amax", "amin", "max", "min", "prod", "std", "var", "norm", "linalg_vector_norm",

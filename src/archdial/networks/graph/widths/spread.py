@@ -34,6 +34,7 @@ class Spread:
         outs: outputs of weights, in the order in which they run.
         held: of each call of a module its parameters and buffers by name.
         contracted: of those the dimensions that are summed over.
+        summed: weights that functions sum over, and the ids along that dimension.
         marked: ids by the kind of group that they make.
     """
 
