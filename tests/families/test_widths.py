@@ -72,9 +72,7 @@ def searched(settings: SearchSettings = SETTINGS, **options: Any) -> ad.Family:
     seen = {"train": batches(6, 1), "validation": batches(4, 2)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Notice)
-        return ad.search(
-            network, seen, counted_table(network), settings=settings, task=ad.Classification(), **options
-        )
+        return ad.search(network, seen, counted_table(network), settings=settings, task=ad.Classification(), **options)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ from archdial.networks.graph.choices.together import together, with_branches, wi
 from archdial.networks.graph.choices.width import FRACTIONS, MULTIPLE, Slimmable, kept_units
 from archdial.networks.graph.network import GatedNetwork
 from archdial.networks.graph.sizes import NO_WIDTHS
-from archdial.networks.graph.widths.found import Widths, find_widths
+from archdial.networks.graph.widths.found import find_widths
+from archdial.networks.graph.widths.widths import Widths
 
 
 def gates(

@@ -31,7 +31,7 @@ from archdial.networks.graph.sizes import NO_WIDTHS, Sizes
 from archdial.networks.graph.source import make_model
 from archdial.networks.graph.surgery import narrower, plain, without
 from archdial.networks.graph.terms import term_plans
-from archdial.networks.graph.widths.found import Widths
+from archdial.networks.graph.widths.widths import Widths
 from archdial.networks.layout import laid_out, layout
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.standalone import copied, keep_unused

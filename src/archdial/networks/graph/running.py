@@ -13,8 +13,8 @@ from archdial.networks.graph.choices.mixing import gate
 from archdial.networks.graph.conditions import Condition, holds
 from archdial.networks.graph.need import Droppable
 from archdial.networks.graph.steps import Seen, Step, Uses, behind
-from archdial.networks.graph.widths.found import Widths
 from archdial.networks.graph.widths.seen import Masked, Sliced, counts_of
+from archdial.networks.graph.widths.widths import Widths
 
 
 class Running:

@@ -14,7 +14,7 @@ from archdial.networks.graph.capture.capture import Flow
 from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.widths.axis import Axes, Axis
 from archdial.networks.graph.widths.cut import cut, cut_tensor
-from archdial.networks.graph.widths.found import Widths
+from archdial.networks.graph.widths.widths import Widths
 
 T = TypeVar("T")
 NO_WIDTHS = Widths((), {}, {}, {}, {})

@@ -12,7 +12,8 @@ from torch import Tensor, fx, nn
 from archdial.networks.graph.capture.capture import Captured, capture
 from archdial.networks.graph.capture.outputs import tensors_of
 from archdial.networks.graph.widths.cut import cut, cut_tensor, masked, masked_tensor
-from archdial.networks.graph.widths.found import Widths, find_widths
+from archdial.networks.graph.widths.found import find_widths
+from archdial.networks.graph.widths.widths import Widths
 
 
 def found_in(model: nn.Module, example: Any, outputs: Any = None, **options: Any) -> tuple[Captured, Widths]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from archdial.networks.graph.choices.choice import GraphChoice
-from archdial.networks.graph.widths.found import Widths
+from archdial.networks.graph.widths.widths import Widths
 from archdial.networks.supernet import Part, TermPlan
 from archdial.space import Space
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import fx
 
 from archdial.networks.graph.choices.choice import GraphChoice
-from archdial.networks.graph.widths.found import Widths
+from archdial.networks.graph.widths.widths import Widths
 
 
 def in_order(choices: Sequence[GraphChoice], widths: Widths) -> tuple[GraphChoice, ...]:

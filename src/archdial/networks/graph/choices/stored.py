@@ -13,8 +13,9 @@ from archdial.networks.graph.choices.gate import Gate
 from archdial.networks.graph.choices.order import in_order
 from archdial.networks.graph.choices.width import Width
 from archdial.networks.graph.sizes import NO_WIDTHS
-from archdial.networks.graph.widths.found import Widths, find_widths
+from archdial.networks.graph.widths.found import find_widths
 from archdial.networks.graph.widths.group import STREAM
+from archdial.networks.graph.widths.widths import Widths
 
 
 def choices_json(choices: Sequence[GraphChoice], widths: Widths) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.choices.droppable import Operation
 from archdial.networks.graph.choices.gate import Gate
 from archdial.networks.graph.choices.width import Slimmable, width_of
-from archdial.networks.graph.widths.found import Widths
+from archdial.networks.graph.widths.widths import Widths
 
 MOST = 256
 """Shapes that one node may have: each is measured. What is concatenated of more choices is narrower together."""

@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from archdial.networks.graph.network import GatedNetwork
 from archdial.networks.graph.widths.axis import Axes, Axis
-from archdial.networks.graph.widths.found import Widths
+from archdial.networks.graph.widths.widths import Widths
 
 Read = tuple[Tensor, int, Axis]
 """A weight that is summed over units, the dimension in which, and what stands along it."""

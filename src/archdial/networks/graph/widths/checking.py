@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, fx
@@ -21,9 +21,7 @@ from archdial.networks.graph.widths.cut import cut, cut_tensor, masked, masked_t
 from archdial.networks.graph.widths.labels import is_number
 from archdial.networks.graph.widths.shapes import number_with
 from archdial.networks.graph.widths.sums import is_constant
-
-if TYPE_CHECKING:
-    from archdial.networks.graph.widths.found import Widths
+from archdial.networks.graph.widths.widths import Widths
 
 _SUMMING = {"linear", "matmul", "bmm", "mm", "addmm", "baddbmm", "conv1d", "conv2d", "conv3d", "__matmul__"}
 

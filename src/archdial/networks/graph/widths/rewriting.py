@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import fx
 
 from archdial.networks.graph.choices.kinds import function_name
 from archdial.networks.graph.widths.axis import Axes, Axis
+from archdial.networks.graph.widths.places import Places
 from archdial.networks.graph.widths.shapes import number_with
-
-if TYPE_CHECKING:
-    from archdial.networks.graph.widths.found import Widths
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -22,7 +20,7 @@ Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 class _Cut:
     """A node, and how many units of each group are kept."""
 
-    widths: Widths
+    widths: Places
     node: fx.Node
     counts: Sequence[int]
 
@@ -60,7 +58,7 @@ class _Cut:
         return tuple(args), kwargs
 
 
-def rewritten(widths: Widths, node: fx.Node, counts: Sequence[int]) -> Arguments:
+def rewritten(widths: Places, node: fx.Node, counts: Sequence[int]) -> Arguments:
     """Return args and kwargs of `node` with so many units kept."""
     rule = _RULES.get(function_name(node)) if node.op in {"call_function", "call_method"} else None
     if rule is None or not widths.touched(node):

@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.steps import Seen
 from archdial.networks.graph.widths.cut import cut, cut_tensor, masked, masked_tensor
-from archdial.networks.graph.widths.found import Widths
+from archdial.networks.graph.widths.widths import Widths
 
 
 def counts_of(widths: Widths, choices: Sequence[GraphChoice], options: Sequence[int]) -> list[int] | None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor, fx
 
 from archdial.networks.graph.choices.kinds import function_name
 from archdial.networks.graph.widths.labels import is_number
-
-if TYPE_CHECKING:
-    from archdial.networks.graph.widths.found import Widths
+from archdial.networks.graph.widths.places import Places
 
 
 def shape_of(value: Any) -> Any:
@@ -25,14 +23,14 @@ def shape_of(value: Any) -> Any:
     return None
 
 
-def shape_with(widths: Widths, node: fx.Node, counts: Sequence[int]) -> tuple[int, ...]:
+def shape_with(widths: Places, node: fx.Node, counts: Sequence[int]) -> tuple[int, ...]:
     """Return the shape of the tensor that `node` gives for one input, with so many units kept."""
     shape = widths.shapes[node]
     axes = widths.axes.get(node) or (None,) * len(shape)
     return tuple(size if axis is None else axis.size(counts) for size, axis in zip(shape, axes, strict=True))
 
 
-def number_with(widths: Widths, node: fx.Node, counts: Sequence[int]) -> Any:
+def number_with(widths: Places, node: fx.Node, counts: Sequence[int]) -> Any:
     """Return the number, or the shape, that `node` gives for one input, with so many units kept."""
     name = function_name(node)
     source = node.args[0] if node.args else None

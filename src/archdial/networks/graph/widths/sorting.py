@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from archdial.networks.graph.widths.axis import Axes, Axis
-from archdial.networks.graph.widths.found import Widths
+from archdial.networks.graph.widths.widths import Widths
 
 
 @torch.no_grad()
