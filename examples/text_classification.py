@@ -43,8 +43,8 @@ for ids, mask, labels in (batch for _ in range(epochs) for batch in learn):
     schedule.step()
 
 # archdial.
-net = ad.gates(model.eval(), (ids, mask))
-tuning = {"regime": "tuned", "paths": "kept", "epochs": epochs, "learning_rate": 5e-4, "optimizer": "adamw"}
+net = ad.choices(model.eval(), (ids, mask), include=["branch", "*.width"])  # heads, hidden units, blocks
+tuning = {"regime": "tuned", "paths": "sandwich", "epochs": epochs, "learning_rate": 5e-4, "optimizer": "adamw"}
 search = ad.SearchSettings(evaluations=evaluations, sample=evaluations * 2 // 5, **tuning)
 task, data = ad.Classification(classes=len(names)), {"train": learn, "validation": validation}
 family = ad.search(net, data, ad.profile(net), task=task, settings=search)

@@ -136,7 +136,7 @@ CASES: dict[str, Sequence[Callable[[Path], Path]]] = {
     "detection": [pictures],
     "pitch_tracker": [recordings, tracker],
 }
-TOLD = {"pitch_tracker": ["whole", "fast", "tuned"]}
+TOLD = {"pitch_tracker": ["whole", "half", "tuned"]}
 
 
 def test_every_example_is_run_and_short() -> None:
