@@ -20,6 +20,8 @@ from archdial.common.errors import LittleToSave, Notice, UsageError
 from archdial.exporting import export
 from archdial.families.storage import family_json, load_built, load_family, load_member, save_family, save_member
 from archdial.networks.graph import GatedNetwork
+from archdial.networks.graph.choices.width import Width
+from archdial.networks.graph.source import make_model
 from archdial.searching.settings import SearchSettings
 from archdial.training.settings import TrainSettings
 from tests.networks.examples import counted_table
@@ -175,3 +177,19 @@ def test_what_cannot_be_narrower_is_told_before_the_search() -> None:
     with pytest.warns(LittleToSave, match=r"width=\(1, 0.75"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, message="(?!the cheapest)")
         ad.search(network, seen, table, settings=short, task=ad.Classification())
+
+
+def test_a_member_of_our_own_backbone_is_cut_from_one_without_memory() -> None:
+    source = {"name": "resnet18", "width": 16, "input_shape": [3, 32, 32], "classes": 10}
+    network = ad.choices(make_model(**source).eval(), torch.zeros(1, 3, 32, 32), source=source)
+    with torch.device("meta"):
+        again = GatedNetwork.from_json(network.to_json())
+    assert again.space == network.space and again.widths.groups == network.widths.groups
+    architecture = network.space.random(torch.Generator().manual_seed(0))
+    shapes = [
+        {name: value.shape for name, value in one.build(architecture).state_dict().items()} for one in (network, again)
+    ]
+    assert shapes[0] == shapes[1]
+    half = network.scaled(0.5)
+    assert half is not None and half.space == network.space
+    assert [choice.units for choice in half.choices if isinstance(choice, Width)][0] == {0: (8, 4)}

@@ -31,8 +31,11 @@ _NOTHING = 1e-30
 
 @torch.no_grad()
 def broken(captured: Captured, widths: Widths) -> frozenset[int]:
-    """Return the groups of which part cannot be cut as `widths` has it."""
+    """Return the groups of which part cannot be cut as `widths` has it; none where there are no values to try."""
     found: set[int] = set()
+    if any(isinstance(value, Tensor) and value.is_meta for value in captured.flow.values()):
+        # A network that archdial makes, without memory, for a member that was saved.
+        return frozenset()
     values = _Values(captured)
     with left_alone(captured.root):
         for counts in _trials(widths):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from archdial.networks.graph.capture.capture import Captured
 from archdial.networks.graph.widths import checking
 from archdial.networks.graph.widths.grouping import Classes, axes_of, contracted_dims, held_axes, settle
@@ -20,17 +22,19 @@ def find_widths(captured: Captured, streams: bool = False) -> Widths:
     Args:
         streams: groups that layers are normalised over, and dimensions of embeddings, are found too.
     """
-    spread = Spread(captured, streams)
-    follow(spread)
-    while True:
-        settle(spread)
-        classes = Classes(spread)
-        widths = _widths(spread, classes)
-        broken = checking.broken(captured, widths)
-        if not broken:
-            return widths
-        for group in broken:
-            spread.ties.pin_all(classes.ids[group])
+    # Labels have values, also of a network that has none: a member is cut from one without memory.
+    with torch.device("cpu"):
+        spread = Spread(captured, streams)
+        follow(spread)
+        while True:
+            settle(spread)
+            classes = Classes(spread)
+            widths = _widths(spread, classes)
+            broken = checking.broken(captured, widths)
+            if not broken:
+                return widths
+            for group in broken:
+                spread.ties.pin_all(classes.ids[group])
 
 
 def _widths(spread: Spread, classes: Classes) -> Widths:
