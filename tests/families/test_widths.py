@@ -192,4 +192,4 @@ def test_a_member_of_our_own_backbone_is_cut_from_one_without_memory() -> None:
     assert shapes[0] == shapes[1]
     half = network.scaled(0.5)
     assert half is not None and half.space == network.space
-    assert [choice.units for choice in half.choices if isinstance(choice, Width)][0] == {0: (8, 4)}
+    assert next(choice.units for choice in half.choices if isinstance(choice, Width)) == {0: (8, 4)}
