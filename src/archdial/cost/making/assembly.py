@@ -18,7 +18,6 @@ from archdial.cost.table.terms import CostEntry, CostMerged, CostNetwork, CostPa
 from archdial.networks.supernet import Part, Supernet, TermPlan
 from archdial.space import Architecture, Space
 
-
 _Sum = tuple[float, float, int, int, int, int, int, tuple[str, ...]]
 """What `CostEntry` says of parts, from latency to keys."""
 

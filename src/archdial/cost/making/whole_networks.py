@@ -80,7 +80,8 @@ def subjects(
     """
     if chosen:
         yield LAUNCH_PART
-    for number, (architecture, rows) in enumerate(itertools.zip_longest(chosen, merging, fillvalue=())):
+    for number, architecture in enumerate(chosen):
+        rows = merging[number] if number < len(merging) else ()
         yield part_on(name(number), network.merge(network.build(architecture).eval(), rows), network.example)
 
 

@@ -180,9 +180,12 @@ class GatedNetwork(Pretrained):
 
     def merge(self, module: nn.Module, rows: Sequence[Sequence[str]]) -> nn.Module:
         """Make one layer of each of several rows of layers, in place; see `Supernet.merge`."""
-        assert isinstance(module, fx.GraphModule)
-        taken = {str(node.target): self._flow[node.all_input_nodes[0]] for node in self.graph.nodes if is_call(node)}
-        merge_rows(module, rows, {name: value.dim() for name, value in taken.items() if isinstance(value, Tensor)})
+        if rows:
+            assert isinstance(module, fx.GraphModule)
+            given = {
+                str(node.target): self._flow[node.all_input_nodes[0]] for node in self.graph.nodes if is_call(node)
+            }
+            merge_rows(module, rows, {name: value.dim() for name, value in given.items() if isinstance(value, Tensor)})
         return module
 
     def _sizes(self) -> Sizes:

@@ -63,7 +63,8 @@ class _Planning:
 
     def _as_one(self, group: Group, pieces: Iterable[_Piece]) -> TermPlan:
         """Return the term of the layers of `group`; where none of its entries can be one, they need no term."""
-        members = [piece for piece in pieces if piece.node in group.layers]
+        by_node = {piece.node: piece for piece in pieces}
+        members = [by_node[node] for node in group.layers]
         return self._plan(group.rows.union(*(piece.rows for piece in members)), members, group)
 
     def _piece(self, node: fx.Node, needs: Needs) -> _Piece | None:

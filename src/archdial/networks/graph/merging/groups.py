@@ -19,6 +19,9 @@ _BETWEEN, _CHOICES = 2, 6
 """Gates that have to be dropped between two layers, and choices that decide: more make large terms of little use."""
 
 
+Row = tuple[fx.Node, ...]
+
+
 @dataclass(frozen=True)
 class Group:
     """Layers in a row that can be one where what stands between them is dropped.
@@ -31,8 +34,8 @@ class Group:
         saves: FLOPs for one input that one layer saves, where all are.
     """
 
-    layers: tuple[fx.Node, ...]
-    path: tuple[fx.Node, ...]
+    layers: Row
+    path: Row
     kept: Mapping[fx.Node, Condition]
     read: Mapping[fx.Node, Condition]
     saves: float
@@ -82,7 +85,7 @@ class Layers:
         Of a convolution, its normalisation and a dropped activation, what comes next becomes one with both.
         """
         path = (joint.first, *reversed(joint.dropped), joint.second)
-        ways = [(path, (joint.first, joint.second))]
+        ways: list[tuple[Row, Row]] = [(path, (joint.first, joint.second))]
         ways += [(path, (joint.first, node, joint.second)) for node in path[1:-1] if self._is_norm(node)]
         if self._is_norm(joint.first):
             before = [one.first for one in self._joints if one.second is joint.first and not one.dropped]
@@ -92,7 +95,7 @@ class Layers:
             if group is not None:
                 yield group
 
-    def _group(self, path: tuple[fx.Node, ...], layers: tuple[fx.Node, ...]) -> Group | None:
+    def _group(self, path: Row, layers: Row) -> Group | None:
         between = {self._drops[node].kept[0] for node in path if node not in layers}
         outline = row_outline([self._module(node) for node in layers], self._dimensions(layers[0].all_input_nodes[0]))
         if outline is None or not 0 < len(between) <= _BETWEEN:
@@ -109,9 +112,7 @@ class Layers:
 
     def _read(self, node: fx.Node, after: fx.Node) -> Condition:
         """Return when something else than `after` reads `node`."""
-        return either(
-            reads(user, node, self._needed[user], self._drops) for user in node.users if user is not after
-        )
+        return either(reads(user, node, self._needed[user], self._drops) for user in node.users if user is not after)
 
     def _is_norm(self, node: fx.Node) -> bool:
         return node.op == "call_module" and isinstance(self._module(node), _BatchNorm)

@@ -32,7 +32,8 @@ def merge_rows(built: fx.GraphModule, rows: Sequence[Sequence[str]], dimensions:
         nodes = [called[name] for name in row if name in called]
         modules = [built.get_submodule(str(node.target)) for node in nodes]
         alone = shared.isdisjoint(id(tensor) for module in modules for tensor in tensors_of(module))
-        if len(nodes) < max(2, len(row)) or not alone or not all(itertools.starmap(_follows, itertools.pairwise(nodes))):
+        follow = all(list(first.users) == [second] for first, second in itertools.pairwise(nodes))
+        if len(nodes) < max(2, len(row)) or not alone or not follow:
             raise UsageError(f"layers to merge, {cut(', '.join(row))}: they do not follow each other in this member")
         if (module := row_merged(modules, dimensions.get(row[0]))) is not None:
             _put(built, nodes, modules, module)
@@ -44,10 +45,6 @@ def merge_rows(built: fx.GraphModule, rows: Sequence[Sequence[str]], dimensions:
 def _left(names: Sequence[str], modules: Sequence[nn.Module]) -> str:
     """Return the name that a row of layers leaves: a normalisation has none to give."""
     return next(name for name, module in zip(names, modules, strict=True) if not isinstance(module, _BatchNorm))
-
-
-def _follows(first: fx.Node, second: fx.Node) -> bool:
-    return list(first.users) == [second]
 
 
 def _put(built: fx.GraphModule, nodes: Sequence[fx.Node], modules: Sequence[nn.Module], module: nn.Module) -> None:
