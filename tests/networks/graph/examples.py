@@ -7,6 +7,7 @@ import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -381,7 +382,7 @@ def weight(module: nn.Module) -> int:
 
 
 def counted(network: GatedNetwork, batch_size: int = 1) -> CostTable:
-    """The table that `profile` makes, but for the clock: every part takes one millisecond."""
+    """The table that `profile` makes, but for the clock: every part takes one millisecond, and no layers are made one."""
 
     def fake(runtime: Runtime, subjects: Iterable[tuple[str, Any]], **_: object) -> list[Timing]:
         found = []
@@ -392,7 +393,13 @@ def counted(network: GatedNetwork, batch_size: int = 1) -> CostTable:
         return found
 
     with patch.object(isolation, "timings", fake):
-        return profile(network, batch_size=batch_size, networks=0)
+        return unmerged(profile(network, batch_size=batch_size, networks=0))
+
+
+def unmerged(table: CostTable) -> CostTable:
+    """The table by which each layer stays one."""
+    terms = [replace(term, entries=tuple(replace(e, merged=None) for e in term.entries)) for term in table.terms]
+    return replace(table, terms=tuple(terms))
 
 
 def measured(network: GatedNetwork, batch_size: int) -> dict[str, list[Tensor]]:

@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from archdial.networks.graph.conditions import ALWAYS, Condition, also, either, rows_of
 from archdial.networks.graph.merging.joints import Joint, joints
 from archdial.networks.graph.merging.pairs import row_outline
-from archdial.networks.graph.need import Droppable, needed, needs, reads, runs
+from archdial.networks.graph.need import Droppable, needed, needs, reads
 
 _BETWEEN, _CHOICES = 2, 6
 """Gates that have to be dropped between two layers, and choices that decide: more make large terms of little use."""
@@ -77,7 +77,7 @@ class Layers:
     def groups(self) -> list[Group]:
         """Return the rows of layers that may become one, each layer in one of them, most FLOPs saved first."""
         found = [group for joint in self._joints if joint.dropped for group in self._candidates(joint)]
-        return list(_disjoint(sorted(found, key=lambda group: (-group.saves, -len(group.layers)))))
+        return list(_disjoint(sorted(found, key=lambda group: (-group.saves, len(group.path) - len(group.layers)))))
 
     def _candidates(self, joint: Joint) -> Iterator[Group]:
         """Yield groups of `joint`: by itself, and with a normalisation within, or that is its first with what it reads.
@@ -96,16 +96,18 @@ class Layers:
                 yield group
 
     def _group(self, path: Row, layers: Row) -> Group | None:
-        between = {self._drops[node].kept[0] for node in path if node not in layers}
+        between = {self._drops[node].kept for node in path if node not in layers}
+        # What is dropped with one of them, as a convolution with its normalisation, is not dropped between them.
+        together = any(node in self._drops and self._drops[node].kept in between for node in layers)
         outline = row_outline([self._module(node) for node in layers], self._dimensions(layers[0].all_input_nodes[0]))
-        if outline is None or not 0 < len(between) <= _BETWEEN:
+        if outline is None or together or not 0 < len({row for row, _ in between}) <= _BETWEEN:
             return None
         read = {node: self._read(node, after) for node, after in itertools.pairwise(path)}
         kept = {node: self._kept(node) for node in path[:-1]}
         own = sum(self._flops(self._module(node), node) for node in layers)
         group = Group(layers, path, kept, read, own - self._flops(outline, layers[-1]))
-        decide = group.rows.union(*(rows_of(runs(self._needs[node])) for node in layers))
-        return group if len(decide) <= _CHOICES else None
+        decide = group.rows.union(*(rows_of(one) for node in layers for one in self._needs[node].values()))
+        return group if len(decide) <= _CHOICES and group.apart(layers) != ALWAYS else None
 
     def _kept(self, node: fx.Node) -> Condition:
         return also(ALWAYS, self._drops[node].kept) if node in self._drops else ALWAYS
