@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +18,7 @@ from torch.nn import functional as F
 
 from archdial.cost.making.profiling import profile
 from archdial.cost.measuring import isolation
+from archdial.cost.measuring.parts import distinct
 from archdial.cost.measuring.runtimes import Runtime
 from archdial.cost.measuring.runtimes.eager import Eager
 from archdial.cost.measuring.timing import Timing
@@ -412,9 +412,7 @@ def measured(network: GatedNetwork, batch_size: int) -> dict[str, list[Tensor]]:
 
     with patch.object(Eager, "convert", convert):
         counted(network, batch_size)
-    entries = itertools.chain.from_iterable(plan.entries.values() for plan in network.terms())
-    keys = list(dict.fromkeys(part.key for part in itertools.chain.from_iterable(entries)))
-    return dict(zip(keys, seen, strict=True))
+    return dict(zip([part.key for part in distinct(network.terms())], seen, strict=True))
 
 
 STEPS = ("conv", "norm", "relu", "act", "pool", "add", "iadd", "gated", "cat", "shared", "scale", "attention")

@@ -7,7 +7,6 @@ import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +25,7 @@ from archdial.cost.pricing.peak import PeakCost
 from archdial.cost.table.table import CostTable
 from archdial.networks.graph import GatedNetwork
 from archdial.space import Architecture
-from tests.networks.graph.examples import NETWORKS, close, drawn, gated, inputs, output, some
+from tests.networks.graph.examples import NETWORKS, close, drawn, gated, inputs, output
 from tests.networks.graph.merging.layers import awake
 from tests.networks.graph.slim import SLIM, slimmed
 
