@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -18,6 +19,7 @@ from archdial.families.member import Member
 from archdial.families.storage import load_member, save_family, save_member
 from archdial.families.stored_network import open_member
 from archdial.networks.graph import GatedNetwork
+from archdial.networks.graph.source import make_model
 from archdial.searching.settings import SearchSettings
 from archdial.space import Architecture
 from archdial.training.settings import TrainSettings
@@ -135,9 +137,9 @@ def test_a_family_comes_back(family: ad.Family, member: Member, tmp_path: Path) 
 
 def made_here() -> tuple[GatedNetwork, Architecture]:
     """A network that archdial makes, and an architecture with layers that can be one."""
-    network = ad.gates("resnet20", torch.zeros(1, 3, 16, 16))
-    first = next(choice.name for choice in network.space.choices if choice.name.endswith("conv2"))
-    return network, dropping(network, first, first.replace("conv2", "relu"))
+    source: dict[str, Any] = {"name": "resnet20", "width": 4, "input_shape": (3, 16, 16), "classes": 10}
+    network = ad.gates(make_model(**source), torch.zeros(1, 3, 16, 16), source=source)
+    return network, dropping(network, "stages.2.1.conv2", "stages.2.1.relu1")
 
 
 def test_a_network_that_archdial_makes_is_merged_without_memory() -> None:

@@ -382,7 +382,7 @@ def weight(module: nn.Module) -> int:
 
 
 def counted(network: GatedNetwork, batch_size: int = 1) -> CostTable:
-    """The table that `profile` makes, but for the clock: every part takes one millisecond, and no layers are made one."""
+    """The table that `profile` makes, but for the clock: every part takes one millisecond; no layers are made one."""
 
     def fake(runtime: Runtime, subjects: Iterable[tuple[str, Any]], **_: object) -> list[Timing]:
         found = []
