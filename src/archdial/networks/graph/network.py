@@ -181,7 +181,8 @@ class GatedNetwork(Pretrained):
     def merge(self, module: nn.Module, rows: Sequence[Sequence[str]]) -> nn.Module:
         """Make one layer of each of several rows of layers, in place; see `Supernet.merge`."""
         if rows:
-            assert isinstance(module, fx.GraphModule)
+            if not isinstance(module, fx.GraphModule):
+                raise UsageError(f"layers to merge in a {type(module).__name__}: expected a module that was built")
             given = {
                 str(node.target): self._flow[node.all_input_nodes[0]] for node in self.graph.nodes if is_call(node)
             }
