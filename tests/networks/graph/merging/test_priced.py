@@ -19,13 +19,15 @@ import archdial as ad
 from archdial.common.errors import UsageError
 from archdial.cost.making.assembly import Plan
 from archdial.cost.making.counting import count
+from archdial.cost.making.device_script import filled
+from archdial.cost.making.whole_networks import subjects
 from archdial.cost.measuring.timing import Timing
 from archdial.cost.pricing.expected import ExpectedCost, by_column
 from archdial.cost.pricing.peak import PeakCost
 from archdial.cost.table.table import CostTable
 from archdial.networks.graph import GatedNetwork
 from archdial.space import Architecture
-from tests.networks.graph.examples import NETWORKS, close, drawn, gated, inputs, output
+from tests.networks.graph.examples import NETWORKS, close, drawn, gated, inputs, output, programs
 from tests.networks.graph.merging.layers import awake
 from tests.networks.graph.slim import SLIM, slimmed
 
@@ -148,6 +150,14 @@ def test_with_widths_too(name: str, data: st.DataObject) -> None:
     compare(network, architecture)
 
 
+@pytest.mark.slow
+@settings(max_examples=15, deadline=None)
+@given(programs(), st.data())
+def test_of_random_networks(network: GatedNetwork, data: st.DataObject) -> None:
+    for _ in range(3):
+        compare(network, network.canonical(data.draw(sparse(network))))
+
+
 def dropping(network: GatedNetwork, *names: str) -> Architecture:
     taken = {choice.name: choice.options[-1 if choice.name in names else 0] for choice in network.space.choices}
     return network.space.parse(taken)
@@ -203,13 +213,28 @@ def test_the_fit_decides_where_there_is_one() -> None:
         assert (cost.of(architecture) < plain - 1e-6) == (number == 0.0)
 
 
-def test_networks_for_the_fit_are_not_merged() -> None:
+def test_networks_for_the_fit_are_not_merged_and_those_of_a_check_are() -> None:
     network = made("vgg")
     plan = Plan.of(network, 12, [])
-    built = plan.subjects()[-len(plan.architectures) :]
-    for part, architecture in zip(built, plan.architectures, strict=True):
-        names = [name for name, _ in part.module.named_modules()]
-        assert names == [name for name, _ in network.build(architecture).named_modules()]
+    merging = [rows(network, eager(network), architecture) for architecture in plan.architectures]
+    assert any(merging)
+    checked = list(subjects(network, plan.architectures, merging))
+    for subject, one, architecture, found in zip(
+        plan.subjects()[-len(merging) :], checked[1:], plan.architectures, merging, strict=True
+    ):
+        names = [name for name, _ in network.build(architecture).named_modules()]
+        assert [name for name, _ in subject.module.named_modules()] == names
+        assert len([name for name, _ in one.module.named_modules()]) == len(names) - sum(len(row) - 1 for row in found)
+
+
+def test_a_device_fills_in_what_layers_take_as_one() -> None:
+    network = made("stem")
+    plan = Plan.of(network, 0, [])
+    value = plan.unfitted({part.key: Timing(0.0, 0.0) for part in plan.subjects()}, RUNTIME).to_json()
+    table = CostTable.from_json(filled(value, {part.key: Timing(2.0, 0.1) for part in plan.subjects()}))
+    merged = [entry.merged for term in table.terms for entry in term.entries if entry.merged is not None]
+    assert merged and {(one.latency_ms, round(one.latency_spread, 6)) for one in merged} == {(2.0, 0.1)}
+    assert rows(network, table, dropping(network, "2")) == [("0", "1", "3")]
 
 
 @pytest.mark.parametrize("name", ["nested", "encoder"])
