@@ -64,7 +64,7 @@ class _Planning:
     def _as_one(self, group: Group, pieces: Iterable[_Piece]) -> TermPlan:
         """Return the term of the layers of `group`; where none of its entries can be one, they need no term."""
         by_node = {piece.node: piece for piece in pieces}
-        members = [by_node[node] for node in group.layers]
+        members = [by_node[node] for node in group.layers if node in by_node]
         return self._plan(group.rows.union(*(piece.rows for piece in members)), members, group)
 
     def _piece(self, node: fx.Node, needs: Needs) -> _Piece | None:
