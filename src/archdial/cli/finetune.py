@@ -89,7 +89,7 @@ def finetune(
         family, found = finished.family, finished.data
         member = replace(member, family=family)
         settings = finished.run.recipe.training(scratch=scratch, epochs=epochs)
-        module = member.build()
+        module = member.build(merge=False)
         before = _scores(module, found.judging, family)
         start = restart(module, seed or 0) if scratch else module
         with Bar() as bar:
@@ -105,6 +105,7 @@ def finetune(
                 resume=resume,
                 bar=bar,
             )
+        trained = member.merged(trained)
         after = _scores(trained, found.judging, family)
         result = _judged(member, after, scratch)
         if out is not None:

@@ -245,13 +245,14 @@ class Family:
             peak_bytes=None if self.peak is None else round(self.peak.of(architecture)),
         )
 
-    def build(self, architecture: Architecture) -> nn.Module:
+    def build(self, architecture: Architecture, *, merge: bool = True) -> nn.Module:
         """Return a plain module with BatchNorm statistics of its own; see `Member.build`.
 
         The whole of a network that was trained before is that network, weights and all. Nothing here is changed
         thereby: any number of threads may build.
         """
-        return self.network.build(architecture, self.calibrating).eval()
+        module = self.network.build(architecture, self.calibrating).eval()
+        return self.network.merge(module, self.table.merging(self.space.describe(architecture)) if merge else ())
 
     def _pool(self, given: dict[str, float]) -> list[Architecture]:
         generator = torch.Generator().manual_seed(0)

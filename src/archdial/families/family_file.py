@@ -228,6 +228,10 @@ class FiguresFile(TypedDict):
     architecture: Mapping[Name, Name]
 
 
+Row = Annotated[tuple[Name, ...], Field(min_length=2, fail_fast=True)]
+"""Layers, by name, that follow each other and were made one."""
+
+
 @dataclass(frozen=True)
 class MemberFile:
     """What architecture.json holds."""
@@ -239,3 +243,4 @@ class MemberFile:
     classes: Annotated[tuple[Text, ...], Field(fail_fast=True)]
     member: FiguresFile
     weights_sha256: Text
+    merged: Annotated[tuple[Row, ...], Field(fail_fast=True)] = ()

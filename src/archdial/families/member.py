@@ -48,7 +48,7 @@ class Parent(Protocol):
     def space(self) -> Space:
         """The choices of the supernet."""
 
-    def build(self, architecture: Architecture) -> nn.Module:
+    def build(self, architecture: Architecture, *, merge: bool = True) -> nn.Module:
         """Return a plain module with BatchNorm statistics of its own."""
 
 
@@ -112,13 +112,25 @@ class Member:
         """The data of the score."""
         return self.score_split
 
-    def build(self) -> nn.Module:
+    def build(self, *, merge: bool = True) -> nn.Module:
         """Return a plain module in eval mode: inherited weights, BatchNorm statistics of this architecture.
 
         Inputs of images are (n, c, h, w), normalised as `family.normalize` does it; others are as in the example of the
         network.
+
+        Args:
+            merge: make one of layers that are faster so, by the cost table; to train it on, leave each as it is.
         """
-        return self.family.build(self.architecture)
+        return self.family.build(self.architecture, merge=merge)
+
+    @property
+    def merging(self) -> list[tuple[str, ...]]:
+        """Rows of layers, by name, that are one in the built module."""
+        return self.family.table.merging(self.family.space.describe(self.architecture))
+
+    def merged(self, module: nn.Module) -> nn.Module:
+        """Return `module`, built without merging and trained since, with layers made one as `build` does."""
+        return self.family.network.merge(module.eval(), self.merging)
 
     @property
     def identity(self) -> Hashable:
@@ -127,7 +139,7 @@ class Member:
 
     def timed(self) -> nn.Module:
         """Return the module to take times of: these do not depend on BatchNorm's statistics, which are as they are."""
-        return self.family.network.build(self.architecture)
+        return self.merged(self.family.network.build(self.architecture))
 
     def finetune(
         self,
@@ -146,16 +158,16 @@ class Member:
         """
         from archdial.training.plain_network import TrainSettings, train
 
-        module = self.build()
+        module = self.build(merge=False)
         settings = settings or TrainSettings.finetuning()
-        return train(module, images, self.family.task, settings, seed=seed, teacher=teacher)
+        return self.merged(train(module, images, self.family.task, settings, seed=seed, teacher=teacher))
 
     def retrain(self, images: object, settings: TrainSettings | None = None, seed: int = 0) -> nn.Module:
         """Return the built module after training on `images` from new weights drawn with `seed`."""
         from archdial.training.plain_network import TrainSettings, restart, train
 
-        module = restart(self.build(), seed)
-        return train(module, images, self.family.task, settings or TrainSettings(), seed=seed)
+        module = restart(self.build(merge=False), seed)
+        return self.merged(train(module, images, self.family.task, settings or TrainSettings(), seed=seed))
 
     def built(self, module: nn.Module | None = None) -> BuiltMember:
         """Return the built member with what whoever runs it has to know.

@@ -225,6 +225,10 @@ def save_member(member: Member, folder: Path, module: nn.Module | None = None) -
         "classes": list(built.classes),
         "member": built.figures,
     }
+    # A module that was trained unmerged may be saved so.
+    names = {name for name, _ in built.module.named_modules()}
+    if merged := [list(row) for row in member.merging if not names.issuperset(row)]:
+        value["merged"] = merged
     return write_pair(folder / ARCHITECTURE, value, state)
 
 
@@ -237,7 +241,7 @@ def load_built(folder: str | Path, model: nn.Module | None = None, *, trust: boo
     path = Path(folder) / ARCHITECTURE
     try:
         file, tensors, figures = _twice(lambda: _member_files(path))
-        module, example = open_member(file.network, tensors, model, trust, file.member["architecture"])
+        module, example = open_member(file.network, tensors, model, trust, file.member["architecture"], file.merged)
         normalize = None if file.normalize is None else Normalize(file.normalize.mean, file.normalize.std)
         shape = shapes_of(example)[0]
         check_channels(shape, normalize, file.classes, module)

@@ -70,6 +70,7 @@ def open_member(
     model: nn.Module | None,
     trust: bool,
     taken: Mapping[str, str],
+    merged: Sequence[Sequence[str]] = (),
 ) -> tuple[nn.Module, Inputs]:
     """Return a member with the weights `tensors`, and an example of its inputs.
 
@@ -77,32 +78,35 @@ def open_member(
 
     Args:
         value: by which a file describes the network; `model` and `trust` are as for `open_network`.
-        taken: the option at each choice.
+        taken, merged: the option at each choice, and rows of layers that were made one.
 
     Raises:
         UsageError: the kind is unknown, the plan cannot be or does not fit `tensors`, or its code is not to be called.
     """
     if plan := _from_scratch(value, model):
         _check_cells(plan, value, tensors).space().parse(taken)
-        return _made_alone(lambda: plan.from_json(value), tensors, taken)
+        return _made_alone(lambda: plan.from_json(value), tensors, taken, merged)
     file = validated(GatesFile, value, "network")
     if model is None and (why := _missing(file.source, trust)):
         raise UsageError(why)
     if model is None and file.source is not None and not is_code(file.source.name):
-        return _made_alone(lambda: _gated(file, value, None, trust), tensors, taken)
+        return _made_alone(lambda: _gated(file, value, None, trust), tensors, taken, merged)
     network = _gated(file, value, model, trust)
-    module = network.build(network.space.parse(taken))
+    module = network.merge(network.build(network.space.parse(taken)).eval(), merged)
     load_state(module, tensors, "member")
     return module, network.example
 
 
 def _made_alone(
-    make: Callable[[], Supernet], tensors: Mapping[str, Tensor], taken: Mapping[str, str]
+    make: Callable[[], Supernet],
+    tensors: Mapping[str, Tensor],
+    taken: Mapping[str, str],
+    merged: Sequence[Sequence[str]],
 ) -> tuple[nn.Module, Inputs]:
     """Return the member, cut from a network without memory."""
     with torch.device("meta"), _Unfilled():
         network = make()
-    module = network.build(network.space.parse(taken))
+    module = network.merge(network.build(network.space.parse(taken)), merged)
     _check_fit(module.state_dict(), tensors)
     module = module.to_empty(device="cpu")
     load_state(module, tensors, "member")

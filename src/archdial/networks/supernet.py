@@ -60,6 +60,19 @@ def part_on(key: str, module: nn.Module, inputs: Inputs | Sequence[int]) -> Part
 
 
 @dataclass(frozen=True)
+class Merging:
+    """One part that may take the place of all parts of an entry.
+
+    Attributes:
+        layers: names of the modules that become one, in the order in which they run.
+        part: which does what they do.
+    """
+
+    layers: tuple[str, ...]
+    part: Part
+
+
+@dataclass(frozen=True)
 class TermPlan:
     """One term of a network's cost before it is measured: which parts run under which options.
 
@@ -67,10 +80,12 @@ class TermPlan:
         choices: names of the choices that the term depends on; none for what always runs.
         entries: option names, one a choice, to the parts that then run; combinations left out cost nothing. Several
             options of a choice with | between are any of them.
+        merging: what may take the place of the parts of an entry, where it is the faster.
     """
 
     choices: tuple[str, ...]
     entries: Mapping[tuple[str, ...], tuple[Part, ...]]
+    merging: Mapping[tuple[str, ...], Merging] = field(default_factory=dict)
 
     def under(self, options: tuple[str, ...]) -> tuple[Part, ...]:
         """Return the parts that run under `options`, one a choice."""
@@ -123,6 +138,16 @@ class Supernet(nn.Module, ABC):
                 in eval mode. Without any it has the supernet's statistics and modes. The whole of a network that was
                 trained before keeps its own.
         """
+
+    def merge(self, module: nn.Module, rows: Sequence[Sequence[str]]) -> nn.Module:
+        """Make one layer of each of several rows of layers, by name, in a built `module` in eval mode; return it.
+
+        Raises:
+            UsageError: layers do not follow each other there, as in cells none do.
+        """
+        if rows:
+            raise UsageError(f"layers to merge, {', '.join(rows[0])}: cells have none")
+        return module
 
     @abstractmethod
     def terms(self) -> list[TermPlan]:

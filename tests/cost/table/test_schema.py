@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from importlib.resources import files
 from typing import Any
@@ -18,6 +19,7 @@ from archdial.cost.table.table import CostTable
 from archdial.cost.table.table_file import Header
 from tests.cost.examples import Toy, tables
 from tests.cost.table.test_table import BAD, TABLE, spoil
+from tests.networks.graph.merging.test_priced import eager, made
 
 SCHEMA = json.loads((files("archdial.cost.table") / "table.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
@@ -59,7 +61,22 @@ def test_a_profile_fits_and_its_header_is_described(monkeypatch: pytest.MonkeyPa
     VALIDATOR.validate(value)
     described = SCHEMA["properties"]["runtime"]["properties"]
     assert set(value["runtime"]) | {"interpolated"} == set(described) == set(Header.__annotations__)
-    assert set(value["terms"][0]["entries"][0]) == set(SCHEMA["$defs"]["entry"]["properties"])
+    assert {*value["terms"][0]["entries"][0], "merged"} == set(SCHEMA["$defs"]["entry"]["properties"])
+
+
+def test_layers_that_may_be_one_fit_and_are_described() -> None:
+    value = eager(made("stem")).to_json()
+    VALIDATOR.validate(value)
+    described = SCHEMA["$defs"]["merged"]
+    (one, *_) = [entry for term in value["terms"] for entry in term["entries"] if "merged" in entry]
+    assert set(one["merged"]) == set(described["properties"]) == set(described["required"])
+    for key in one["merged"]:
+        for change in VALUES:
+            spoilt = copy.deepcopy(value)
+            entry = next(e for term in spoilt["terms"] for e in term["entries"] if e == one)
+            entry["merged"][key] = change
+            # That latencies are those of parts, and that these are there, no schema knows.
+            assert reads(spoilt) <= fits(spoilt), (key, change)
 
 
 @pytest.mark.parametrize(("value", "message"), BAD, ids=[message for _, message in BAD])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from archdial.cost.making.profiling import profile
 from archdial.cost.measuring import isolation
+from archdial.cost.measuring.parts import distinct
 from archdial.cost.measuring.runtimes import Runtime
 from archdial.cost.measuring.runtimes.eager import Eager
 from archdial.cost.measuring.timing import Timing
@@ -381,7 +382,7 @@ def weight(module: nn.Module) -> int:
 
 
 def counted(network: GatedNetwork, batch_size: int = 1) -> CostTable:
-    """The table that `profile` makes, but for the clock: every part takes one millisecond."""
+    """The table that `profile` makes, but for the clock: every part takes one millisecond; no layers are made one."""
 
     def fake(runtime: Runtime, subjects: Iterable[tuple[str, Any]], **_: object) -> list[Timing]:
         found = []
@@ -392,7 +393,13 @@ def counted(network: GatedNetwork, batch_size: int = 1) -> CostTable:
         return found
 
     with patch.object(isolation, "timings", fake):
-        return profile(network, batch_size=batch_size, networks=0)
+        return unmerged(profile(network, batch_size=batch_size, networks=0))
+
+
+def unmerged(table: CostTable) -> CostTable:
+    """The table by which each layer stays one."""
+    terms = [replace(term, entries=tuple(replace(e, merged=None) for e in term.entries)) for term in table.terms]
+    return replace(table, terms=tuple(terms))
 
 
 def measured(network: GatedNetwork, batch_size: int) -> dict[str, list[Tensor]]:
@@ -405,9 +412,7 @@ def measured(network: GatedNetwork, batch_size: int) -> dict[str, list[Tensor]]:
 
     with patch.object(Eager, "convert", convert):
         counted(network, batch_size)
-    entries = itertools.chain.from_iterable(plan.entries.values() for plan in network.terms())
-    keys = list(dict.fromkeys(part.key for part in itertools.chain.from_iterable(entries)))
-    return dict(zip(keys, seen, strict=True))
+    return dict(zip([part.key for part in distinct(network.terms())], seen, strict=True))
 
 
 STEPS = ("conv", "norm", "relu", "act", "pool", "add", "iadd", "gated", "cat", "shared", "scale", "attention")

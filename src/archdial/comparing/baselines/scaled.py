@@ -42,7 +42,7 @@ class ScaledMember(Member):
         """Architecture and width."""
         return self.architecture, self.share
 
-    def build(self) -> nn.Module:
+    def build(self, *, merge: bool = True) -> nn.Module:
         """Return a copy of the trained network."""
         return copy.deepcopy(self.module)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from archdial.common.errors import RunError
@@ -14,9 +14,12 @@ from archdial.cost.measuring.rounds import Timing
 from archdial.cost.measuring.runtimes import Runtime
 from archdial.cost.table.fit_to_networks import LAUNCH, fitted
 from archdial.cost.table.table import CostTable
-from archdial.cost.table.terms import CostEntry, CostNetwork, CostPart, CostTerm
+from archdial.cost.table.terms import CostEntry, CostMerged, CostNetwork, CostPart, CostTerm
 from archdial.networks.supernet import Part, Supernet, TermPlan
 from archdial.space import Architecture, Space
+
+_Sum = tuple[float, float, int, int, int, int, int, tuple[str, ...]]
+"""What `CostEntry` says of parts, from latency to keys."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,15 @@ class Plan:
         if len(term.choices) == 1:
             options = space.choices[space.index(term.choices[0])].options
             entries = {(option,): entries.get((option,), ()) for option in options} | entries
-        return tuple(self._sum(options, parts, timings) for options, parts in entries.items())
+        return tuple(self._entry(options, parts, term, timings) for options, parts in entries.items())
 
-    def _sum(self, options: tuple[str, ...], parts: Sequence[Part], timings: Mapping[str, Timing]) -> CostEntry:
+    def _entry(
+        self, options: tuple[str, ...], parts: Sequence[Part], term: TermPlan, timings: Mapping[str, Timing]
+    ) -> CostEntry:
+        own, one = CostEntry(options, *self._sum(parts, timings)), term.merging.get(options)
+        return own if one is None else replace(own, merged=CostMerged(one.layers, *self._sum([one.part], timings)))
+
+    def _sum(self, parts: Sequence[Part], timings: Mapping[str, Timing]) -> _Sum:
         """Return the cost of parts that run one after another; parameters of a module that two of them call count once.
 
         Their interquartile ranges add up: interleaved parts meet the same slow phases, so they vary together.
@@ -103,8 +112,7 @@ class Plan:
         owned = {id(parameter): parameter.numel() for part in parts for parameter in part.module.parameters()}
         latency = sum(timing.median_ms for timing in found)
         width = sum(timing.median_ms * timing.spread for timing in found)
-        return CostEntry(
-            options,
+        return (
             float(latency),
             width / latency if latency > 0 else 0.0,
             sum(owned.values()),

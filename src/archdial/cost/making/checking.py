@@ -88,7 +88,9 @@ def check(network: Supernet, table: CostTable, count: int | None = None, progres
     if not chosen:
         raise UsageError(f"the space has no architectures beside the {len(known)} that the table was fitted to")
     again = list(known)[:_AGAIN]
-    _, *subjects = whole.subjects(network, [*chosen, *again])
+    # Those of the fit as they were measured for it, the others as members are.
+    merging = [table.merging(network.space.describe(architecture)) for architecture in chosen]
+    _, *subjects = whole.subjects(network, [*chosen, *again], merging)
     timings = conditions.time(subjects, progress)
     warn_noisy([part.key for part, found in zip(subjects, timings, strict=True) if found.noisy], len(timings))
     pace = [found.median_ms / known[a] for a, found in zip(again, timings[len(chosen) :], strict=True)]

@@ -131,9 +131,10 @@ def filled(table: dict[str, Any], found: dict[str, Timing]) -> dict[str, Any]:
         network.update(latency_ms=timing.median_ms, latency_spread=timing.spread)
     for term in table["terms"]:
         for entry in term["entries"]:
-            latency = sum(found[key].median_ms for key in entry["parts"])
-            width = sum(found[key].median_ms * found[key].spread for key in entry["parts"])
-            entry.update(latency_ms=latency, latency_spread=width / latency if latency > 0 else 0.0)
+            for one in [entry, *([entry["merged"]] if "merged" in entry else [])]:
+                latency = sum(found[key].median_ms for key in one["parts"])
+                width = sum(found[key].median_ms * found[key].spread for key in one["parts"])
+                one.update(latency_ms=latency, latency_spread=width / latency if latency > 0 else 0.0)
     return table
 
 

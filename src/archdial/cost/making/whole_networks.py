@@ -70,12 +70,19 @@ def reachable(network: Supernet) -> list[Architecture]:
     return list(found) if len(found) < FEWEST else []
 
 
-def subjects(network: Supernet, chosen: Sequence[Architecture]) -> Iterator[Part]:
-    """Yield LAUNCH_PART, if there are any, and each built network of the architectures `chosen` as parts to measure."""
+def subjects(
+    network: Supernet, chosen: Sequence[Architecture], merging: Sequence[Sequence[Sequence[str]]] = ()
+) -> Iterator[Part]:
+    """Yield LAUNCH_PART, if there are any, and each built network of the architectures `chosen` as parts to measure.
+
+    Args:
+        merging: rows of layers that are made one in each of the first of these; in all others each layer is left.
+    """
     if chosen:
         yield LAUNCH_PART
     for number, architecture in enumerate(chosen):
-        yield part_on(name(number), network.build(architecture).eval(), network.example)
+        rows = merging[number] if number < len(merging) else ()
+        yield part_on(name(number), network.merge(network.build(architecture).eval(), rows), network.example)
 
 
 def name(number: int) -> str:

@@ -19,9 +19,11 @@ def complete(network: Supernet) -> list[TermPlan]:
 
 
 def distinct(plans: Iterable[TermPlan]) -> list[Part]:
-    """Return the parts in `plans`, one for each key."""
+    """Return the parts in `plans`, one for each key: those that run, then those that may take their place."""
+    plans = list(plans)
     entries = itertools.chain.from_iterable(plan.entries.values() for plan in plans)
-    return list({part.key: part for part in itertools.chain.from_iterable(entries)}.values())
+    instead = (merging.part for plan in plans for merging in plan.merging.values())
+    return list({part.key: part for part in (*itertools.chain.from_iterable(entries), *instead)}.values())
 
 
 def batch(part: Part, batch_size: int) -> tuple[Tensor, ...]:

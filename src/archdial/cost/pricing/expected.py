@@ -69,7 +69,7 @@ class ExpectedCost(Ends, nn.Module, Cost):
             raise UsageError(f"the cost table has no {column}: it was made by an older archdial, profile again")
         self.space, self.column = space, column
         places = self._places = Places(space)
-        terms = table.priced() if column == "latency_ms" else table.terms
+        terms = table.priced() if column == "latency_ms" else table.taken()
         constant, single, joint = _split(space, places, terms, column)
         self.register_buffer("constant", constant, persistent=False)
         self.register_buffer("single", single, persistent=False)

@@ -40,7 +40,7 @@ class PeakCost(Ends):
         self.space = space
         self._always, known = 0.0, Places(space)
         grouped: dict[int, list[tuple[list[int], float]]] = defaultdict(list)
-        for term in table.terms:
+        for term in table.taken():
             for entry in term.entries:
                 peak, found = float(getattr(entry, PEAK)), space.places(term.choices, entry.options)
                 if found:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 from archdial.cost.table.fit import Fit
-from archdial.cost.table.terms import CostEntry, CostNetwork, CostPart, CostTerm
+from archdial.cost.table.terms import CostEntry, CostMerged, CostNetwork, CostPart, CostTerm
 from archdial.space import meets
 
 DOUBTFUL = 0.1
@@ -36,16 +36,14 @@ class TableContents:
     networks: tuple[CostNetwork, ...] = ()
 
     def priced(self) -> tuple[CostTerm, ...]:
-        """Return the terms with latencies as the fit has them, if there is one."""
+        """Return the terms of what members run, with latencies as the fit has them, if there is one."""
         if self.fit is None:
-            return self.terms
-        taken = self.fit.parts_ms
+            return self.taken()
 
         def scaled(entry: CostEntry) -> CostEntry:
-            cost = sum(taken[key] for key in entry.parts)
-            return replace(entry, latency_ms=float(cost))
+            return replace(entry, latency_ms=self._latency(entry))
 
-        terms = (CostTerm(term.choices, tuple(map(scaled, term.entries))) for term in self.terms)
+        terms = (CostTerm(term.choices, tuple(map(scaled, term.entries))) for term in self.taken())
         constant = CostEntry((), self.fit.constant_ms, 0.0, 0, 0, 0, 0, 0)
         return (*terms, CostTerm((), (constant,)))
 
@@ -60,19 +58,44 @@ class TableContents:
         error = self.fit.held_out.mean_error
         return f"misses whole networks that its fit had not seen by {error:.0%} in the mean" if error > DOUBTFUL else ""
 
+    def taken(self) -> tuple[CostTerm, ...]:
+        """Return the terms of what members run: layers are made one where that is the faster."""
+        return tuple(CostTerm(term.choices, tuple(map(self._taken, term.entries))) for term in self.terms)
+
+    def merging(self, architecture: Mapping[str, str]) -> list[tuple[str, ...]]:
+        """Return the rows of layers, by name, that are made one in the member that takes these options."""
+        selected = (entry.merged for entry in self._selected(architecture) if self._merges(entry))
+        return [merged.layers for merged in selected if merged is not None]
+
+    def _taken(self, entry: CostEntry) -> CostEntry:
+        if entry.merged is None or not self._merges(entry):
+            return entry
+        columns = {one.name: getattr(entry.merged, one.name) for one in fields(entry.merged) if one.name != "layers"}
+        return replace(entry, **columns, merged=None)
+
+    def _merges(self, entry: CostEntry) -> bool:
+        """Tell whether layers are faster as one, by more than the measurement of that one is spread."""
+        merged = entry.merged
+        return merged is not None and self._latency(merged) * (1 + merged.latency_spread) < self._latency(entry)
+
+    def _latency(self, entry: CostEntry | CostMerged) -> float:
+        return entry.latency_ms if self.fit is None else float(sum(self.fit.parts_ms[key] for key in entry.parts))
+
+    def _selected(self, architecture: Mapping[str, str]) -> Iterator[CostEntry]:
+        for term in self.terms:
+            options = tuple(architecture[choice] for choice in term.choices)
+            yield from (entry for entry in term.entries if meets(options, entry.options))
+
     def has(self, column: str) -> bool:
         """Return whether each entry has a value for `column`; tables of an older archdial lack some."""
         return all(getattr(entry, column) is not None for term in self.terms for entry in term.entries)
 
     def runs(self, architecture: Mapping[str, str]) -> Counter[str]:
-        """Return how often each part runs in the network that takes these options."""
-        found: Counter[str] = Counter()
-        for term in self.terms:
-            taken = tuple(architecture[choice] for choice in term.choices)
-            for entry in term.entries:
-                if meets(taken, entry.options):
-                    found.update(entry.parts)
-        return found
+        """Return how often each part runs in the network that takes these options, no layers made one.
+
+        So are the networks built to which a table is fitted: what is the faster is known only then.
+        """
+        return Counter(key for entry in self._selected(architecture) for key in entry.parts)
 
     def without_fit(self) -> Self:
         """Return the table by which latencies are plain sums; its networks are left out, as they ask for a fit."""

@@ -16,7 +16,7 @@ from archdial.common.validation import Place, check_fields, validated
 from archdial.cost.table.contents import TableContents
 from archdial.cost.table.fit import Fit
 from archdial.cost.table.fit_to_networks import fitted
-from archdial.cost.table.terms import REMAKE, CostEntry, CostNetwork, CostPart, CostTerm
+from archdial.cost.table.terms import REMAKE, CostEntry, CostMerged, CostNetwork, CostPart, CostTerm
 
 FORMAT = "archdial.table"
 VERSION = 1
@@ -123,6 +123,9 @@ def _part(part: CostPart) -> dict[str, Any]:
 
 def _entry(entry: CostEntry) -> dict[str, Any]:
     known = {name: value for name, value in asdict(entry).items() if value is not None}
+    if entry.merged is not None:
+        lists = {"layers": list(entry.merged.layers), "parts": list(entry.merged.parts)}
+        known["merged"] = {**known["merged"], **lists}
     return {**known, "options": list(entry.options), "parts": list(entry.parts)}
 
 
@@ -182,9 +185,11 @@ def _check_term(number: int, term: CostTerm, parts: Mapping[str, CostPart]) -> N
             raise UsageError(f"term {number} has two entries for {where}")
         seen.add(entry.options)
         _check_parts(entry, where, parts)
+        if entry.merged is not None:
+            _check_parts(entry.merged, f"{where}, merged,", parts)
 
 
-def _check_parts(entry: CostEntry, where: str, parts: Mapping[str, CostPart]) -> None:
+def _check_parts(entry: CostEntry | CostMerged, where: str, parts: Mapping[str, CostPart]) -> None:
     for key in entry.parts:
         if key not in parts:
             raise UsageError(f"the entry {where} names a part that is not there, {key!r}; {REMAKE}")

@@ -19,6 +19,25 @@ REMAKE = "add it to the file, or profile the network again"
 
 
 @dataclass(frozen=True)
+class CostMerged:
+    """What runs, and its cost, where layers that follow each other are made one; else as in `CostEntry`.
+
+    Attributes:
+        layers: names of these, in the order in which they run.
+    """
+
+    layers: Annotated[tuple[Name, ...], Field(min_length=2, fail_fast=True)]
+    latency_ms: Milliseconds
+    latency_spread: Amount
+    parameters: Tally
+    flops: Tally
+    bytes: Tally
+    size_bytes: Tally
+    peak_bytes: Tally
+    parts: Annotated[tuple[Text, ...], Field(min_length=1, fail_fast=True)]
+
+
+@dataclass(frozen=True)
 class CostEntry:
     """What runs when the choices of a term take `options`, and its cost.
 
@@ -32,6 +51,7 @@ class CostEntry:
         size_bytes: bytes of parameters and buffers, as a file of weights holds them; None in an older table.
         peak_bytes: the most that one operator reads and writes at once for one input, weights aside; None likewise.
         parts: keys of the parts of which `latency_ms` is the sum, one for each time that it runs; none if unknown.
+        merged: what may run instead; members have it where it is the faster.
     """
 
     options: Annotated[tuple[Name, ...], Field(fail_fast=True)]
@@ -43,6 +63,7 @@ class CostEntry:
     size_bytes: Tally | None = None
     peak_bytes: Tally | None = None
     parts: Annotated[tuple[Text, ...], Field(fail_fast=True)] = ()
+    merged: CostMerged | None = None
 
 
 @dataclass(frozen=True)

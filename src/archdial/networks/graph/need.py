@@ -54,21 +54,32 @@ def running(conditions: Sequence[Condition], space: Space, architecture: Archite
 def needs(graph: fx.Graph, drops: Mapping[fx.Node, Droppable]) -> dict[fx.Node, Needs]:
     """Return for each node of `graph` when it runs, and how coarsely it may then be computed.
 
-    A node is needed where one that reads its output is needed. What passes something on in its place when it is
-    dropped needs that always, and its other inputs only while it is kept.
-
     Args:
         graph: of a captured network.
         drops: what may be dropped, by its node.
     """
-    needed: dict[fx.Node, Needs] = {}
+    return {node: _runs(node, found, drops) for node, found in needed(graph, drops).items()}
+
+
+def needed(graph: fx.Graph, drops: Mapping[fx.Node, Droppable]) -> dict[fx.Node, Needs]:
+    """Return for each node of `graph` when its output is read, its own or what takes its place where it is dropped.
+
+    A node is needed where one that reads its output is needed. What passes something on in its place when it is
+    dropped needs that always, and its other inputs only while it is kept.
+    """
+    found: dict[fx.Node, Needs] = {}
     for node in reversed(graph.nodes):
         if node.op == "output":
-            needed[node] = {1: ALWAYS}
+            found[node] = {1: ALWAYS}
         else:
-            asked = [one for user in node.users for one in _asked(user, node, needed[user], drops)]
-            needed[node] = _gathered(asked if GRAIN in node.meta else [(1, condition) for _, condition in asked])
-    return {node: _runs(node, found, drops) for node, found in needed.items()}
+            asked = [one for user in node.users for one in _asked(user, node, found[user], drops)]
+            found[node] = _gathered(asked if GRAIN in node.meta else [(1, condition) for _, condition in asked])
+    return found
+
+
+def reads(user: fx.Node, node: fx.Node, needed: Needs, drops: Mapping[fx.Node, Droppable]) -> Condition:
+    """Return the condition under which `user`, which is `needed` so, reads `node`, or hands it on where dropped."""
+    return either(condition for _, condition in _asked(user, node, needed, drops))
 
 
 def leave_whole(graph: fx.Graph) -> None:

@@ -24,6 +24,9 @@ from archdial.networks.graph.choices.stored import choices_json, choices_of, wit
 from archdial.networks.graph.conditions import Condition, either
 from archdial.networks.graph.grain import mark
 from archdial.networks.graph.input_plan import inputs_json, inputs_of
+from archdial.networks.graph.merging.calls import is_call
+from archdial.networks.graph.merging.groups import Group, Layers
+from archdial.networks.graph.merging.rows import merge_rows
 from archdial.networks.graph.need import droppable, leave_whole, needs, running, runs
 from archdial.networks.graph.pricing import Pricing
 from archdial.networks.graph.running import Running
@@ -169,7 +172,22 @@ class GatedNetwork(Pretrained):
 
     def terms(self) -> list[TermPlan]:
         """Return the terms of the cost: over the choices that decide together whether something runs."""
-        return term_plans(Pricing(self._sizes()), self._needs, self.space.choices)
+        return term_plans(Pricing(self._sizes()), self._needs, self.space.choices, self._groups)
+
+    @cached_property
+    def _groups(self) -> list[Group]:
+        return Layers(self.body, self.graph, self._drops, self._flow).groups()
+
+    def merge(self, module: nn.Module, rows: Sequence[Sequence[str]]) -> nn.Module:
+        """Make one layer of each of several rows of layers, in place; see `Supernet.merge`."""
+        if rows:
+            if not isinstance(module, fx.GraphModule):
+                raise UsageError(f"layers to merge in a {type(module).__name__}: expected a module that was built")
+            given = {
+                str(node.target): self._flow[node.all_input_nodes[0]] for node in self.graph.nodes if is_call(node)
+            }
+            merge_rows(module, rows, {name: value.dim() for name, value in given.items() if isinstance(value, Tensor)})
+        return module
 
     def _sizes(self) -> Sizes:
         # Made anew each time: it holds parts of the weights as they are now.

@@ -12,6 +12,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from archdial.networks.graph.capture.capture import BATCH, SETTLED
 from archdial.networks.graph.grain import strided, thinned
+from archdial.networks.graph.merging import drawn, row_outline
 from archdial.networks.graph.sizes import WHOLE, Sized, Sizes
 from archdial.networks.supernet import Part
 
@@ -38,6 +39,7 @@ class Pricing:
         # What equal work on equal shapes is run on is held once, however many nodes do it.
         self._inputs: dict[str, tuple[Tensor, ...]] = {}
         self._families: dict[tuple[fx.Node, int], str] = {}
+        self._merged: dict[str, Part] = {}
 
     def rows(self, node: fx.Node) -> frozenset[int]:
         """Return the choices that settle how wide what `node` reads, holds or gives is."""
@@ -69,6 +71,22 @@ class Pricing:
             assert whole is not None
             self._families[node, grain] = whole.key
         return self._families[node, grain]
+
+    def merged(self, nodes: Sequence[fx.Node], options: Mapping[int, int] = WHOLE) -> Part | None:
+        """Return the one layer that does what those of `nodes` do in a row, on what flows into the first; None if none.
+
+        Its weights are drawn: to compute those that it would have takes seconds for some.
+        """
+        sized, source = self._sizes.at(options), nodes[0].all_input_nodes[0]
+        tensor = sized.tensor(source)
+        layer = row_outline([sized.module(node) for node in nodes], tensor.dim())
+        if layer is None:
+            return None
+        key = f"{_kind(layer, nodes[0])}/{_what(layer, nodes[0], (), {})}/{_layout(source, tensor)}"
+        if key not in self._merged:
+            layer = drawn(layer, sized.module(nodes[0]))
+            self._merged[key] = Part(key, layer, tuple(tensor.shape[1:]), (tensor,), (source.meta.get(BATCH),))
+        return self._merged[key]
 
     def held(self, node: fx.Node) -> nn.Parameter | None:
         """Return the parameter that `node` reads; None if it reads none."""

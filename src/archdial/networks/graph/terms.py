@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from torch import fx
 
 from archdial.networks.graph.conditions import Condition, Conjunction, rows_of
+from archdial.networks.graph.merging.groups import Group
 from archdial.networks.graph.need import Needs, runs
 from archdial.networks.graph.pricing import Pricing
 from archdial.networks.graph.sizes import WHOLE
-from archdial.networks.supernet import Part, TermPlan
+from archdial.networks.supernet import Merging, Part, TermPlan
 from archdial.space import EITHER, Choice
 
 Known = Mapping[int, frozenset[int]]
@@ -49,13 +50,22 @@ class _Planning:
     def __init__(self, pricing: Pricing, needs: Mapping[fx.Node, Needs], choices: Sequence[Choice]) -> None:
         self._pricing, self._needs, self._choices = pricing, needs, choices
 
-    def plans(self) -> list[TermPlan]:
-        """Return the terms: what depends on the same choices is one term over them."""
+    def plans(self, groups: Sequence[Group]) -> list[TermPlan]:
+        """Return the terms: what depends on the same choices is one term over them, what may become one is another."""
         pieces = [piece for node, found in self._needs.items() if (piece := self._piece(node, found)) is not None]
+        merging = {group.layers: plan for group in groups if (plan := self._as_one(group, pieces)).merging}
+        apart = {node for layers in merging for node in layers}
+        others = [piece for piece in pieces if piece.node not in apart]
         grouped: dict[frozenset[int], list[_Piece]] = defaultdict(list)
-        for rows, together in _rows_together([*pieces, *self._rest(pieces)]):
+        for rows, together in _rows_together([*others, *self._rest(pieces)]):
             grouped[rows] += together
-        return [self._plan(sorted(rows), members) for rows, members in grouped.items()]
+        return [*(self._plan(rows, members) for rows, members in grouped.items()), *merging.values()]
+
+    def _as_one(self, group: Group, pieces: Iterable[_Piece]) -> TermPlan:
+        """Return the term of the layers of `group`; where none of its entries can be one, they need no term."""
+        by_node = {piece.node: piece for piece in pieces}
+        members = [by_node[node] for node in group.layers if node in by_node]
+        return self._plan(group.rows.union(*(piece.rows for piece in members)), members, group)
 
     def _piece(self, node: fx.Node, needs: Needs) -> _Piece | None:
         parts = {grain: self._pricing.part(node, grain) for grain in needs}
@@ -71,43 +81,75 @@ class _Planning:
             if held is not None and id(held) not in owned:
                 yield _Piece(node, ((runs(found), 1),), self._pricing.rows(node), frozenset({id(held)}))
 
-    def _plan(self, rows: list[int], pieces: Sequence[_Piece]) -> TermPlan:
-        entries = {}
-        for known, parts in self._decided(pieces, {}):
-            entries[tuple(self._named(row, known) for row in rows)] = parts
-        return TermPlan(tuple(self._choices[row].name for row in rows), entries)
+    def _plan(self, rows: Iterable[int], pieces: Sequence[_Piece], group: Group | None = None) -> TermPlan:
+        entries, merging, rows = {}, {}, sorted(rows)
+        for known, parts, one in self._decided(pieces, group, {}):
+            options = tuple(self._named(row, known) for row in rows)
+            entries[options] = parts
+            if one is not None:
+                merging[options] = one
+        return TermPlan(tuple(self._choices[row].name for row in rows), entries, merging)
 
     def _named(self, row: int, known: Known) -> str:
         options = self._choices[row].options
         return EITHER.join(options[number] for number in sorted(known.get(row, range(len(options)))))
 
-    def _decided(self, pieces: Sequence[_Piece], known: Known) -> Iterator[tuple[Known, tuple[Part, ...]]]:
-        """Yield what runs, if anything, under sets of known options that exclude each other.
+    def _decided(
+        self, pieces: Sequence[_Piece], group: Group | None, known: Known
+    ) -> Iterator[tuple[Known, tuple[Part, ...], Merging | None]]:
+        """Yield what runs, if anything, under sets of known options that exclude each other, and what may do it as one.
 
         A choice is asked about only where what runs still depends on it: a network's end is seldom over all its
         choices.
         """
         found = [self._running(piece, known) for piece in pieces]
+        running = [piece for piece, one in zip(pieces, found, strict=True) if isinstance(one, Part)]
         question = next((one for one in found if isinstance(one, tuple)), None)
+        merging = None
+        if question is None and group is not None and len(running) > 1:
+            merging = self._merging(running, group, known)
+            question = merging if isinstance(merging, tuple) else None
         if question is not None:
             row, ways = question
             for options in ways:
-                yield from self._decided(pieces, {**known, row: options})
+                yield from self._decided(pieces, group, {**known, row: options})
         elif parts := tuple(one for one in found if isinstance(one, Part)):
-            yield known, parts
+            yield known, parts, merging if isinstance(merging, Merging) else None
 
     def _running(self, piece: _Piece, known: Known) -> Part | Question | None:
         """Return the part that runs, None if none does, or what to ask."""
+        grain = self._grain(piece, known)
+        return self._sized(piece, grain, known) if isinstance(grain, int) else grain
+
+    def _merging(self, pieces: Sequence[_Piece], group: Group, known: Known) -> Merging | Question | None:
+        """Return what may take the place of `pieces`, which run; None if nothing does, or what to ask."""
+        if any(self._grain(piece, known) != 1 for piece in pieces):
+            return None
+        nodes = [piece.node for piece in pieces]
+        apart = self._holds(group.apart(nodes), known)
+        if isinstance(apart, tuple):
+            return apart
+        sized = frozenset().union(*(piece.sized for piece in pieces))
+        options = {row: min(self._possible(row, known)) for row in sized}
+        part = None if apart else self._pricing.merged(nodes, options or WHOLE)
+        return None if part is None else Merging(tuple(str(node.target) for node in nodes), part)
+
+    def _grain(self, piece: _Piece, known: Known) -> int | Question | None:
+        """Return how coarsely `piece` runs, None if it does not, or what to ask."""
         for condition, grain in piece.cases:
-            unknown = [asked for term in condition if (asked := self._open(term, known)) is not None]
-            if [] in unknown:
-                return self._sized(piece, grain, known)
-            if unknown:
-                # What stands last in the shortest term decides soonest: a fifth of the entries that any order gives.
-                shortest: list[int] = min(sorted(unknown), key=len)
-                row = max(shortest)
-                return self._split(row, condition, known)
+            held = self._holds(condition, known)
+            if held:
+                return grain if held is True else held
         return None
+
+    def _holds(self, condition: Condition, known: Known) -> bool | Question:
+        """Return whether `condition` holds, or what to ask."""
+        unknown = [asked for term in condition if (asked := self._open(term, known)) is not None]
+        if [] in unknown or not unknown:
+            return bool(unknown)
+        # What stands last in the shortest term decides soonest: a fifth of the entries that any order gives.
+        shortest: list[int] = min(sorted(unknown), key=len)
+        return self._split(max(shortest), condition, known)
 
     def _open(self, term: Conjunction, known: Known) -> list[int] | None:
         """Return the choices of `term` that have still to be asked about; None where it no longer can hold."""
@@ -142,15 +184,18 @@ class _Planning:
         return known[row] if row in known else frozenset(range(len(self._choices[row].options)))
 
 
-def term_plans(pricing: Pricing, needs: Mapping[fx.Node, Needs], choices: Sequence[Choice]) -> list[TermPlan]:
+def term_plans(
+    pricing: Pricing, needs: Mapping[fx.Node, Needs], choices: Sequence[Choice], groups: Sequence[Group] = ()
+) -> list[TermPlan]:
     """Return the terms of the cost: what depends on the same choices is one term over them.
 
     Args:
         pricing: what each node costs, at which widths.
         needs: when, and how coarsely, each node runs.
         choices: of the space.
+        groups: layers that may become one; each group is one term.
     """
-    return _Planning(pricing, needs, choices).plans()
+    return _Planning(pricing, needs, choices).plans(groups)
 
 
 def _rows_together(pieces: Sequence[_Piece]) -> list[tuple[frozenset[int], list[_Piece]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,16 @@ def layer(what: Affine, instead_of: Sequence[nn.Module]) -> nn.Module | None:
     made.register_parameter("weight", nn.Parameter(_in_order(weight, instead_of), trained))
     made.register_parameter("bias", None if bias is None else nn.Parameter(bias, trained))
     return made.train(instead_of[0].training)
+
+
+def drawn(outline: nn.Module, beside: nn.Module) -> nn.Module:
+    """Return a layer like `outline`, which is on no device, with numbers that are drawn, on the device of `beside`."""
+    generator = torch.Generator().manual_seed(0)
+    made = outline.to_empty(device="cpu")
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.normal_(0.0, 1 / math.sqrt(_weight_of(made)[0].numel()), generator=generator)
+    return made.to(_weight_of(beside).device)
 
 
 def _empty(what: Affine, padding: tuple[int, ...] | str) -> nn.Module:

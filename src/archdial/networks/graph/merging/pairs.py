@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from archdial.networks.graph.merging.affine import affine
+from archdial.networks.graph.merging.affine import Affine, affine
 from archdial.networks.graph.merging.kernels import composed
 from archdial.networks.graph.merging.layers import layer
 
@@ -30,23 +30,40 @@ def merged(first: nn.Module, second: nn.Module, dimensions: int | None = None) -
         dimensions: of x, the batch among them, where they are known: BatchNorm of linear features (n, c) can be
             merged, that of tokens (n, tokens, c) works across them.
     """
-    return _merged(first, second, dimensions, "cpu")
+    return _merged((first, second), dimensions, "cpu")
 
 
 def outline(first: nn.Module, second: nn.Module, dimensions: int | None = None) -> nn.Module | None:
     """Return what `merged` gives, or None likewise, as a layer without numbers: in no time, for a look at its shape."""
-    return _merged(first, second, dimensions, "meta")
+    return _merged((first, second), dimensions, "meta")
 
 
-def _merged(first: nn.Module, second: nn.Module, dimensions: int | None, where: str) -> nn.Module | None:
-    both = (first, second)
-    layers = [module for module in both if type(module) in _LAYERS]
+def row_merged(modules: Sequence[nn.Module], dimensions: int | None = None) -> nn.Module | None:
+    """Return one plain layer for two modules or more in a row, as `merged` does; of some on no device its outline."""
+    return _merged(modules, dimensions, "meta" if _are_meta(modules) else "cpu")
+
+
+def row_outline(modules: Sequence[nn.Module], dimensions: int | None = None) -> nn.Module | None:
+    """Return what `row_merged` gives, or None likewise, as a layer without numbers."""
+    return _merged(modules, dimensions, "meta")
+
+
+def _are_meta(modules: Sequence[nn.Module]) -> bool:
+    return all(tensor.is_meta for module in modules for tensor in _numbers(module))
+
+
+def _merged(modules: Sequence[nn.Module], dimensions: int | None, where: str) -> nn.Module | None:
+    layers = [module for module in modules if type(module) in _LAYERS]
     if not layers:
         return None
     spatial = _LAYERS[type(layers[0])]
-    if not all(_fits(module, spatial, dimensions) and _is_plain(module) for module in both) or not _are_alike(both):
+    if not all(_fits(module, spatial, dimensions) and _is_plain(module) for module in modules):
         return None
-    found = composed(affine(first, spatial, where), affine(second, spatial, where))
+    if not _are_alike(modules) or (where != "meta" and _are_meta(modules)):
+        return None
+    found: Affine | None = affine(modules[0], spatial, where)
+    for module in modules[1:]:
+        found = None if found is None else composed(found, affine(module, spatial, where))
     return None if found is None else layer(found, layers)
 
 
@@ -74,7 +91,7 @@ def _are_alike(modules: Sequence[nn.Module]) -> bool:
     """Tell whether all numbers are of one type, a real one, and on one device."""
     tensors: list[Any] = [tensor for module in modules for tensor in _numbers(module)]
     alike = len({(tensor.dtype, tensor.device) for tensor in tensors}) == 1
-    return alike and tensors[0].is_floating_point() and not tensors[0].is_meta
+    return alike and bool(tensors[0].is_floating_point())
 
 
 def _numbers(module: nn.Module) -> list[Tensor]:
