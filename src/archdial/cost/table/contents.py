@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
@@ -64,7 +64,8 @@ class TableContents:
 
     def merging(self, architecture: Mapping[str, str]) -> list[tuple[str, ...]]:
         """Return the rows of layers, by name, that are made one in the member that takes these options."""
-        selected = (entry.merged for entry in self._selected(architecture) if self._merges(entry))
+        terms = [term for term in self.terms if any(entry.merged is not None for entry in term.entries)]
+        selected = (entry.merged for entry in _selected(terms, architecture) if self._merges(entry))
         return [merged.layers for merged in selected if merged is not None]
 
     def _taken(self, entry: CostEntry) -> CostEntry:
@@ -81,11 +82,6 @@ class TableContents:
     def _latency(self, entry: CostEntry | CostMerged) -> float:
         return entry.latency_ms if self.fit is None else float(sum(self.fit.parts_ms[key] for key in entry.parts))
 
-    def _selected(self, architecture: Mapping[str, str]) -> Iterator[CostEntry]:
-        for term in self.terms:
-            options = tuple(architecture[choice] for choice in term.choices)
-            yield from (entry for entry in term.entries if meets(options, entry.options))
-
     def has(self, column: str) -> bool:
         """Return whether each entry has a value for `column`; tables of an older archdial lack some."""
         return all(getattr(entry, column) is not None for term in self.terms for entry in term.entries)
@@ -95,8 +91,15 @@ class TableContents:
 
         So are the networks built to which a table is fitted: what is the faster is known only then.
         """
-        return Counter(key for entry in self._selected(architecture) for key in entry.parts)
+        return Counter(key for entry in _selected(self.terms, architecture) for key in entry.parts)
 
     def without_fit(self) -> Self:
         """Return the table by which latencies are plain sums; its networks are left out, as they ask for a fit."""
         return replace(self, fit=None, networks=())
+
+
+def _selected(terms: Sequence[CostTerm], architecture: Mapping[str, str]) -> Iterator[CostEntry]:
+    """Yield the entries that an architecture selects."""
+    for term in terms:
+        options = tuple(architecture[choice] for choice in term.choices)
+        yield from (entry for entry in term.entries if meets(options, entry.options))
