@@ -15,6 +15,7 @@ import archdial as ad
 from archdial.common.errors import UsageError
 from archdial.cost.making.counting import count
 from archdial.cost.pricing.expected import ExpectedCost
+from archdial.cost.pricing.peak import PeakCost
 from archdial.networks.graph import GatedNetwork
 from archdial.space import Architecture
 from tests.networks.graph.examples import as_it_was, case, close, counted, drawn, inputs, output, weight
@@ -51,7 +52,11 @@ def test_the_whole_is_the_users_network(name: str) -> None:
 def test_counts_are_those_of_the_built_module(name: str) -> None:
     network = slimmed(name)
     table = counted(network)
-    costs = {column: ExpectedCost(network.space, table, column) for column in ("parameters", "flops", "bytes")}
+    columns = ("parameters", "flops", "bytes")
+    costs = {
+        **{column: ExpectedCost(network.space, table, column) for column in columns},
+        "peak_bytes": PeakCost(network.space, table),
+    }
     for architecture in (*drawn(network.space, 4), network.whole):
         built = network.build(architecture)
         found = count(built, (), network.calling.flat(network.example))
@@ -59,6 +64,7 @@ def test_counts_are_those_of_the_built_module(name: str) -> None:
             "parameters": found.parameters,
             "flops": found.flops,
             "bytes": found.bytes,
+            "peak_bytes": found.peak_bytes,
         }
 
 
