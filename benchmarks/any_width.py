@@ -16,10 +16,13 @@ from collections import Counter
 from typing import Any
 
 import torch
+from torch import nn
 
 import archdial as ad
 from archdial.common.errors import first_line
+from archdial.networks.calling import calling_of
 from archdial.networks.graph.capture.outputs import tensors_of
+from archdial.networks.statistics import recalibrate
 from networks import images, own, signals, texts
 
 NETWORKS = {**texts.NETWORKS, **images.NETWORKS, **signals.NETWORKS, **own.NETWORKS}
@@ -37,12 +40,19 @@ def difference(net: Any, example: Any, seed: int) -> float:
     return max(float((one - other).abs().max() / other.abs().max().clamp_min(1e-6)) for one, other in pairs)
 
 
+def lively(model: nn.Module, example: Any) -> nn.Module:
+    """Return `model` with the statistics that BatchNorm takes of the example: with new ones outputs vanish."""
+    calling, tensors = calling_of(example, model)
+    recalibrate(model, lambda found: calling.call(model, found), [tensors])
+    return model
+
+
 def judged(name: str, members: int) -> tuple[str, bool, bool]:
     """Return the line of a network, whether it has groups, and whether its members are right."""
     make, example, outputs = NETWORKS[name]
     torch.manual_seed(0)
     began = time.perf_counter()
-    net = ad.choices(make().eval(), example, outputs=outputs, multiple=MULTIPLE)
+    net = ad.choices(lively(make().eval(), example), example, outputs=outputs, multiple=MULTIPLE)
     seconds = time.perf_counter() - began
     kinds = Counter(group.kind for group in net.widths.groups)
     slim = any(choice.groups for choice in net.choices)

