@@ -88,7 +88,7 @@ from torch.nn import functional
 class Crepe(torch.nn.Module):
     def __init__(self, model):
         super().__init__()
-        channels = (1, *{"tiny": (16, 8, 8, 8, 8, 16)}[model])
+        channels = (1, *{"tiny": (64, 64, 16, 16, 16, 16)}[model])
         for number in range(1, 7):
             size, stride = ((512, 1), (4, 1)) if number == 1 else ((64, 1), (1, 1))
             setattr(self, f"conv{number}", torch.nn.Conv2d(channels[number - 1], channels[number], size, stride))

@@ -54,5 +54,7 @@ def test_every_setting_is_part_of_what_fingerprints_are_made_of() -> None:
     told = repr(SearchSettings())
     assert told.startswith("SearchSettings(method='predictor', epochs=20, warmup_epochs=2, second_order=False, ")
     # What came later is there where it is not as it was before.
-    assert all(f"{one.name}=" in told for one in fields(SearchSettings) if one.name != "optimizer")
+    later = ("optimizer", "importance")
+    assert all((f"{one.name}=" in told) != (one.name in later) for one in fields(SearchSettings))
     assert "optimizer='adamw'" in repr(SearchSettings(optimizer="adamw"))
+    assert "importance='norm'" in repr(SearchSettings(importance="norm"))
