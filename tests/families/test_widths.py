@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import signal
 import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,6 @@ from archdial.networks.graph import GatedNetwork
 from archdial.networks.graph.choices.width import Width
 from archdial.networks.graph.source import make_model
 from archdial.searching.settings import SearchSettings
-from archdial.training.loop import Interrupted
 from archdial.training.settings import TrainSettings
 from tests.networks.examples import counted_table
 
@@ -65,21 +62,6 @@ def slim() -> GatedNetwork:
     return ad.choices(encoder(), torch.zeros(2, 2, 6), include=["branch*", "*.width"])
 
 
-class Stopping(list[Any]):
-    """Batches, at the reading of one of which somebody presses Ctrl-C."""
-
-    def __init__(self, batches: list[Any], stop_at: int) -> None:
-        super().__init__(batches)
-        self.left = stop_at
-
-    def __iter__(self) -> Iterator[Any]:
-        for batch in super().__iter__():
-            self.left -= 1
-            if not self.left:
-                signal.raise_signal(signal.SIGINT)
-            yield batch
-
-
 def batches(count: int, seed: int) -> list[tuple[Tensor, Tensor]]:
     generator = torch.Generator().manual_seed(seed)
     drawn = [torch.randn(8, 2, 6, generator=generator) for _ in range(count)]
@@ -87,9 +69,9 @@ def batches(count: int, seed: int) -> list[tuple[Tensor, Tensor]]:
         return [(x, encoder()(x).argmax(1)) for x in drawn]
 
 
-def searched(settings: SearchSettings = SETTINGS, train: Any = None, **options: Any) -> ad.Family:
+def searched(settings: SearchSettings = SETTINGS, **options: Any) -> ad.Family:
     network = slim()
-    seen = {"train": train or batches(6, 1), "validation": batches(4, 2)}
+    seen = {"train": batches(6, 1), "validation": batches(4, 2)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Notice)
         return ad.search(network, seen, counted_table(network), settings=settings, task=ad.Classification(), **options)
@@ -124,16 +106,6 @@ def test_a_search_is_repeated_to_the_bit_and_importance_matters(family: ad.Famil
     assert family_json(searched()) == family_json(family)
     other = searched(replace(SETTINGS, importance="none"))
     assert family_json(other)["archive"] != family_json(family)["archive"]
-
-
-@pytest.mark.parametrize("stop_at", [9, 18])
-def test_an_interrupted_search_goes_on_to_the_bit(family: ad.Family, stop_at: int, tmp_path: Path) -> None:
-    with pytest.raises(Interrupted):
-        searched(train=Stopping(batches(6, 1), stop_at), folder=tmp_path)
-    again = searched(folder=tmp_path, resume=True)
-    assert family_json(again) == family_json(family)
-    own, other = again.network.state_dict(), family.network.state_dict()
-    assert all(value.equal(other[name]) for name, value in own.items())
 
 
 def test_what_is_saved_is_loaded_with_the_code_and_answers_without(family: ad.Family, tmp_path: Path) -> None:
