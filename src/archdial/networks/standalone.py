@@ -32,7 +32,7 @@ def standalone(root: nn.Module, graph: fx.Graph, parts: Mapping[str, Any] = {}) 
     copies = nn.Module()
     for name in used:
         own = name.removeprefix(f"{apart}.")
-        _put(copies, name, copy.deepcopy(parts[own] if own in parts else _part(root, own), memo))
+        _put(copies, name, copy.deepcopy(parts[own] if own in parts else attribute_of(root, own), memo))
     made = fx.GraphModule(copies, graph, class_name="Member")
     _own_weakly(made)
     _keep_source_while_it_lives(made)
@@ -92,7 +92,8 @@ def recompile(module: fx.GraphModule) -> None:
     _keep_source_while_it_lives(module)
 
 
-def _part(root: nn.Module, name: str) -> Any:
+def attribute_of(root: nn.Module, name: str) -> Any:
+    """Return the module, parameter or buffer that `root` has under a dotted name, as a node's target is one."""
     path, _, attribute = name.rpartition(".")
     return getattr(root.get_submodule(path), attribute)
 

@@ -10,6 +10,7 @@ import torch
 from archdial.common.errors import LittleToSave, NearChance, UsageError
 from archdial.data import SearchData, Seen
 from archdial.networks.example import flat
+from archdial.networks.graph.choices.listing import LITTLE
 from archdial.networks.pretrained import Pretrained
 from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
@@ -18,8 +19,6 @@ from archdial.space import Architecture
 from archdial.tasks.task import Task
 from archdial.training.told_batches import told_batch
 
-LITTLE = 0.1
-"""Share of the cost that all choices together can save, below which a search is hardly worth it."""
 _NEAR = 0.1
 """Of the way from chance to the best score: a trained network that is no further was fed with something else."""
 

@@ -230,26 +230,26 @@ def test_a_unit_is_as_loud_as_the_widths_that_keep_it() -> None:
     torch.testing.assert_close(network(images, weights), linear(features * mask.flatten()))
 
 
-@pytest.mark.slow
-def test_operations_of_ones_own(widening: str) -> None:
-    network = wide(operations=("identity", widening))
+def same_at_each_width(network: Supernet) -> None:
+    """Sliced, masked and built it gives the same, at each width."""
     images = inputs(network)
     for architecture in at_each_width(network):
         weights = network.space.one_hot(architecture)
         expected = network(images, weights)
         torch.testing.assert_close(network(images, weights.clone().requires_grad_()), expected, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(network.build(architecture)(images), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_operations_of_ones_own(widening: str) -> None:
+    network = wide(operations=("identity", widening))
+    same_at_each_width(network)
 
 
 @pytest.mark.slow
 def test_the_benchmarks_cells_have_widths_too() -> None:
     network = bench()
-    images = inputs(network)
-    for architecture in at_each_width(network):
-        weights = network.space.one_hot(architecture)
-        expected = network(images, weights)
-        torch.testing.assert_close(network(images, weights.clone().requires_grad_()), expected, rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(network.build(architecture)(images), expected, rtol=1e-5, atol=1e-5)
+    same_at_each_width(network)
     assert NasBench201.from_json(network.to_json()).plan == network.plan
     assert "widths" not in NasBench201(Plan()).to_json()
 

@@ -13,7 +13,7 @@ from archdial.networks.graph.choices.mixing import gate
 from archdial.networks.graph.conditions import Condition, holds
 from archdial.networks.graph.need import Droppable
 from archdial.networks.graph.steps import Seen, Step, Uses, behind
-from archdial.networks.graph.widths.seen import Masked, Sliced, counts_of
+from archdial.networks.graph.widths.seen import Masked, Sliced
 from archdial.networks.graph.widths.widths import Widths
 
 
@@ -59,8 +59,7 @@ class Running:
             if options[found.kept[0]] not in found.kept[1]
         }
         steps = [step for step in self._steps if holds(self._conditions[step.node], options)]
-        counts = counts_of(self._widths, self._choices, options)
-        seen = self._whole if counts is None else Sliced(self._whole.root, self._widths, counts)
+        seen = Sliced.of(self._whole.root, self._widths, self._choices, options) or self._whole
         uses = Uses(steps, tensors_of(self._output), stands_for)
         for step in steps:
             values[step.node] = step(seen, values, stands_for)

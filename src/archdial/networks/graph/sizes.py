@@ -14,7 +14,9 @@ from archdial.networks.graph.capture.capture import Flow
 from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.widths.axis import Axes, Axis
 from archdial.networks.graph.widths.cut import cut, cut_tensor
+from archdial.networks.graph.widths.seen import counts_of
 from archdial.networks.graph.widths.widths import Widths
+from archdial.networks.standalone import attribute_of
 
 T = TypeVar("T")
 NO_WIDTHS = Widths((), {}, {}, {}, {})
@@ -29,7 +31,7 @@ class Sizes:
         self.root, self.flow, self.widths, self._choices = root, flow, widths, choices
         self._row_of = {group: row for row, choice in enumerate(choices) for group in choice.groups}
         self._tensors: dict[Hashable, Any] = {}
-        self._whole = Sized(self, self.counts(()))
+        self._whole = self._at(())
 
     def rows(self, node: fx.Node) -> frozenset[int]:
         """Return the choices that settle how wide what `node` reads, holds or gives is."""
@@ -48,17 +50,12 @@ class Sizes:
             found.setdefault(tuple(counts.get(group) for group in sorted(groups)), []).append(option)
         return tuple(map(frozenset, found.values()))
 
-    def counts(self, options: Iterable[tuple[int, int]]) -> list[int]:
-        """Return how many units of each group are kept, where choices (by number) take `options`."""
-        found = [group.units for group in self.widths.groups]
-        for row, option in options:
-            for group, count in self._choices[row].counts(option).items():
-                found[group] = count
-        return found
-
     def at(self, options: Mapping[int, int]) -> Sized:
         """Return the network as wide as `options`, by number of the choice, make it."""
-        return Sized(self, self.counts(options.items())) if options else self._whole
+        return self._at(options.items()) if options else self._whole
+
+    def _at(self, options: Iterable[tuple[int, int]]) -> Sized:
+        return Sized(self, counts_of(self.widths, self._choices, options))
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return what was made for `key`, or make it: what is one tensor in the network stays one at any width."""
@@ -112,8 +109,7 @@ class Sized:
 
     def attribute(self, node: fx.Node) -> Any:
         """Return the tensor that `node`, which reads an attribute, gives."""
-        path, _, name = str(node.target).rpartition(".")
-        return self._part(getattr(self._root.get_submodule(path), name), self._widths.axes.get(node) or ())
+        return self._part(attribute_of(self._root, str(node.target)), self._widths.axes.get(node) or ())
 
     def _part(self, tensor: Any, axes: Axes) -> Any:
         """Return what stays of `tensor` in memory of its own: of one tensor one part; all of it where nothing goes."""

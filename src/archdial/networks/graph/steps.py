@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import fx, nn
 
+from archdial.networks.standalone import attribute_of
+
 
 class Seen:
     """A network as its steps find it; what runs at other widths finds narrower modules."""
@@ -20,8 +22,7 @@ class Seen:
 
     def attribute(self, node: fx.Node) -> Any:
         """Return what `node`, which reads an attribute, gives."""
-        path, _, name = str(node.target).rpartition(".")
-        return getattr(self.root.get_submodule(path), name)
+        return attribute_of(self.root, str(node.target))
 
     def arguments(self, node: fx.Node) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of `node`, with nodes where values go."""

@@ -15,6 +15,7 @@ from archdial.networks.graph.capture.caches import left_alone
 from archdial.networks.graph.capture.called_with import calls_of_one_tensor
 from archdial.networks.graph.capture.outputs import chosen
 from archdial.networks.graph.capture.recurrent import put_back_recurrent
+from archdial.networks.standalone import attribute_of
 
 Leaf = Callable[[nn.Module], bool]
 
@@ -113,19 +114,13 @@ def _adopt_constants(model: nn.Module, captured: fx.GraphModule, graph: fx.Graph
         if node.op != "get_attr" or _has(model, node.target):
             continue
         name = node.target.replace(".", "_")
-        model.register_buffer(name, _attribute(captured, node.target).detach().clone(), persistent=False)
+        model.register_buffer(name, attribute_of(captured, node.target).detach().clone(), persistent=False)
         node.target = name
-
-
-def _attribute(module: nn.Module, target: str) -> Tensor:
-    path, _, name = target.rpartition(".")
-    value: Tensor = getattr(module.get_submodule(path), name)
-    return value
 
 
 def _has(model: nn.Module, target: str) -> bool:
     try:
-        _attribute(model, target)
+        attribute_of(model, target)
     except AttributeError:
         return False
     return True

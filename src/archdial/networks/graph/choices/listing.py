@@ -24,7 +24,7 @@ RUNS = 5
 """Timed runs of each part: a glance, to see which gates matter. The search goes by a cost table."""
 
 LITTLE = 0.1
-"""Of the time of the whole: what is told where all choices together save less."""
+"""Of what the whole costs: where all choices together save less, a search is hardly worth it, which is told."""
 
 UNITS = {"attention": "heads", "convolution": "channels", "stream": "channels"}
 """What the units of a group are called; hidden units otherwise."""

@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 from archdial.networks.graph.network import GatedNetwork
 from archdial.networks.graph.widths.axis import Axes, Axis
 from archdial.networks.graph.widths.widths import Widths
+from archdial.networks.standalone import attribute_of
 
 Read = tuple[Tensor, int, Axis]
 """A weight that is summed over units, the dimension in which, and what stands along it."""
@@ -58,8 +59,7 @@ def _tensor_of(root: nn.Module, widths: Widths, node: fx.Node, name: str) -> tup
     if node.op == "call_module":
         module = root.get_submodule(str(node.target))
         return module.get_parameter(name), widths.held[node][name]
-    path, _, attribute = str(node.target).rpartition(".")
-    return getattr(root.get_submodule(path), attribute), widths.axes[node]
+    return attribute_of(root, str(node.target)), widths.axes[node]
 
 
 def over(values: Tensor, dimension: int) -> Tensor:

@@ -19,7 +19,7 @@ from archdial.networks.graph.network import GatedNetwork
 
 
 class Norm(Importance):
-    """The Euclidean norm of all weights that read a unit, and of those that give it (Li et al. 2017, by groups).
+    """The Euclidean norm of all weights that read a unit (Li et al. 2017, by groups).
 
     It asks for no data.
     """

@@ -20,7 +20,7 @@ from archdial.networks.graph.network import GatedNetwork
 
 
 class Taylor(Importance):
-    """The mean over batches of (Σ w · ∂loss/∂w)², over all weights that read a unit (Molchanov et al. 2019, eq. 8).
+    """The sum over batches of (Σ w · ∂loss/∂w)², over all weights that read a unit (Molchanov et al. 2019, eq. 8).
 
     That sum is the gradient of the loss by a mask of the unit: of everything that reads it at once.
     """

@@ -6,6 +6,8 @@ from collections import Counter
 
 from torch import Tensor, fx, nn
 
+from archdial.networks.standalone import attribute_of
+
 
 def dimensions_unknown(node: fx.Node) -> int | None:
     """Return None: how many dimensions a node gives is not known."""
@@ -25,8 +27,7 @@ def shared_tensors(root: nn.Module, graph: fx.Graph) -> set[int]:
         if node.op == "call_module":
             reads.update({id(tensor) for tensor in tensors_of(root.get_submodule(str(node.target)))})
         elif node.op == "get_attr":
-            path, _, name = str(node.target).rpartition(".")
-            reads[id(getattr(root.get_submodule(path), name))] += 1
+            reads[id(attribute_of(root, str(node.target)))] += 1
     return {one for one, times in reads.items() if times > 1}
 
 

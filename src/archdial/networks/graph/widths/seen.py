@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import torch
 from torch import Tensor, fx, nn
@@ -14,14 +14,13 @@ from archdial.networks.graph.widths.cut import cut, cut_tensor, masked, masked_t
 from archdial.networks.graph.widths.widths import Widths
 
 
-def counts_of(widths: Widths, choices: Sequence[GraphChoice], options: Sequence[int]) -> list[int] | None:
-    """Return how many units of each group are kept where each choice takes its option; None where all of them are."""
+def counts_of(widths: Widths, choices: Sequence[GraphChoice], options: Iterable[tuple[int, int]]) -> list[int]:
+    """Return how many units of each group are kept where choices, by number, take `options`; all others are whole."""
     found = [group.units for group in widths.groups]
-    whole = list(found)
-    for choice, option in zip(choices, options, strict=True):
-        for group, count in choice.counts(option).items():
+    for row, option in options:
+        for group, count in choices[row].counts(option).items():
             found[group] = count
-    return None if found == whole else found
+    return found
 
 
 class Sliced(Seen):
@@ -31,6 +30,12 @@ class Sliced(Seen):
         super().__init__(root)
         self._widths, self._counts = widths, counts
         self._modules: dict[str, nn.Module] = {}
+
+    @classmethod
+    def of(cls, root: nn.Module, widths: Widths, choices: Sequence[GraphChoice], options: Sequence[int]) -> Self | None:
+        """Return the network where each choice takes its option; None where all units are kept."""
+        counts = counts_of(widths, choices, enumerate(options))
+        return None if counts == [group.units for group in widths.groups] else cls(root, widths, counts)
 
     def module(self, node: fx.Node) -> nn.Module:
         """Return the module that `node` calls, narrower; one that is called twice is cut once."""
@@ -62,7 +67,7 @@ class Masked(Seen):
         self._modules: dict[str, nn.Module] = {}
 
     @classmethod
-    def of(cls, root: nn.Module, widths: Widths, choices: Sequence[GraphChoice], weights: Tensor) -> Masked | None:
+    def of(cls, root: nn.Module, widths: Widths, choices: Sequence[GraphChoice], weights: Tensor) -> Self | None:
         """Return the network under weights (m, k) of all choices; None where none of them settles a width."""
         masks = {
             group: mask(widths.groups[group].units, choice, group, weights[row])

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from archdial.networks.graph.widths.axis import Axes, Axis
 from archdial.networks.graph.widths.widths import Widths
+from archdial.networks.standalone import attribute_of
 
 
 @torch.no_grad()
@@ -35,15 +36,13 @@ def tensors_of(root: nn.Module, widths: Widths) -> Iterator[tuple[Tensor, Axes]]
     for node, names in widths.held.items():
         module = root.get_submodule(str(node.target))
         for name, axes in names.items():
-            path, _, attribute = name.rpartition(".")
-            tensor = getattr(module.get_submodule(path), attribute)
+            tensor = attribute_of(module, name)
             if tensor is not None and id(tensor) not in seen:
                 seen.add(id(tensor))
                 yield tensor, axes
     for node, axes in widths.axes.items():
         if node.op == "get_attr":
-            path, _, attribute = str(node.target).rpartition(".")
-            tensor = getattr(root.get_submodule(path), attribute)
+            tensor = attribute_of(root, str(node.target))
             if id(tensor) not in seen:
                 seen.add(id(tensor))
                 yield tensor, axes

@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 from archdial.networks.graph.capture.capture import Captured
 from archdial.networks.graph.widths.labels import Labels, Number, labelled
 from archdial.networks.graph.widths.ties import FIXED, Ties, core, laid_along
+from archdial.networks.standalone import attribute_of
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,7 @@ class Spread:
 
     def parameter(self, node: fx.Node) -> Tensor:
         """Return the parameter or buffer that `node` reads, itself."""
-        path, _, name = str(node.target).rpartition(".")
-        tensor: Tensor = getattr(self.captured.root.get_submodule(path), name)
+        tensor: Tensor = attribute_of(self.captured.root, str(node.target))
         return tensor
 
     def of_attribute(self, node: fx.Node) -> Labels:
