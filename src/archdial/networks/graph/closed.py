@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from archdial.common.errors import UsageError
 from archdial.networks.example import Inputs, example_of
+from archdial.networks.graph.choices.stored import options_of
 from archdial.networks.graph.conditions import Condition
 from archdial.networks.graph.input_plan import inputs_of
 from archdial.networks.graph.need import running
@@ -25,12 +26,17 @@ class ClosedNetwork(Pretrained):
     Attributes:
         why: the sentence that says what is missing, and how to name it.
         conditions: when any operation of each choice runs; None where an older archdial did not write it down.
+
+    Raises:
+        UsageError: the choices are not those of the plan.
     """
 
     def __init__(
         self, plan: Mapping[str, Any], space: Space, why: str, conditions: tuple[Condition, ...] | None
     ) -> None:
         super().__init__()
+        if {choice.name: choice.options for choice in space.choices} != options_of(plan):
+            raise UsageError("its choices are not those of its network: restore a copy of the whole folder")
         self.space, self.why, self.conditions, self._plan = space, why, conditions, dict(plan)
         self._tensors: dict[str, Tensor] = {}
         self._original: dict[str, Tensor] = {}

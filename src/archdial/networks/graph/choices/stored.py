@@ -9,9 +9,9 @@ from archdial.common.errors import UsageError, cut
 from archdial.networks.graph.capture.capture import Captured
 from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.choices.droppable import Operation, find_operations
-from archdial.networks.graph.choices.gate import Gate
+from archdial.networks.graph.choices.gate import OPTIONS, Gate
 from archdial.networks.graph.choices.order import in_order
-from archdial.networks.graph.choices.width import Width
+from archdial.networks.graph.choices.width import Width, options_named
 from archdial.networks.graph.sizes import NO_WIDTHS
 from archdial.networks.graph.widths.found import find_widths
 from archdial.networks.graph.widths.group import STREAM
@@ -50,6 +50,13 @@ def choices_of(value: Mapping[str, Any], captured: Captured) -> tuple[tuple[Grap
     slim = [_width(name, one, widths, gates.get(name)) for name, one in told.items()]
     alone = [gate for name, gate in gates.items() if name not in told]
     return in_order((*alone, *slim), widths), widths
+
+
+def options_of(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the options of each choice that `choices_json` wrote, by its name."""
+    gates, slim = value["gates"], value.get("widths") or {}
+    widths = {name: options_named(one["fractions"], droppable=name in gates) for name, one in slim.items()}
+    return dict.fromkeys(gates, OPTIONS) | widths
 
 
 def _operations(names: Sequence[str], found: Mapping[str, Operation]) -> tuple[Operation, ...]:

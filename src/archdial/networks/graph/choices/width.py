@@ -52,9 +52,9 @@ class Width(GraphChoice):
     @property
     def choice(self) -> Choice:
         """Its fractions, as a choice of a space; 0 among them where all may be dropped."""
-        last = () if self.gate is None else (NOTHING,)
-        options = (*(f"{width:g}" for width in self.widths), *last)
-        return Choice(self.name, options, (*(self.of,) * len(self.widths), *(DROPPED for _ in last)))
+        options = options_named(self.widths, droppable=self.gate is not None)
+        dropped = len(options) - len(self.widths)
+        return Choice(self.name, options, (self.of,) * len(self.widths) + (DROPPED,) * dropped)
 
     @property
     def groups(self) -> tuple[int, ...]:
@@ -80,6 +80,11 @@ class Width(GraphChoice):
     def meaning(self) -> str:
         """What its least option makes of it."""
         return f"{self.widths[-1]:g} wide" if self.gate is None else self.gate.meaning
+
+
+def options_named(widths: Sequence[float], *, droppable: bool) -> tuple[str, ...]:
+    """Return the names of options that keep these fractions, and of the one that drops all where there is one."""
+    return (*(f"{width:g}" for width in widths), *((NOTHING,) if droppable else ()))
 
 
 @dataclass(frozen=True)
