@@ -16,8 +16,9 @@ from archdial.searching.state import begin
 from tests.networks.examples import counted_table
 from tests.searching.job import small_data, small_network, small_settings
 
-# The optimizer that it is a rate of is made for every method, and used by those that are named.
-USED_IN_THE_LOOP = set(READ_BY) - {"hypernet_rate"}
+# The optimizer that it is a rate of is made for every method, and used by those that are named; budgets are drawn in
+# turns, which these searches have none of.
+USED_IN_THE_LOOP = set(READ_BY) - {"hypernet_rate", "budgets"}
 
 
 @pytest.mark.slow
@@ -54,7 +55,13 @@ def test_every_setting_is_part_of_what_fingerprints_are_made_of() -> None:
     told = repr(SearchSettings())
     assert told.startswith("SearchSettings(method='predictor', epochs=20, warmup_epochs=2, second_order=False, ")
     # What came later is there where it is not as it was before.
-    later = ("optimizer", "importance")
+    later = ("optimizer", "importance", "budgets")
     assert all((f"{one.name}=" in told) != (one.name in later) for one in fields(SearchSettings))
     assert "optimizer='adamw'" in repr(SearchSettings(optimizer="adamw"))
     assert "importance='norm'" in repr(SearchSettings(importance="norm"))
+    assert "budgets='octaves'" in repr(SearchSettings(regime="tuned", turns=1, budgets="octaves"))
+
+
+def test_budgets_are_refused_where_none_are_drawn() -> None:
+    with pytest.raises(UsageError, match=r"search.budgets = octaves: turns alone draw budgets, set search.turns"):
+        SearchSettings(budgets="octaves")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -44,6 +46,20 @@ def test_each_member_of_the_front_is_drawn_for_the_budgets_at_which_it_is_best(s
         share = (following - cost) / span
         assert abs(seen[item.architecture] / count - share) < 5 * (share * (1 - share) / count) ** 0.5 + 1e-9
     assert set(seen) <= {item.architecture for item in members}
+
+
+@pytest.mark.slow
+def test_by_octaves_each_doubling_of_the_budget_is_drawn_as_often(state: SearchState) -> None:
+    state.settings = replace(state.settings, regime="tuned", turns=1, epochs=2, budgets="octaves")
+    step, members = TuneWeights(state), front(state.archive, state.cost)
+    step.batches(state, torch.Generator(), 0)
+    count = 4000
+    seen = Counter(step.draw(state) for _ in range(count))
+    costs = [state.cost.of(item.architecture) for item in members]
+    octaves = math.log(state.cost.highest / state.cost.lowest)
+    for item, cost, following in zip(members, costs, [*costs[1:], state.cost.highest], strict=True):
+        share = math.log(following / cost) / octaves
+        assert abs(seen[item.architecture] / count - share) < 5 * (share * (1 - share) / count) ** 0.5 + 1e-9
 
 
 @pytest.mark.slow

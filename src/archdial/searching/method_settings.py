@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from archdial.common.limits import Count, CountOrNone, Rate, Share
 
@@ -20,11 +20,14 @@ class PredictorSettings:
             members that are evaluated.
         turns: how often, after a share of `epochs` under `paths`, weights and dial take turns: the dial is searched,
             weights are trained under the best ones found for a share of `epochs`, and so on; tuned only.
+        budgets: how the budget is drawn for whose best architecture a step of a turn trains: even, over the range of
+            cost, or octaves, each doubling of the cost alike. Small members learn slowest, and their steps take least.
         dial_steps: of each fit of the hypernetwork to predictor and cost table.
     """
 
     rounds: Count = 5
     turns: CountOrNone = 0
+    budgets: Literal["even", "octaves"] = "even"
     dial_steps: Count = STEPS
 
 

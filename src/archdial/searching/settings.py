@@ -71,7 +71,7 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
 
     def __repr__(self) -> str:
         """Return the settings in the order that they always had: the fingerprints of runs are made of it."""
-        usual = {"optimizer": "sgd", "importance": "taylor"}
+        usual = {"optimizer": "sgd", "importance": "taylor", "budgets": "even"}
         names = (*_IN_ORDER, *(name for name, value in usual.items() if getattr(self, name) != value))
         return f"SearchSettings({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
@@ -89,6 +89,10 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
             raise UsageError(
                 f"search.turns = {self.turns}: expected 0 to epochs − 1 = {self.epochs - 1}, a turn is an epoch at "
                 "least, and one epoch comes first"
+            )
+        if self.budgets != "even" and not self.turns:
+            raise UsageError(
+                f"search.budgets = {self.budgets}: turns alone draw budgets, set search.turns or leave it out"
             )
         together = self.method in ("single_level", "bilevel")
         if self.second_order and self.method != "bilevel":

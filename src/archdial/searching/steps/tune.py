@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterator
 
@@ -16,7 +17,7 @@ from archdial.space import Architecture
 
 
 class TuneWeights(TrainWeights):
-    """Cross-entropy, and distance to the teacher, of the best architecture known within a budget drawn evenly.
+    """Cross-entropy, and distance to the teacher, of the best architecture known within a budget that is drawn.
 
     Gates kept independently of each other make 2^m networks, nearly all of them useless, and weights that serve all
     serve none well. The members of one front are few and alike. λ would name fewer still: the corners of the front's
@@ -33,12 +34,19 @@ class TuneWeights(TrainWeights):
         return super().batches(state, order, start)
 
     def draw(self, state: SearchState) -> Architecture:
-        """Return the best evaluated architecture within a cost drawn between the least and the most of a device."""
+        """Return the best evaluated architecture within a budget drawn between the least and the most of a device."""
         # One number says both: which device, and how far along its range.
         device, share = divmod(float(torch.rand((), generator=state.generator)) * len(self.fronts), 1)
         cost, costs, members = self.fronts[int(device)]
-        limit = cost.lowest + (cost.highest - cost.lowest) * share
+        limit = _limit(cost, share, octaves=state.settings.budgets == "octaves")
         return members[max(bisect_right(costs, limit) - 1, 0)]
+
+
+def _limit(cost: ExpectedCost, share: float, *, octaves: bool) -> float:
+    """Return the budget at `share` in [0, 1] of the range of `cost`, by differences or by ratios."""
+    if octaves:
+        return cost.highest * math.pow(float(cost.ratio), share - 1)
+    return cost.lowest + (cost.highest - cost.lowest) * share
 
 
 def _front(state: SearchState, cost: ExpectedCost) -> tuple[ExpectedCost, list[float], list[Architecture]]:
