@@ -4,16 +4,19 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from archdial import Scalar, cells
+from archdial import Scalar, cells, choices
 from archdial.common.errors import RunError
 from archdial.data import Images, SearchData
 from archdial.families.searched import search
 from archdial.families.storage import save_family
 from archdial.networks.cells.network import CellNetwork
+from archdial.networks.graph import GatedNetwork
 from archdial.searching import dialling
 from archdial.searching.predictor import ErrorPredictor
 from archdial.searching.settings import SearchSettings
@@ -33,6 +36,15 @@ def small_data() -> SearchData:
 def small_network(nodes: int = 1) -> CellNetwork:
     """A normal cell and a reduction."""
     return cells(1, 3, cells=2, nodes=nodes, channels=4, image_size=8)
+
+
+def slim_network() -> GatedNetwork:
+    """Two convolutions, of any width, on weights that are taken for trained."""
+    torch.manual_seed(0)
+    first = nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU()
+    second = nn.Conv2d(8, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU()
+    model = nn.Sequential(*first, *second, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 3))
+    return choices(model, torch.zeros(2, 1, 8, 8), multiple=4)
 
 
 def small_settings(method: str) -> SearchSettings:
@@ -58,16 +70,24 @@ def main(folder: Path, method: str, *, resume: bool, slow: bool) -> int:
         inputs = SearchState.inputs
         SearchState.inputs = lambda *a, **k: (time.sleep(0.05), inputs(*a, **k))[1]  # type: ignore[method-assign]
     folder.mkdir(exist_ok=True)
-    network = small_network()
+    network, settings = job_of(method)
     try:
         # A run must go on with the table it has, and what is counted is the same each time.
-        table, settings = counted_table(network), small_settings(method)
+        table = counted_table(network)
         family = search(network, small_data(), table, Scalar(), settings, seed=3, folder=folder, resume=resume)
     except RunError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
     save_family(family, folder)
     return 0
+
+
+def job_of(method: str) -> tuple[CellNetwork | GatedNetwork, SearchSettings]:
+    """Return cells and settings of a method of search; of "widths" a network whose weights are tuned in turns."""
+    if method != "widths":
+        return small_network(), small_settings(method)
+    tuned = replace(small_settings("predictor"), regime="tuned", paths="sandwich", turns=1, budgets="octaves")
+    return slim_network(), tuned
 
 
 def in_a_process(folder: Path, method: str, options: Sequence[str], errors: Path) -> None:
