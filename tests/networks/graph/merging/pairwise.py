@@ -21,7 +21,7 @@ def adjacent(built: fx.GraphModule, dimensions: Mapping[str, int] = {}) -> Itera
         for second in first.users:
             if first.op == second.op == "call_module":
                 names = str(first.target), str(second.target)
-                if outline(*_modules(built, names), dimensions.get(names[0])) is not None:
+                if outline(_modules(built, names), dimensions.get(names[0])) is not None:
                     yield names
 
 

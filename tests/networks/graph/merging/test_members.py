@@ -39,7 +39,7 @@ def test_chains_are_merged_until_no_pair_is_left(data: st.DataObject) -> None:
     done = merge_all(built)
     left = [built.get_submodule(name) for name in layers_of(built)]
     assert len(left) == len(layers) - len(done)
-    assert all(merged(*pair) is None for pair in itertools.pairwise(left))
+    assert all(merged(pair) is None for pair in itertools.pairwise(left))
     assert max(difference(chain, built, inputs) for inputs in inputs_of(layers[0], spatial)) <= EXACT
 
 

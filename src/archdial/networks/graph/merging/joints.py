@@ -51,7 +51,7 @@ def joints(
             modules = root.get_submodule(str(first.target)), root.get_submodule(str(second.target))
             if not all(shared.isdisjoint(map(id, tensors_of(module))) for module in modules):
                 continue
-            layer = outline(*modules, dimensions(first.all_input_nodes[0]))
+            layer = outline(modules, dimensions(first.all_input_nodes[0]))
             if layer is not None:
                 yield Joint(first, second, dropped, _readers(first, second, dropped), layer)
 
