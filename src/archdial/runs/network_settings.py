@@ -16,7 +16,6 @@ from archdial.networks.backbones import BACKBONES
 from archdial.networks.cells import FROM_SCRATCH
 from archdial.networks.cells.from_scratch import Described, FromScratch
 from archdial.networks.cells.network import CellSettings
-from archdial.networks.graph import gates
 from archdial.networks.graph.choices.choice import DROPPED
 from archdial.networks.graph.choices.gate import OPTIONS
 from archdial.networks.graph.choices.width import MULTIPLE
@@ -89,12 +88,19 @@ class GateSettings:
         if self.weights is not None:
             load_weights(model, Path(self.weights))
         example = taken_by(model, data.example)
-        named = {"include": self.include, "exclude": self.exclude, "groups": self.groups}
-        given: dict[str, Any] = {**named, "source": self.source(data), "outputs": self.outputs}
-        if self.widths is None:
-            return gates(model.eval(), example, **given)
-        slim: dict[str, Any] = {"width": self.widths, "multiple": self.multiple, "streams": self.streams}
-        return choices(model.eval(), example, gates=self.gates, **slim, **given)
+        return choices(
+            model.eval(),
+            example,
+            gates=self.gates,
+            width=self.widths,
+            include=self.include,
+            exclude=self.exclude,
+            groups=self.groups,
+            multiple=self.multiple,
+            streams=self.streams,
+            source=self.source(data),
+            outputs=self.outputs,
+        )
 
     @property
     def stored_weights(self) -> Path | None:

@@ -9,6 +9,7 @@ import torch
 
 from archdial.common.errors import LittleToSave, NearChance, UsageError
 from archdial.data import SearchData, Seen
+from archdial.networks.eval_mode import in_eval_mode
 from archdial.networks.example import flat
 from archdial.networks.graph.choices.listing import LITTLE
 from archdial.networks.pretrained import Pretrained
@@ -68,13 +69,11 @@ def _tell_of_little(state: SearchState) -> None:
 
 @torch.no_grad()
 def _some_outputs(state: SearchState, whole: Architecture) -> Any:
-    network, training = state.network, state.network.training
+    network = state.network
     inputs, _ = next(iter(state.evaluator.examples))
     weights = network.space.one_hot(whole).to(flat(inputs)[0].device)
-    outputs = network.eval()(inputs, weights)
-    # As it was: a look changes nothing of the search.
-    network.train(training)
-    return outputs
+    with in_eval_mode(network):
+        return network(inputs, weights)
 
 
 def _near(whole: Evaluated, chance: float) -> bool:

@@ -9,12 +9,13 @@ from torch import nn
 
 from archdial.common.errors import UsageError
 from archdial.networks.example import Inputs
-from archdial.networks.graph.capture.capture import capture
+from archdial.networks.graph.capture.capture import Captured, capture
 from archdial.networks.graph.capture.unwrapped import bare
+from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.choices.droppable import Operation, find_operations
 from archdial.networks.graph.choices.hooks import tell_of_hooks
 from archdial.networks.graph.choices.order import in_order
-from archdial.networks.graph.choices.selection import chosen, selected
+from archdial.networks.graph.choices.selection import selected
 from archdial.networks.graph.choices.together import together, with_branches, with_few_shapes, without_joints
 from archdial.networks.graph.choices.width import FRACTIONS, MULTIPLE, Slimmable, kept_units
 from archdial.networks.graph.network import GatedNetwork
@@ -45,7 +46,7 @@ def gates(
             of its arguments. Numbers, texts, True, False and None in a dict are the same in every call.
         include: names, globs of names or kinds of operations that may be dropped; all by default.
         exclude: the same, of what is kept always.
-        groups: name → names, globs or kinds that are kept or dropped together; see `selection.chosen`.
+        groups: name → names, globs or kinds that are kept or dropped together; see `selection.selected`.
         source: arguments of `make_model` that make an equal model, so that a family can be loaded without it.
         outputs: names of the outputs that members have; by default `logits` where there are any, else every tensor.
             The rest stands in `left_out`. With `loss` among them labels are inputs too; see `archdial.without_loss`.
@@ -55,8 +56,8 @@ def gates(
     """
     model = bare(model)
     captured = capture(model, example_input, outputs)
-    choices = chosen(find_operations(captured), include, exclude, groups)
-    return GatedNetwork(captured, choices, source).train(model.training)
+    made = _made(captured, include, exclude, groups)
+    return GatedNetwork(captured, made, source).train(model.training)
 
 
 def choices(
@@ -99,17 +100,7 @@ def choices(
     model = bare(model)
     captured = capture(model, example_input, outputs)
     widths = find_widths(captured, streams) if fractions else NO_WIDTHS
-    candidates: list[Operation | Slimmable] = [*(find_operations(captured) if gates else ())]
-    candidates += _slimmable(widths, fractions, multiple)
-    if not candidates:
-        raise UsageError(
-            "nothing in this network can be dropped or narrower: no operation keeps its shape, no branch is "
-            "added, and no units lie between two of its layers"
-        )
-    found = without_joints(together(selected(candidates, include, exclude, groups or {})), widths)
-    found = with_few_shapes(with_branches(found, captured, widths), widths, len(fractions))
-    tell_of_hooks(one.name for item in found for one in item.operations if one.hooked)
-    made = in_order([item.made(fractions, multiple) for item in found], widths)
+    made = _made(captured, include, exclude, groups, gates, widths, fractions, multiple)
     return GatedNetwork(captured, made, source, widths).train(model.training)
 
 
@@ -125,6 +116,36 @@ def _fractions(width: Sequence[float] | None) -> tuple[float, ...]:
                 f"width has {fraction!r}: expected fractions above 0 and at most 1, as (1, 0.75, 0.5, 0.25)"
             )
     return tuple(sorted({1.0, *map(float, width)}, reverse=True)) if width else ()
+
+
+def _made(
+    captured: Captured,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    groups: Mapping[str, Sequence[str]] | None,
+    gates: bool = True,
+    widths: Widths = NO_WIDTHS,
+    fractions: Sequence[float] = (),
+    multiple: int = MULTIPLE,
+) -> tuple[GraphChoice, ...]:
+    """Return the choices, in the order in which what they are about runs; warn of hooks that are dropped with it."""
+    candidates: list[Operation | Slimmable] = [*(find_operations(captured) if gates else ())]
+    candidates += _slimmable(widths, fractions, multiple)
+    if not candidates:
+        raise UsageError(_nothing(bool(fractions)))
+    found = without_joints(together(selected(candidates, include, exclude, groups or {})), widths)
+    found = with_few_shapes(with_branches(found, captured, widths), widths, len(fractions))
+    tell_of_hooks(one.name for item in found for one in item.operations if one.hooked)
+    return in_order([item.made(fractions, multiple) for item in found], widths)
+
+
+def _nothing(narrower: bool) -> str:
+    if not narrower:
+        return "nothing in this network can be dropped: no operation keeps its shape, and no branch is added"
+    return (
+        "nothing in this network can be dropped or narrower: no operation keeps its shape, no branch is added, and no "
+        "units lie between two of its layers"
+    )
 
 
 def _slimmable(widths: Widths, fractions: Sequence[float], multiple: int) -> list[Slimmable]:

@@ -12,7 +12,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from archdial.networks.graph.capture.capture import BATCH, SETTLED
 from archdial.networks.graph.grain import strided, thinned
-from archdial.networks.graph.merging import drawn, row_outline
+from archdial.networks.graph.merging import drawn, outline
 from archdial.networks.graph.sizes import WHOLE, Sized, Sizes
 from archdial.networks.supernet import Part
 
@@ -79,7 +79,7 @@ class Pricing:
         """
         sized, source = self._sizes.at(options), nodes[0].all_input_nodes[0]
         tensor = sized.tensor(source)
-        layer = row_outline([sized.module(node) for node in nodes], tensor.dim())
+        layer = outline([sized.module(node) for node in nodes], tensor.dim())
         if layer is None:
             return None
         key = f"{_kind(layer, nodes[0])}/{_what(layer, nodes[0], (), {})}/{_layout(source, tensor)}"

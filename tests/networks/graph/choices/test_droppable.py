@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from archdial.common.errors import UsageError
 from archdial.networks.graph import GatedNetwork, gates
 from archdial.networks.graph.choices.droppable import Operation
+from archdial.networks.graph.choosing import choices
 from tests.networks.graph.examples import Switch, close, dropping, gated, images, inputs, lived_in
 
 
@@ -341,5 +343,7 @@ def test_an_operand_that_others_read_too_is_no_branch() -> None:
 
 def test_a_network_in_which_nothing_can_be_dropped_is_refused() -> None:
     message = "nothing in this network can be dropped: no operation keeps its shape, and no branch is added"
-    with pytest.raises(UsageError, match=message):
-        gates(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Dropout(), nn.Flatten()), images(8))
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Dropout(), nn.Flatten())
+    for put in (gates, functools.partial(choices, width=None)):
+        with pytest.raises(UsageError, match=message):
+            put(model, images(8))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from torch import fx
 
 from archdial.common.errors import UsageError
 from archdial.networks.graph import gates
+from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.choices.droppable import Operation
-from archdial.networks.graph.choices.gate import Gate
-from archdial.networks.graph.choices.selection import chosen
+from archdial.networks.graph.choices.selection import selected
+from archdial.networks.graph.choices.together import together
+from archdial.networks.graph.choosing import choices
 from archdial.space import Space
 from tests.networks.graph.examples import Residual, gated, images
 
@@ -34,11 +36,21 @@ OPERATIONS = (
 NAMES = [operation.name for operation in OPERATIONS]
 
 
-def names(found: Sequence[Gate]) -> list[str]:
+def chosen(
+    operations: Sequence[Operation],
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    groups: Mapping[str, Sequence[str]] | None = None,
+) -> list[GraphChoice]:
+    """Return the choices on `operations`, none of which is about units."""
+    return [item.made((), 1) for item in together(selected(operations, include, exclude, groups or {}))]
+
+
+def names(found: Sequence[GraphChoice]) -> list[str]:
     return [gate.name for gate in found]
 
 
-def members(found: Sequence[Gate]) -> dict[str, list[str]]:
+def members(found: Sequence[GraphChoice]) -> dict[str, list[str]]:
     return {gate.name: [operation.name for operation in gate.operations] for gate in found}
 
 
@@ -152,8 +164,6 @@ def test_nothing_left_is_refused() -> None:
         chosen(OPERATIONS, ["layer1.bn1"], ["normalisation"])
     with pytest.raises(UsageError, match="leave nothing that can be dropped"):
         chosen(OPERATIONS, exclude=["*"])
-    with pytest.raises(UsageError, match="nothing in this network can be dropped"):
-        chosen(())
 
 
 @pytest.mark.parametrize(
@@ -208,3 +218,9 @@ def test_a_network_has_the_gates_that_were_asked_for() -> None:
     value = network.to_json()
     assert (value["kind"], value["gates"]) == ("gates", members(network.gates))
     assert gated("residual").space.shape == (16, 2)
+
+
+def test_choices_without_widths_are_gates() -> None:
+    asked = {"exclude": ["activation"], "groups": {"block*": ["l*.conv1", "l*.bn1"]}}
+    by_gates, by_choices = gates(Residual(), images(), **asked), choices(Residual(), images(), width=None, **asked)
+    assert by_choices.to_json() == by_gates.to_json() and by_choices.space == by_gates.space

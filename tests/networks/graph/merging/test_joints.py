@@ -10,9 +10,10 @@ from torch import Tensor, fx, nn
 
 import archdial as ad
 from archdial.networks.graph import GatedNetwork
-from archdial.networks.graph.merging import Joint, joints, merge_pairs
+from archdial.networks.graph.merging import Joint, joints
 from archdial.space import Architecture
 from tests.networks.graph.merging.layers import awake
+from tests.networks.graph.merging.pairwise import Pair, adjacent, merges
 
 
 class Chain(nn.Module):
@@ -36,19 +37,17 @@ def dropped(net: GatedNetwork, architecture: Architecture) -> set[str]:
     return {operation.node.name for operation in net.dropped(architecture)}
 
 
-def found_in(net: GatedNetwork, architecture: Architecture) -> set[tuple[str, str]]:
-    """Return the pairs of layers that can be merged in a member, and that none of them is."""
-    found: set[tuple[str, str]] = set()
-
-    def note(first: fx.Node, second: fx.Node, module: nn.Module) -> bool:
-        found.add((str(first.target), str(second.target)))
-        return False
-
-    assert merge_pairs(net.build(architecture), note) == []
-    return found
+def joints_of(net: GatedNetwork) -> list[Joint]:
+    passes = {operation.node: operation.passes for gate in net.gates for operation in gate.operations}
+    return list(joints(net.body, net.graph, passes, lambda node: None))
 
 
-def foretold(net: GatedNetwork, every: list[Joint], architecture: Architecture) -> set[tuple[str, str]]:
+def found_in(net: GatedNetwork, architecture: Architecture) -> set[Pair]:
+    """Return the pairs of layers that can be merged in a member of which nothing else is merged."""
+    return {pair for pair in adjacent(net.build(architecture)) if merges(net.build(architecture), pair)}
+
+
+def foretold(net: GatedNetwork, every: list[Joint], architecture: Architecture) -> set[Pair]:
     gone, passes = dropped(net, architecture), {o.node: o.passes for g in net.gates for o in g.operations}
 
     def reads(user: fx.Node, read: fx.Node) -> bool:
@@ -73,8 +72,7 @@ def foretold(net: GatedNetwork, every: list[Joint], architecture: Architecture) 
 @pytest.mark.slow
 def test_joints_are_the_pairs_of_the_members() -> None:
     net = ad.gates(awake(Chain()), torch.randn(2, 4, 5, 5, generator=torch.Generator().manual_seed(0)))
-    passes = {operation.node: operation.passes for gate in net.gates for operation in gate.operations}
-    every = list(joints(net.body, net.graph, passes))
+    every = joints_of(net)
     draw, seen = random.Random(0), set()
     for _ in range(150):
         drawn = Architecture(tuple(draw.choice((0, 1, 1)) for _ in net.gates))
@@ -89,8 +87,7 @@ def test_joints_are_the_pairs_of_the_members() -> None:
 
 def test_a_joint_says_what_is_between_and_who_reads_it() -> None:
     net = ad.gates(awake(Chain()), torch.randn(2, 4, 5, 5))
-    passes = {operation.node: operation.passes for gate in net.gates for operation in gate.operations}
-    every = {(str(one.first.target), str(one.second.target)): one for one in joints(net.body, net.graph, passes)}
+    every = {(str(one.first.target), str(one.second.target)): one for one in joints_of(net)}
     assert [str(node.target) for node in every["a", "b"].dropped] == ["more", "act", "norm"]
     assert every["a", "b"].readers == ()
     assert [str(user.target) for user, _ in every["b", "c"].readers] == ["branch"]

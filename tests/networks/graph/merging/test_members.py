@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,16 +15,17 @@ from hypothesis import strategies as st
 from torch import Tensor, fx, nn
 
 import archdial as ad
-from archdial.networks.graph.merging import merge_pairs, merged
-from archdial.networks.graph.merging.members import Merge
+from archdial.common.errors import UsageError
+from archdial.networks.graph.merging import merge_rows, merged
 from tests.networks.graph.examples import OWN, close, gated, inputs, output, some
 from tests.networks.graph.merging.layers import awake, chains, difference, inputs_of
+from tests.networks.graph.merging.pairwise import merge_all
 
 EXACT = 1e-4
 
 
-def always(first: fx.Node, second: fx.Node, module: nn.Module) -> bool:
-    return True
+def layers_of(built: fx.GraphModule) -> list[str]:
+    return [str(node.target) for node in built.graph.nodes if node.op == "call_module"]
 
 
 @pytest.mark.slow
@@ -34,10 +36,10 @@ def test_chains_are_merged_until_no_pair_is_left(data: st.DataObject) -> None:
     layers = data.draw(st.integers(2, 5).flatmap(lambda number: chains(number, spatial)))
     chain = nn.Sequential(*layers).eval()
     built = fx.symbolic_trace(copy.deepcopy(chain))
-    done = merge_pairs(built, always)
-    left = [built.get_submodule(str(node.target)) for node in built.graph.nodes if node.op == "call_module"]
+    done = merge_all(built)
+    left = [built.get_submodule(name) for name in layers_of(built)]
     assert len(left) == len(layers) - len(done)
-    assert all(merged(*pair) is None for pair in itertools.pairwise(left))
+    assert all(merged(pair) is None for pair in itertools.pairwise(left))
     assert max(difference(chain, built, inputs) for inputs in inputs_of(layers[0], spatial)) <= EXACT
 
 
@@ -68,25 +70,31 @@ def test_names() -> None:
     """A layer has the name of the first, but not that of a normalisation."""
     built = member("block.1")
     expected, names = built(INPUTS), set(built.state_dict())
-    done = merge_pairs(built, always)
-    assert done == [
-        Merge("stem", "norm"), Merge("block.0", "block.2"), Merge("block.0", "block.3"), Merge("mix", "head"),
-    ]  # fmt: skip
+    assert merge_all(built) == [("stem", "norm"), ("block.0", "block.2"), ("block.0", "block.3"), ("mix", "head")]
     assert set(built.state_dict()) == {f"{kept}.{n}" for kept in ("stem", "block.0", "mix") for n in ("weight", "bias")}
     assert set(built.state_dict()) - names == {"block.0.bias"}
     assert torch.allclose(built(INPUTS), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_rows_at_once_are_what_pairs_one_after_the_other_are() -> None:
+    built, pairwise = member("block.1"), member("block.1")
+    merge_all(pairwise)
+    merge_rows(built, [("stem", "norm"), ("block.0", "block.2", "block.3"), ("mix", "head")], {})
+    assert layers_of(built) == layers_of(pairwise) == ["stem", "act", "block.0", "mix"]
+    for name, value in pairwise.state_dict().items():
+        assert torch.allclose(built.state_dict()[name], value, rtol=1e-5, atol=1e-6)
+
+
 def test_a_normalisation_before_has_no_name_to_give() -> None:
     built = member()
-    assert Merge("block.3", "block.2") in merge_pairs(built, always)
+    assert ("block.2", "block.3") in merge_all(built)
     assert [name for name, _ in built.named_children()] == ["stem", "act", "block", "mix"]
     assert [name for name, _ in built.block.named_children()] == ["0", "1", "3"]
 
 
 def test_the_member_is_a_module_like_any_other() -> None:
     built = member("block.1")
-    merge_pairs(built, always)
+    merge_all(built)
     stream = io.BytesIO()
     torch.save(built, stream)
     stream.seek(0)
@@ -96,37 +104,41 @@ def test_the_member_is_a_module_like_any_other() -> None:
     assert set(copy.deepcopy(built).state_dict()) == set(built.state_dict())
 
 
-def test_only_what_is_wanted_is_merged_and_each_pair_is_asked_once() -> None:
-    asked: list[tuple[str, str, str]] = []
-
-    def wanted(first: fx.Node, second: fx.Node, module: nn.Module) -> bool:
-        asked.append((str(first.target), str(second.target), type(module).__name__))
-        assert all(parameter.is_meta for parameter in module.parameters())
-        return first.target == "mix"
-
+def test_only_what_is_named_is_merged() -> None:
     built = member("block.1")
-    expected = built(INPUTS)
-    assert merge_pairs(built, wanted) == [Merge("mix", "head")]
-    assert asked == [
-        ("stem", "norm", "Conv2d"), ("block.0", "block.2", "Conv2d"), ("block.2", "block.3", "Conv2d"),
-        ("mix", "head", "Linear"),
-    ]  # fmt: skip
+    expected, names = built(INPUTS), layers_of(built)
+    state = {name: value.clone() for name, value in built.state_dict().items()}
+    merge_rows(built, [("mix", "head")], {})
+    assert layers_of(built) == names[:-1] and names[-1] == "head"
+    left = {name: value for name, value in state.items() if not name.startswith(("mix", "head"))}
+    assert {*left, "mix.weight", "mix.bias"} == set(built.state_dict())
+    assert all(torch.equal(built.state_dict()[name], value) for name, value in left.items())
     assert torch.allclose(built(INPUTS), expected, rtol=1e-5, atol=1e-5)
 
 
-def test_where_nothing_is_merged_nothing_changes() -> None:
-    built = member()
+def large() -> fx.GraphModule:
+    """Two layers whose numbers, as one, half precision has not."""
+    chain = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)).half().eval()
+    for parameter in chain.parameters():
+        parameter.data.fill_(300.0)
+    return fx.symbolic_trace(chain)
+
+
+@pytest.mark.parametrize(("make", "rows"), [(member, []), (large, [("0", "1")])], ids=["no rows", "too large"])
+def test_where_nothing_is_merged_nothing_changes(make: Callable[[], fx.GraphModule], rows: list[Any]) -> None:
+    built = make()
     code, state = built.code, {name: value.clone() for name, value in built.state_dict().items()}
-    assert merge_pairs(built, lambda *_: False) == []
-    assert built.code == code
+    merge_rows(built, rows, {})
+    assert built.code == code and built.state_dict().keys() == state.keys()
     assert all(torch.equal(value, state[name]) for name, value in built.state_dict().items())
 
 
 def test_dimensions_tell_features_from_tokens() -> None:
     chain = nn.Sequential(awake(nn.Linear(4, 4)), awake(nn.BatchNorm1d(4))).eval()
-    for known, merges in ((2, 1), (3, 0), (None, 0)):
+    for known, left in (({"0": 2}, ["0"]), ({"0": 3}, ["0", "1"]), ({}, ["0", "1"])):
         built = fx.symbolic_trace(copy.deepcopy(chain))
-        assert len(merge_pairs(built, always, lambda node, known=known: known)) == merges
+        merge_rows(built, [("0", "1")], known)
+        assert layers_of(built) == left
 
 
 class Twice(nn.Module):
@@ -196,7 +208,10 @@ class Other(Read):
 @pytest.mark.parametrize("kind", [Twice, Read, Given, Tied, Looked, Named, Other])
 def test_what_others_read_is_left(kind: type[nn.Module]) -> None:
     built = fx.symbolic_trace(awake(kind()))
-    assert merge_pairs(built, always) == []
+    code = built.code
+    with pytest.raises(UsageError, match="do not follow each other"):
+        merge_rows(built, [("a", "a" if kind is Twice else "b")], {})
+    assert merge_all(built) == [] and built.code == code
 
 
 @pytest.mark.slow
@@ -206,8 +221,10 @@ def test_members_of_networks_of_many_kinds_compute_the_same(name: str) -> None:
     given = inputs(network)
     for architecture in some(network, 8):
         built = network.build(architecture).eval()
-        expected = output(built, given)
-        done = merge_pairs(built, always)
-        assert {merge.gone for merge in done}.isdisjoint(module for module, _ in built.named_modules())
+        expected, before = output(built, given), layers_of(built)
+        done = merge_all(built)
+        assert len(layers_of(built)) == len(before) - len(done)
+        left = {module for module, _ in built.named_modules()}
+        assert not any(left.issuperset(pair) for pair in done)
         close(output(built, given), expected, EXACT)
         close(output(copy.deepcopy(built), given), expected, EXACT)

@@ -29,7 +29,7 @@ SPATIAL = st.sampled_from((1, 2, 2))
 def test_a_pair_is_merged_exactly_or_would_be_wrong(data: st.DataObject) -> None:
     spatial = data.draw(SPATIAL)
     first, second = data.draw(chains(2, spatial))
-    both, made = nn.Sequential(first, second), merged(first, second)
+    both, made = nn.Sequential(first, second), merged((first, second))
     if made is not None:
         event("merged")
         assert max(difference(both, made, inputs) for inputs in inputs_of(first, spatial)) <= EXACT
@@ -64,7 +64,7 @@ def merged_all_the_same(first: nn.Module, second: nn.Module, mode: str) -> nn.Mo
         return tuple((a + step * c, b + step * d) for (a, b), step, (c, d) in sides), mode
 
     with patch.object(kernels, "padding_of_both", added):
-        return merged(first, second)
+        return merged((first, second))
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def merged_all_the_same(first: nn.Module, second: nn.Module, mode: str) -> nn.Mo
 @given(st.data())
 def test_the_outline_has_the_shape_of_what_is_merged(data: st.DataObject) -> None:
     first, second = data.draw(chains(2, data.draw(SPATIAL)))
-    made, shape = merged(first, second), outline(first, second)
+    made, shape = merged((first, second)), outline((first, second))
     assert repr(made) == repr(shape)
     if made is not None and shape is not None:
         assert all(parameter.is_meta for parameter in shape.parameters())
@@ -150,7 +150,7 @@ MERGED: dict[str, tuple[Callable[[], tuple[nn.Module, nn.Module]], str]] = {
 def test_what_is_merged(name: str) -> None:
     make, expected = MERGED[name]
     first, second = make()
-    made = merged(first, second)
+    made = merged((first, second))
     assert repr(made).replace(", bias=False", "") == expected
     assert max(difference(nn.Sequential(first, second), made, inputs) for inputs in inputs_of(first, 2)) <= EXACT
 
@@ -178,7 +178,7 @@ LEFT: dict[str, Callable[[], tuple[nn.Module, nn.Module]]] = {
 @pytest.mark.parametrize("name", LEFT)
 def test_what_stays_two_would_be_another_at_the_borders(name: str) -> None:
     first, second = LEFT[name]()
-    assert merged(first, second) is None and outline(first, second) is None
+    assert merged((first, second)) is None and outline((first, second)) is None
     for mode in (first.padding_mode if isinstance(first, nn.Conv2d) else "zeros", second.padding_mode):
         wrong = merged_all_the_same(first, second, str(mode))
         assert wrong is not None
@@ -188,16 +188,16 @@ def test_what_stays_two_would_be_another_at_the_borders(name: str) -> None:
 def test_one_more_behind_twice_is_two_more_behind() -> None:
     """What only a padding of its own could do is left: no layer of torch pads 0 before and 1 behind of a 3×3."""
     first, second = convolution(4, 6, 2, padding="same"), convolution(6, 2, 2)
-    assert merged_all_the_same(first, second, "zeros") is None and merged(first, second) is None
+    assert merged_all_the_same(first, second, "zeros") is None and merged((first, second)) is None
 
 
 def test_linear_layers() -> None:
     first, second = awake(nn.Linear(5, 7), 1), awake(nn.Linear(7, 3, bias=False), 2)
-    made = merged(first, second)
+    made = merged((first, second))
     assert repr(made) == "Linear(in_features=5, out_features=3, bias=True)"
     for shape in ((2, 5), (2, 4, 5), (2, 3, 4, 5)):
         assert difference(nn.Sequential(first, second), made, torch.randn(shape)) <= EXACT
-    assert merged(second, nn.Linear(3, 3, bias=False)).bias is None
+    assert merged((second, nn.Linear(3, 3, bias=False))).bias is None
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -205,9 +205,9 @@ def test_normalisation_of_features_and_of_tokens(before: bool) -> None:
     """Of tokens (n, tokens, c) BatchNorm scales each token, and no linear layer does."""
     linear, norm = awake(nn.Linear(4, 4), 1), awake(nn.BatchNorm1d(4), 2)
     pair = (norm, linear) if before else (linear, norm)
-    made = merged(*pair, dimensions=2)
+    made = merged(pair, dimensions=2)
     assert difference(nn.Sequential(*pair), made, torch.randn(3, 4)) <= EXACT
-    assert merged(*pair, dimensions=3) is None and merged(*pair) is None
+    assert merged(pair, dimensions=3) is None and merged(pair) is None
     assert difference(nn.Sequential(*pair), made, torch.randn(3, 4, 4)) > EXACT
 
 
@@ -258,19 +258,19 @@ OTHERS: dict[str, Callable[[], nn.Module]] = {
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_what_is_no_plain_layer_is_left(name: str) -> None:
     plain = convolution(4, 4, 1)
-    assert merged(plain, OTHERS[name]()) is None
-    assert merged(OTHERS[name](), plain) is None
+    assert merged((plain, OTHERS[name]())) is None
+    assert merged((OTHERS[name](), plain)) is None
 
 
 def test_two_normalisations_are_left() -> None:
-    assert merged(awake(nn.BatchNorm2d(4)), awake(nn.BatchNorm2d(4))) is None
+    assert merged((awake(nn.BatchNorm2d(4)), awake(nn.BatchNorm2d(4)))) is None
 
 
 def test_numbers_too_large_for_their_type_are_left() -> None:
     first, second = (convolution(4, 4, 1).half() for _ in range(2))
     for module in (first, second):
         module.weight.data.fill_(300.0)
-    assert merged(first, second) is None
+    assert merged((first, second)) is None
 
 
 def test_what_was_merged_is_as_the_two_were() -> None:
@@ -279,7 +279,7 @@ def test_what_was_merged_is_as_the_two_were() -> None:
         first, second = convolution(4, 6, 3).to(dtype), convolution(6, 2, 3).to(dtype).train()
         if last:
             first = first.to(memory_format=torch.channels_last)
-        made = merged(first.requires_grad_(trained), second.requires_grad_(False))
+        made = merged((first.requires_grad_(trained), second.requires_grad_(False)))
         assert made.weight.is_contiguous(memory_format=torch.channels_last) is last
         assert {(p.dtype, p.requires_grad) for p in made.parameters()} == {(dtype, trained)}
         assert not made.training
@@ -288,5 +288,5 @@ def test_what_was_merged_is_as_the_two_were() -> None:
 def test_no_number_of_the_user_is_drawn() -> None:
     first, second = convolution(4, 6, 3), convolution(6, 2, 3)
     state = torch.random.get_rng_state()
-    assert merged(first, second) is not None and outline(first, second) is not None
+    assert merged((first, second)) is not None and outline((first, second)) is not None
     assert torch.equal(torch.random.get_rng_state(), state)

@@ -1,4 +1,4 @@
-"""Which operations become gates: what the user includes, excludes and groups."""
+"""What choices are about: what the user includes, excludes and groups."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from fnmatch import fnmatchcase
 from typing import Protocol, TypeVar
 
 from archdial.common.errors import UsageError
-from archdial.networks.graph.choices.droppable import Operation
-from archdial.networks.graph.choices.gate import Gate
-from archdial.networks.graph.choices.hooks import tell_of_hooks
 
 
 class Candidate(Protocol):
@@ -28,35 +25,17 @@ class Candidate(Protocol):
 C = TypeVar("C", bound=Candidate)
 
 
-def chosen(
-    operations: Sequence[Operation],
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    groups: Mapping[str, Sequence[str]] | None = None,
-) -> tuple[Gate, ...]:
-    """Return the gates, in the order in which their first operation runs; warn of hooks that are dropped with them.
-
-    Args:
-        operations: all that may be dropped.
-        include: names, globs of names or kinds; all if there are none.
-        exclude: names, globs or kinds that are never dropped.
-        groups: name of a gate → what is kept or dropped together; one `*` in a pattern and in the name makes a gate
-            for each text that it stands for, as {"layer*": ["layer*.conv1", "layer*.bn1"]}.
-
-    Raises:
-        UsageError: a name or pattern fits no operation, or nothing is left to be dropped.
-    """
-    if not operations:
-        raise UsageError("nothing in this network can be dropped: no operation keeps its shape, and no branch is added")
-    named = selected(operations, include, exclude, groups or {})
-    tell_of_hooks(one.name for members in named.values() for one in members if one.hooked)
-    return tuple(Gate(name, tuple(members)) for name, members in named.items())
-
-
 def selected(
     candidates: Sequence[C], include: Sequence[str], exclude: Sequence[str], groups: Mapping[str, Sequence[str]]
 ) -> dict[str, list[C]]:
-    """Return what the choices are about, by their names, in the order of `candidates`; see `chosen`.
+    """Return what the choices are about, by their names, in the order of `candidates`.
+
+    Args:
+        candidates: all that may be dropped or narrower.
+        include: names, globs of names or kinds; all if there are none.
+        exclude: names, globs or kinds that are never dropped.
+        groups: name of a choice → what is kept or dropped together; one `*` in a pattern and in the name makes a choice
+            for each text that it stands for, as {"layer*": ["layer*.conv1", "layer*.bn1"]}.
 
     Raises:
         UsageError: a name or pattern fits no candidate, or nothing is left.

@@ -113,6 +113,7 @@ def kept_units(group: Group, fraction: float, multiple: int = MULTIPLE) -> int:
     if fraction >= 1:
         return group.units
     step = 1 if group.kind == "attention" else multiple // math.gcd(multiple, group.places)
+    # Halves go to even, in cells up: tables, and plans of cells, tell fractions alone and were made by these two rules.
     return min(group.units, max(step, step * round(fraction * group.units / step)))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from archdial.networks.eval_mode import in_eval_mode
 from archdial.networks.graph.importance.importance import Example, Importance, by_unit, nothing_yet, over
 from archdial.networks.graph.network import GatedNetwork
 
@@ -18,8 +19,7 @@ class Activation(Importance):
     @torch.no_grad()
     def __call__(self, network: GatedNetwork, examples: Iterable[Example]) -> list[Tensor]:
         """Return the importances; the network is in eval mode meanwhile."""
-        total, training = nothing_yet(network.widths), network.training
-        network.eval()
+        total = nothing_yet(network.widths)
         hooks = [
             network.body.get_submodule(str(node.target)).register_forward_pre_hook(_noting(network, node, total))
             for node in network.widths.contracted
@@ -27,12 +27,12 @@ class Activation(Importance):
         ]
         try:
             whole = network.space.one_hot(network.whole)
-            for inputs, _ in examples:
-                network(inputs, whole)
+            with in_eval_mode(network):
+                for inputs, _ in examples:
+                    network(inputs, whole)
         finally:
             for hook in hooks:
                 hook.remove()
-            network.train(training)
         return [squares.sqrt() for squares in total]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from archdial.networks.eval_mode import in_eval_mode
 from archdial.networks.graph.capture.outputs import all_close
 from archdial.networks.graph.importance.importance import Example, Importance
 from archdial.networks.graph.network import GatedNetwork
@@ -52,9 +53,7 @@ def _inverse(order: Sequence[int]) -> list[int]:
 
 @torch.no_grad()
 def _outputs(network: GatedNetwork) -> Any:
-    training, device = network.training, next(network.parameters()).device
-    network.eval()
+    device = next(network.parameters()).device
     inputs = network.calling.tree([one.to(device) for one in network.calling.flat(network.example)])
-    found = network(inputs, network.space.one_hot(network.whole).to(device))
-    network.train(training)
-    return found
+    with in_eval_mode(network):
+        return network(inputs, network.space.one_hot(network.whole).to(device))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from archdial.networks.eval_mode import in_eval_mode
 from archdial.networks.graph.importance.importance import (
     Example,
     Importance,
@@ -29,19 +30,18 @@ class Taylor(Importance):
         """Return the importances; the network is in eval mode meanwhile, and its gradients are not touched."""
         read = summed_over(network.body, network.widths)
         weights = list({id(weight): weight for weight, _, _ in read}.values())
-        total, training = nothing_yet(network.widths), network.training
-        network.eval()
+        total = nothing_yet(network.widths)
         free = [weight for weight in weights if not weight.requires_grad]
         for weight in free:
             weight.requires_grad_(True)
         try:
-            for example in examples:
-                for group, change in enumerate(_changes(network, example, read, weights)):
-                    total[group] += change.square()
+            with in_eval_mode(network):
+                for example in examples:
+                    for group, change in enumerate(_changes(network, example, read, weights)):
+                        total[group] += change.square()
         finally:
             for weight in free:
                 weight.requires_grad_(False)
-            network.train(training)
         return total
 
 

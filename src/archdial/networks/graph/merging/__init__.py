@@ -2,8 +2,7 @@
 
 from archdial.networks.graph.merging.joints import Joint, joints
 from archdial.networks.graph.merging.layers import drawn
-from archdial.networks.graph.merging.members import merge_pairs
-from archdial.networks.graph.merging.pairs import merged, outline, row_outline
+from archdial.networks.graph.merging.pairs import merged, outline
 from archdial.networks.graph.merging.rows import merge_rows
 
-__all__ = ["Joint", "drawn", "joints", "merge_pairs", "merge_rows", "merged", "outline", "row_outline"]
+__all__ = ["Joint", "drawn", "joints", "merge_rows", "merged", "outline"]

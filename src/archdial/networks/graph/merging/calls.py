@@ -9,11 +9,6 @@ from torch import Tensor, fx, nn
 from archdial.networks.standalone import attribute_of
 
 
-def dimensions_unknown(node: fx.Node) -> int | None:
-    """Return None: how many dimensions a node gives is not known."""
-    return None
-
-
 def is_call(node: fx.Node) -> bool:
     """Tell whether `node` calls a module on one tensor, and on nothing else."""
     inputs = tuple(node.all_input_nodes)

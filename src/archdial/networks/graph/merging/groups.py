@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from archdial.networks.graph.conditions import ALWAYS, Condition, also, either, rows_of
 from archdial.networks.graph.merging.joints import Joint, joints
-from archdial.networks.graph.merging.pairs import row_outline
+from archdial.networks.graph.merging.pairs import outline
 from archdial.networks.graph.need import Droppable, needed, needs, reads
 
 _BETWEEN, _CHOICES = 2, 6
@@ -99,13 +99,13 @@ class Layers:
         between = {self._drops[node].kept for node in path if node not in layers}
         # What is dropped with one of them, as a convolution with its normalisation, is not dropped between them.
         together = any(node in self._drops and self._drops[node].kept in between for node in layers)
-        outline = row_outline([self._module(node) for node in layers], self._dimensions(layers[0].all_input_nodes[0]))
-        if outline is None or together or not 0 < len({row for row, _ in between}) <= _BETWEEN:
+        layer = outline([self._module(node) for node in layers], self._dimensions(layers[0].all_input_nodes[0]))
+        if layer is None or together or not 0 < len({row for row, _ in between}) <= _BETWEEN:
             return None
         read = {node: self._read(node, after) for node, after in itertools.pairwise(path)}
         kept = {node: self._kept(node) for node in path[:-1]}
         own = sum(self._flops(self._module(node), node) for node in layers)
-        group = Group(layers, path, kept, read, own - self._flops(outline, layers[-1]))
+        group = Group(layers, path, kept, read, own - self._flops(layer, layers[-1]))
         decide = group.rows.union(*(rows_of(one) for node in layers for one in self._needs[node].values()))
         return group if len(decide) <= _CHOICES and group.apart(layers) != ALWAYS else None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import fx, nn
 
-from archdial.networks.graph.merging.calls import dimensions_unknown, is_call, shared_tensors, tensors_of
+from archdial.networks.graph.merging.calls import is_call, shared_tensors, tensors_of
 from archdial.networks.graph.merging.pairs import outline
 
 
@@ -34,9 +34,9 @@ def joints(
     root: nn.Module,
     graph: fx.Graph,
     passes: Mapping[fx.Node, fx.Node],
-    dimensions: Callable[[fx.Node], int | None] = dimensions_unknown,
+    dimensions: Callable[[fx.Node], int | None],
 ) -> Iterator[Joint]:
-    """Yield the pairs of layers that `merge_pairs` could merge in any member, in the order of the second.
+    """Yield the pairs of layers that `merge_rows` could merge in any member, in the order of the second.
 
     Args:
         root, graph: of the captured network.
@@ -51,7 +51,7 @@ def joints(
             modules = root.get_submodule(str(first.target)), root.get_submodule(str(second.target))
             if not all(shared.isdisjoint(map(id, tensors_of(module))) for module in modules):
                 continue
-            layer = outline(*modules, dimensions(first.all_input_nodes[0]))
+            layer = outline(modules, dimensions(first.all_input_nodes[0]))
             if layer is not None:
                 yield Joint(first, second, dropped, _readers(first, second, dropped), layer)
 

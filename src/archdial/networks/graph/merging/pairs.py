@@ -1,4 +1,4 @@
-"""Two modules in a row as one: which may be merged, and the layer that does what both do."""
+"""Modules in a row as one: which may be merged, and the layer that does what all of them do."""
 
 from __future__ import annotations
 
@@ -20,31 +20,22 @@ _NORMS: dict[int, type[_BatchNorm]] = {
 }  # fmt: skip
 
 
-def merged(first: nn.Module, second: nn.Module, dimensions: int | None = None) -> nn.Module | None:
-    """Return one plain layer that computes second(first(x)) in eval mode; None where none does for every batch x.
+def merged(modules: Sequence[nn.Module], dimensions: int | None = None) -> nn.Module | None:
+    """Return one plain layer that does what two modules or more do, one after the other, in eval mode.
 
-    Convolutions, linear layers and BatchNorm can be merged where neither hooks nor parametrisations are on them. What
-    a second convolution pads must be what the first would give there: see `borders`.
+    None where no layer does it for every batch x. Convolutions, linear layers and BatchNorm can be merged where neither
+    hooks nor parametrisations are on them. What a second convolution pads must be what the first would give there: see
+    `borders`. Of modules without numbers, on no device, the outline is returned.
 
     Args:
         dimensions: of x, the batch among them, where they are known: BatchNorm of linear features (n, c) can be
             merged, that of tokens (n, tokens, c) works across them.
     """
-    return _merged((first, second), dimensions, "cpu")
-
-
-def outline(first: nn.Module, second: nn.Module, dimensions: int | None = None) -> nn.Module | None:
-    """Return what `merged` gives, or None likewise, as a layer without numbers: in no time, for a look at its shape."""
-    return _merged((first, second), dimensions, "meta")
-
-
-def row_merged(modules: Sequence[nn.Module], dimensions: int | None = None) -> nn.Module | None:
-    """Return one plain layer for two modules or more in a row, as `merged` does; of some on no device its outline."""
     return _merged(modules, dimensions, "meta" if _are_meta(modules) else "cpu")
 
 
-def row_outline(modules: Sequence[nn.Module], dimensions: int | None = None) -> nn.Module | None:
-    """Return what `row_merged` gives, or None likewise, as a layer without numbers."""
+def outline(modules: Sequence[nn.Module], dimensions: int | None = None) -> nn.Module | None:
+    """Return what `merged` gives, or None likewise, as a layer without numbers: in no time, for a look at its shape."""
     return _merged(modules, dimensions, "meta")
 
 
@@ -59,7 +50,7 @@ def _merged(modules: Sequence[nn.Module], dimensions: int | None, where: str) ->
     spatial = _LAYERS[type(layers[0])]
     if not all(_fits(module, spatial, dimensions) and _is_plain(module) for module in modules):
         return None
-    if not _are_alike(modules) or (where != "meta" and _are_meta(modules)):
+    if not _are_alike(modules):
         return None
     found: Affine | None = affine(modules[0], spatial, where)
     for module in modules[1:]:

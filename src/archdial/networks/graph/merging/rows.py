@@ -10,7 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from archdial.common.errors import UsageError, cut
 from archdial.networks.graph.merging.calls import is_call, shared_tensors, tensors_of
-from archdial.networks.graph.merging.pairs import row_merged
+from archdial.networks.graph.merging.pairs import merged
 from archdial.networks.standalone import recompile
 
 
@@ -35,7 +35,7 @@ def merge_rows(built: fx.GraphModule, rows: Sequence[Sequence[str]], dimensions:
         follow = all(list(first.users) == [second] for first, second in itertools.pairwise(nodes))
         if len(nodes) < max(2, len(row)) or not alone or not follow:
             raise UsageError(f"layers to merge, {cut(', '.join(row))}: they do not follow each other in this member")
-        if (module := row_merged(modules, dimensions.get(row[0]))) is not None:
+        if (module := merged(modules, dimensions.get(row[0]))) is not None:
             _put(built, nodes, modules, module)
     if rows:
         built.graph.lint()
