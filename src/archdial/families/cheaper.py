@@ -5,9 +5,7 @@ from __future__ import annotations
 from archdial.families.budgets import Asked
 from archdial.families.chooser import Chooser
 from archdial.space import Architecture
-
-LESS = 0.9
-"""What costs more than this share of a member is not worth a word."""
+from archdial.tasks.measure import LESS
 
 
 def cheaper_than(

@@ -20,6 +20,9 @@ _OTHERS = ("architecture", "cheaper", "counts", "dial", "lambda", "members", "na
 RESERVED = frozenset((*_FIGURES, *_OTHERS))
 """What result files call something else."""
 
+LESS = 0.9
+"""What costs more than this share of a member, and is as good, is not worth a word."""
+
 
 @dataclass(frozen=True)
 class Measure:
