@@ -17,8 +17,8 @@ from archdial.families.budgets import LATENCY, Asked, budget_text, check_reachab
 from archdial.families.timed import timed
 from archdial.space import Architecture
 
-LEVELS = 8
-"""Candidates of a round: the best at so many budgets around the one that is asked for."""
+LEVELS, COUNT = 8, 12
+"""Candidates of a round: the best at so many budgets around the one that is asked for, and all with the next best."""
 TOGETHER = COMPANY + 1
 """Of so many in a process the pace of its rounds can be told, and slow ones are levelled."""
 ROUNDS = 4
@@ -94,8 +94,9 @@ class Trial:
         levels = [most - 2 * aim * self.window * level / (LEVELS - 1) for level in range(LEVELS)]
         best = [next((one for one in ranked if costs[one] <= level * (1 + 1e-9)), None) for level in levels]
         found = list(dict.fromkeys(one for one in best if one is not None))
-        more = [one for one in ranked if one not in found]
-        return [*found, *more[: max(0, TOGETHER - len(found))]]
+        # By the table each of these meets the budget as likely as not.
+        more = [one for one in ranked if one not in found and costs[one] <= max(aim, cost.lowest)]
+        return [*found, *more[: COUNT - len(found)]]
 
     def _held(self) -> Architecture | None:
         """Return the best that takes less than the budget in both processes; whoever was timed once is timed again."""
