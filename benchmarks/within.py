@@ -12,8 +12,8 @@ least that can be promised to the largest latency. Then, all in this one run:
 - `measured`: with `measured=True` each member is timed again right after its answer, by another process, beside six
   networks of the table. Counted is who exceeds the budget by more than 2 %, as measured.
 
-Prints one line of JSON a runtime. ExecuTorch takes seconds to convert each candidate: give it a smaller --measured, which
-then are budgets evenly from all.
+Prints one line of JSON a runtime. ExecuTorch takes seconds to convert each candidate: give it a smaller --measured,
+which then are budgets evenly from all.
 """
 
 from __future__ import annotations
