@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from archdial.cost.making import pace as paces
 from archdial.cost.making import recalibrating
 from archdial.cost.making.pace import Pace
+from archdial.cost.measuring.timing import Timing
 from archdial.cost.table.table import CostTable
 from archdial.families import timing_candidates
 from archdial.families.family import Family
@@ -103,8 +103,8 @@ def test_measure_times_candidates_here(searched: Searched, tmp_path: Path) -> No
 
 
 def test_measure_says_so_and_tells_of_drift(searched: Searched, sure: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def timed(members: Any, **_: Any) -> list[Any]:
-        return [paces_timing(1.2 * member.latency_ms) for member in members]
+    def timed(members: Any, **_: Any) -> list[Timing]:
+        return [Timing(1.2 * member.latency_ms, 0.01) for member in members]
 
     monkeypatch.setattr(timing_candidates, "pace_now", lambda *_: Pace((1.19, 1.2, 1.21) * 2))
     monkeypatch.setattr(timing_candidates, "timed", timed)
@@ -112,12 +112,6 @@ def test_measure_says_so_and_tells_of_drift(searched: Searched, sure: None, monk
     assert re.search(r"measured here [\d.]+ ms, the slower of two processes; asked for", answer.out)
     assert "warning: networks take 1.20 times what the cost table says" in answer.err
     assert "archdial profile RUN --recalibrate" in answer.err
-
-
-def paces_timing(ms: float) -> Any:
-    from archdial.cost.measuring.timing import Timing
-
-    return Timing(ms, 0.01)
 
 
 def offered(text: str) -> str:
@@ -161,8 +155,7 @@ def test_a_cheaper_member_that_is_as_good_is_offered(copied: Path, sure: None, m
 def test_it_is_offered_by_the_budget_that_was_given(copied: Path) -> None:
     rigged(copied)
     value = done("pick", copied, "--params", 10**9, "--json").json
-    if value["cheaper"] is None:
-        pytest.skip("the cheapest in milliseconds has as many parameters")
+    assert value["cheaper"]["parameters"] <= 0.9 * value["parameters"]
     line = offered(done("pick", copied, "--params", 10**9).out)
     words = shlex.split(line.partition("take it by: archdial ")[2])
     assert words[-2:] == ["--params", str(value["cheaper"]["parameters"])]
@@ -253,4 +246,3 @@ def test_a_drift_that_is_measured(copied: Path) -> None:
 def test_evaluate_tells_on_how_many_examples(copied: Path) -> None:
     value = done("evaluate", copied, "--split", "test", "--count", 3, "--json").json
     assert value["examples"] == 500
-    assert paces.REFERENCES == 10
