@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from archdial.common.documents import is_version
 from archdial.common.errors import UsageError, cut, first_line, short
-from archdial.common.limits import Amount, Count, Share, Text
+from archdial.common.limits import Amount, Count, Positive, Share, Text
 from archdial.common.validation import Place, check_fields, validated
 from archdial.cost.table.contents import TableContents
 from archdial.cost.table.fit import Fit
@@ -44,6 +44,15 @@ class Interpolated(TypedDict):
 
 
 @with_config(ConfigDict(extra="allow"))
+class Recalibrated(TypedDict):
+    """Of a table that was scaled to another pace of its machine: by what factor in all, as so many networks told."""
+
+    ratio: Positive
+    networks: Count
+    date: Text
+
+
+@with_config(ConfigDict(extra="allow"))
 class Header(TypedDict, total=False):
     """How a table was measured; other keys are left alone."""
 
@@ -64,6 +73,7 @@ class Header(TypedDict, total=False):
     seconds: Amount
     noisy: list[Text]
     interpolated: Interpolated
+    recalibrated: Recalibrated
 
 
 @dataclass(frozen=True)
