@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from archdial.dial import Budget, OperationSimplex, Scalar
     from archdial.families.family import Family
     from archdial.families.member import Member
+    from archdial.families.recalibrating import recalibrate
     from archdial.families.redialling import add_device, redial
     from archdial.families.searched import search
     from archdial.families.storage import load_family as load
@@ -57,6 +58,7 @@ __all__ = [
     "gates",
     "load",
     "profile",
+    "recalibrate",
     "redial",
     "register_operation",
     "score",
@@ -89,6 +91,7 @@ _HOMES = {
     "gates": "archdial.networks.graph",
     "load": "archdial.families.storage",
     "profile": "archdial.cost.making.profiling",
+    "recalibrate": "archdial.families.recalibrating",
     "redial": "archdial.families.redialling",
     "register_operation": "archdial.networks.cells.operations",
     "score": "archdial.comparing.measured",

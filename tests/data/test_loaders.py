@@ -137,6 +137,24 @@ def test_what_gives_no_batches_is_told(source: object, told: str) -> None:
         split_of(source, "train")
 
 
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        (TensorDataset(X, Y), 20),
+        (DataLoader(TensorDataset(X, Y), 3), 20),
+        (DataLoader(TensorDataset(X, Y), 3, drop_last=True), 18),
+        (DataLoader(TensorDataset(X, Y), 3, shuffle=True), 20),
+        # What is in these batches only who goes through them knows.
+        (DataLoader(TensorDataset(X, Y), batch_sampler=[[0, 1], [2]]), None),
+        (DataLoader(Streamed(), 3), None),
+        (Streamed(), None),
+        ([(X, Y)], None),
+    ],
+)
+def test_how_many_examples_are_told(source: object, count: int | None) -> None:
+    assert split_of(source, "train").examples_told == count
+
+
 @pytest.mark.parametrize("data", [[X], {"train": [X]}, {"train": [X], "validation": [X], "test": [X]}])
 def test_a_search_sees_two_splits(data: object) -> None:
     with pytest.raises(UsageError, match=r"expected .*train.* and .*validation|expected \{\"train\""):

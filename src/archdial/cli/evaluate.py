@@ -64,12 +64,14 @@ def measure_members(finished: FinishedRun, split: Split, count: int, bar: Any) -
     from archdial.runs.folder import MEMBERS
 
     run, family = finished.run, finished.family
-    members = with_score(family.along(count), finished.split(split), split, bar=bar)
+    examples = finished.split(split)
+    members = with_score(family.along(count), examples, split, bar=bar)
     archive = [family.member(item.architecture) for item in family.archive]
     both = [*members, *archive]
     timed = [member.to_json() for member in with_latency(both, repeats=REPEATS, bar=bar)]
     value = {
         **header("archdial.members", run, family),
+        "examples": examples.examples_told,
         "members": timed[: len(members)],
         "archive": [
             {name: row[name] for name in (family.task.measure.name, "latency_ms", "provenance")}

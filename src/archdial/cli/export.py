@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archdial.cli.app import app
-from archdial.cli.options import At, Flops, Json, LatencyMs, Model, On, Params, PeakBytes, SizeBytes, Trust
+from archdial.cli.options import (
+    At,
+    Confidence,
+    Flops,
+    Json,
+    LatencyMs,
+    Measured,
+    Model,
+    On,
+    Params,
+    PeakBytes,
+    SizeBytes,
+    Trust,
+)
 from archdial.cli.output import show
 from archdial.cli.picking import Pick, picked
 
@@ -34,6 +47,8 @@ def export(
     size_bytes: SizeBytes = None,
     peak_bytes: PeakBytes = None,
     on: On = None,
+    confidence: Confidence = None,
+    measure: Measured = False,
     model: Model = None,
     trust: Trust = False,
     json: Json = False,
@@ -48,7 +63,9 @@ def export(
     from archdial.common.progress import Bar
 
     _check_new(exporting.written(out, format))
-    built = _built(source, Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes), model, trust)
+    built = _built(
+        source, Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes, confidence, measure), model, trust
+    )
     with Bar() as bar:
         exported = exporting.export(built, out, format, bar=bar)
     lines = f"file in {out}; what it takes and gives in {out}.json"

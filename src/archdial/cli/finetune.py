@@ -10,12 +10,14 @@ import typer
 from archdial.cli.app import app
 from archdial.cli.options import (
     At,
+    Confidence,
     Data,
     Device,
     Epochs,
     Flops,
     Json,
     LatencyMs,
+    Measured,
     MemberFolder,
     Model,
     On,
@@ -52,6 +54,8 @@ def finetune(
     size_bytes: SizeBytes = None,
     peak_bytes: PeakBytes = None,
     on: On = None,
+    confidence: Confidence = None,
+    measure: Measured = False,
     epochs: Epochs = None,
     scratch: Annotated[bool, typer.Option("--scratch", help="Train from new weights instead.")] = False,
     distil: Annotated[
@@ -83,7 +87,7 @@ def finetune(
     with new_folder(out, "archdial finetune", resume=resume):
         known(device or "cpu")
         family = open_family(run, model, trust=trust)
-        member = picked(family, Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes))
+        member = picked(family, Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes, confidence, measure))
         teacher = _teacher(family, distil)
         finished = finished_run(run, family, data, on, trust=trust)
         family, found = finished.family, finished.data
@@ -119,7 +123,8 @@ def _judged(member: Member, scores: dict[str, float], scratch: bool) -> Member:
     how: Weights = "retrained" if scratch else "finetuned"
     # The last is that of the test split, where there is one.
     split, score = list(scores.items())[-1]
-    return replace(member, score=score, score_from="measured", score_split=split, weights_from=how)
+    # What is as good was as good before the training.
+    return replace(member, score=score, score_from="measured", score_split=split, weights_from=how, cheaper=None)
 
 
 def _show(member: Member, told: dict[str, Any], out: Path | None, as_json: bool) -> None:

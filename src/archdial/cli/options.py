@@ -58,4 +58,14 @@ On = Annotated[
 PeakBytes = Annotated[
     float | None, typer.Option("--peak-bytes", help="At most so many bytes of activations at once.", show_default=False)
 ]
+Confidence = Annotated[
+    float | None,
+    typer.Option(
+        help="How sure the milliseconds are to be: by the cost table's own error; 0.5 keeps no margin.",
+        show_default="0.95",
+    ),
+]
+Measured = Annotated[
+    bool, typer.Option("--measure", help="Time the best candidates here; take one that truly meets --latency-ms.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with what was interrupted.")]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from archdial.cli.app import app
 from archdial.cli.options import (
     At,
+    Confidence,
     Flops,
     Json,
     LatencyMs,
+    Measured,
     MemberFolder,
     Model,
     On,
@@ -19,6 +21,7 @@ from archdial.cli.options import (
 )
 from archdial.cli.output import show
 from archdial.cli.picking import Pick, new_folder, picked
+from archdial.cli.promised import told_of
 
 
 @app.command(epilog="Example: archdial pick runs/digits --latency-ms 0.5 --params 20000 --out member")
@@ -31,6 +34,8 @@ def pick(
     size_bytes: SizeBytes = None,
     peak_bytes: PeakBytes = None,
     on: On = None,
+    confidence: Confidence = None,
+    measure: Measured = False,
     out: MemberFolder = None,
     model: Model = None,
     trust: Trust = False,
@@ -38,19 +43,23 @@ def pick(
 ) -> None:
     """Take one member of a run.
 
-    Either at a dial position, or the most accurate one within budgets, which combine.
+    Either at a dial position, or the most accurate one within budgets, which combine. Of milliseconds a margin is kept
+    for the cost table's own error; with --measure the best candidates are timed here, and the most accurate that truly
+    meets the budget is taken.
     """
     from archdial.families.storage import save_member
     from archdial.report.console import members_table
     from archdial.runs.opening import open_family
 
+    asked = Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes, confidence, measure)
     with new_folder(out, "archdial pick"):
-        family = open_family(run, model, trust=trust, figures=out is None)
-        member = picked(family, Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes))
+        family = open_family(run, model, trust=trust, figures=out is None and not measure)
+        member = picked(family, asked)
         if out is not None:
             save_member(member, out)
     value = member.to_json()
     lines = [] if out is None else [f"member in {out}"]
     cells = [f"  {choice}: {option}" for choice, option in value["architecture"].items()]
     table = members_table([value], f"a member of {run}", member.measure)
+    lines += told_of(member, asked, run)
     show({**value, "folder": None if out is None else str(out)}, table, *cells, *lines, as_json=json)

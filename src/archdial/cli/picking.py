@@ -19,6 +19,9 @@ CHECKPOINT = "checkpoint.pt"
 """In the folder of a member, while it is trained."""
 
 
+_NO_BUDGETS = ("at", "on", "confidence", "measure")
+
+
 @dataclass(frozen=True)
 class Pick:
     """Which member is asked for: at a dial position, or the best within budgets, which `Family.within` takes.
@@ -26,6 +29,8 @@ class Pick:
     Attributes:
         at: the dial position, as it is typed.
         on: the device, of a family for several.
+        confidence: that the budget of milliseconds is met; None for that of `Family.within`.
+        measure: whether the best candidates are to be timed here.
     """
 
     at: str | None
@@ -35,10 +40,12 @@ class Pick:
     flops: float | None
     size_bytes: float | None
     peak_bytes: float | None
+    confidence: float | None = None
+    measure: bool = False
 
     def budgets(self) -> dict[str, float | None]:
         """Return the budgets by name, None where there is none."""
-        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("at", "on")}
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _NO_BUDGETS}
 
     def limited(self) -> bool:
         """Return whether any budget is given."""
@@ -46,24 +53,35 @@ class Pick:
 
 
 def picked(family: Family, pick: Pick) -> Member:
-    """Return the member that `pick` asks for.
+    """Return the member that `pick` asks for; what is timed for it shows its progress.
 
     Raises:
         UsageError: neither position nor budget is given or both are, none is to be had, or there is no such device.
     """
+    from archdial.common.progress import Bar, NoBar
+    from archdial.cost.table.margin import CONFIDENCE
+
     family, budgets = family.on(pick.on), pick.budgets()
     if (pick.at is None) != pick.limited():
         options = ", ".join(f"--{name.replace('_', '-')}" for name in budgets)
         raise UsageError(f"pick one member: name --at, or one or more of {options}")
     if pick.at is not None:
+        if pick.confidence is not None or pick.measure:
+            raise UsageError("--confidence and --measure are for --latency-ms: a position of the dial promises nothing")
         return family.at(position(pick.at))
-    return family.within(
-        latency_ms=pick.latency_ms,
-        params=pick.params,
-        flops=pick.flops,
-        size_bytes=pick.size_bytes,
-        peak_bytes=pick.peak_bytes,
-    )
+    if pick.confidence is not None and pick.latency_ms is None:
+        raise UsageError("--confidence without --latency-ms: what is counted is exact, leave it out")
+    with Bar() if pick.measure else NoBar() as bar:
+        return family.within(
+            latency_ms=pick.latency_ms,
+            params=pick.params,
+            flops=pick.flops,
+            size_bytes=pick.size_bytes,
+            peak_bytes=pick.peak_bytes,
+            confidence=CONFIDENCE if pick.confidence is None else pick.confidence,
+            measured=pick.measure,
+            bar=bar,
+        )
 
 
 def position(text: str) -> float | list[float]:

@@ -10,22 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archdial.cli.app import app
-from archdial.cli.options import Data, Json, Model, RecipeArgument, Trust
+from archdial.cli.options import Data, Json, Model, On, Trust
 from archdial.cli.output import show
+from archdial.cli.profiled import agreements, interpolated, summary
+from archdial.cli.recalibrating import Given, recalibrated
 from archdial.cli.results import check_drawing
 from archdial.common.bounds import MOST_COUNT
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from archdial.common.progress import Bar
     from archdial.cost.making.checking import Check
     from archdial.cost.table.table import CostTable
     from archdial.networks.supernet import Supernet
     from archdial.runs.recipe import Recipe
-
-
-ALWAYS = "what always runs"
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,13 @@ class Calls:
 
 @app.command(epilog="Example: archdial profile digits --out table.json --runtime onnxruntime --threads 1 --check")
 def profile(
-    recipe: RecipeArgument,
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE|RUN",
+            help="A recipe (see `archdial recipes`), or a .yaml file; with --recalibrate also a finished search.",
+        ),
+    ],
     out: Annotated[Path | None, typer.Option(help="File of the table.", show_default=False)] = None,
     data: Data = None,
     runtime: Annotated[
@@ -63,8 +66,17 @@ def profile(
         bool, typer.Option("--check", help="Measure random networks too that the table has not seen, and compare.")
     ] = False,
     table: Annotated[
-        Path | None, typer.Option(help="A table to check, instead of making one.", show_default=False)
+        Path | None,
+        typer.Option(help="A table to check or to recalibrate, instead of making one.", show_default=False),
     ] = None,
+    recalibrate: Annotated[
+        bool,
+        typer.Option(
+            "--recalibrate",
+            help="Time ten networks of --table, or of RUN, anew, and scale the table to this machine's pace.",
+        ),
+    ] = False,
+    on: On = None,
     bundle: Annotated[
         Path | None,
         typer.Option(help="Measure nothing; write a new folder for a device without PyTorch.", show_default=False),
@@ -77,10 +89,24 @@ def profile(
     """Measure what each option costs, and how far the sum of its parts is from a whole network.
 
     The table is one of this machine; `archdial search --table` reads it, here or on another one. On a device without
-    PyTorch the script in a bundle writes such a table.
+    PyTorch the script in a bundle writes such a table. A machine whose pace has drifted since its table was made is
+    noticed by --check and by `archdial pick --measure`; --recalibrate scales the table, and that of a finished search.
     """
     from archdial.runs.recipe import load_recipe
 
+    if recalibrate:
+        others: dict[str, object] = {
+            "--out": out,
+            "--bundle": bundle,
+            "--check": check,
+            "--pte": pte,
+            "--runtime": runtime,
+        }
+        others |= {"--threads": threads, "--batch-size": batch_size, "--device": device}
+        _refuse(others, "--recalibrate scales a table as it was made: leave out {}")
+        recalibrated(recipe, table, Given(data, weights, model, on, trust), as_json=json)
+        return
+    _refuse({"--on": on}, "{}: only to --recalibrate the table of a run; leave it out")
     chosen = load_recipe(recipe).changed(data=data, weights=weights, model=model)
     chosen = chosen.profiled(runtime=runtime, threads=threads, batch_size=batch_size, device=device)
     calls = Calls(trust or model is not None, trust or data is not None)
@@ -125,14 +151,14 @@ def _measure(
         if out is not None:
             found.save(out)
         checked = _checked(network, found, bar) if check else None
-    value, people = _value(file, network, found), [_summary(found)]
+    value, people = _value(file, network, found), [summary(found)]
     following = f"table in {file}; next: archdial search {recipe} --table {file}"
     if checked is not None:
         picture = _picture(file, checked, found)
         value |= {"check": {**checked.to_json(), "picture": str(picture)}}
-        people.append(_agreements(checked))
+        people.append(agreements(checked))
         following = f"picture in {picture}\n{following}"
-    show(value, *people, *_interpolated(found), following, as_json=json)
+    show(value, *people, *interpolated(found), following, as_json=json)
 
 
 def _refuse(options: Mapping[str, object], problem: str) -> None:
@@ -213,19 +239,6 @@ def _picture(file: Path, checked: Check, table: CostTable) -> Path:
     return write_check_picture(file.with_suffix(".check.png"), checked, title)
 
 
-def _agreements(checked: Check) -> Table:
-    from rich.table import Table
-
-    shown = Table(title=f"{len(checked.measured)} networks that the table has not seen, pace {checked.pace:.2f}")
-    shown.add_column("prediction")
-    for heading in ("mean error", "within ±10 %", "Kendall τ"):
-        shown.add_column(heading, justify="right")
-    for name, agreement in (("table", checked.agreement), ("sum of the parts", checked.plain)):
-        figures = (f"{agreement.mean_error:.1%}", f"{agreement.within:.0%}", f"{agreement.kendall:.2f}")
-        shown.add_row(name, *figures)
-    return shown
-
-
 def _check_file(path: Path) -> None:
     from archdial.common.errors import UsageError
     from archdial.cost.table.table import CostTable
@@ -238,43 +251,3 @@ def _check_file(path: Path) -> None:
         CostTable.load(path)
     except UsageError:
         raise UsageError(f"{path} exists and is no cost table that may be replaced: choose another --out") from None
-
-
-def _summary(table: CostTable) -> Table:
-    from rich.table import Table
-
-    conditions = table.runtime
-    device = conditions.get("device_name", conditions["device"])
-    where = f"{device}, {conditions['runtime']}, batch {conditions['batch_size']}"
-    shown = Table(title=f"mean cost of an option, {where}, threads {conditions['threads']}")
-    shown.add_column("option")
-    for heading in ("places", "latency ms", "parameters", "FLOPs"):
-        shown.add_column(heading, justify="right")
-    for name, rows in _by_option(table).items():
-        # What always runs is one thing, in however many entries.
-        places = 1 if name == ALWAYS else len(rows)
-        means = [sum(column) / places for column in zip(*rows, strict=True)]
-        shown.add_row(name, str(places), f"{means[0]:.4f}", f"{means[1]:,.0f}", f"{means[2]:,.0f}")
-    return shown
-
-
-def _interpolated(table: CostTable) -> list[str]:
-    """Return what is said of parts that were not measured, if there are any."""
-    told = table.runtime.get("interpolated")
-    if not told:
-        return []
-    predicted = sum(part.predicted for part in table.parts.values())
-    return [
-        f"{predicted} of {len(table.parts)} parts are predicted by others that differ only in sizes: on "
-        f"{told['held_out']} held out the mean error is {told['held_out_mean_error']:.1%}, and "
-        f"{told['within_10']:.0%} are within ±10 %"
-    ]
-
-
-def _by_option(table: CostTable) -> dict[str, list[tuple[float, int, int]]]:
-    found: dict[str, list[tuple[float, int, int]]] = {}
-    for term in table.priced():
-        for entry in term.entries:
-            name = " + ".join(entry.options) or ALWAYS
-            found.setdefault(name, []).append((entry.latency_ms, entry.parameters, entry.flops))
-    return found

@@ -42,6 +42,10 @@ class NoisyMeasurement(Notice):
     """The machine was too busy for what was measured to be relied on: the message names what, and the fix."""
 
 
+class Drifted(Notice):
+    """The machine runs at another pace than when its cost table was made: the message says how to scale the table."""
+
+
 class OtherConditions(Notice):
     """What was measured here was measured in another way than was asked for: the message says how."""
 

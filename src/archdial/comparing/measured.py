@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import nn
 
-from archdial.common.errors import OtherConditions
 from archdial.common.progress import Bar, NoBar
-from archdial.cost.making.profiling import measure_many, warn_noisy
-from archdial.cost.table.machine import cores
 from archdial.data import Seen
 from archdial.data.loaders import split_of
 from archdial.data.split import Split
 from archdial.families.family import Family
 from archdial.families.member import Member
+from archdial.families.timed import with_latency
 from archdial.searching.evaluation import EVALUATED, Evaluator, Examples
 from archdial.tasks.calls import called
 from archdial.tasks.task import Task
+
+__all__ = ["evaluator_of", "measured", "score", "with_latency", "with_score"]
 
 
 @torch.inference_mode()
@@ -35,18 +34,6 @@ def score(module: nn.Module, data: object, task: Task, batch_size: int = 500, li
     for batch in split_of(data, "test").in_order(batch_size, limit):
         found.add(called(module, task.inputs(batch, torch.device("cpu"))), batch)
     return found.value()
-
-
-def _threads(asked: int) -> int:
-    """Return on how many threads to measure here, where a table from elsewhere asks for `asked`."""
-    if asked > cores():
-        warnings.warn(
-            f"the cost table is for {asked} threads, and this process may use {cores()} cores: latencies measured here "
-            f"are those of {cores()} threads",
-            OtherConditions,
-            stacklevel=2,
-        )
-    return min(asked, cores())
 
 
 def evaluator_of(family: Family, data: Seen, images: int) -> Evaluator:
@@ -75,29 +62,3 @@ def with_score(members: Sequence[Member], images: Split, split: str, *, bar: Bar
     return [
         replace(member, score=found[member.identity], score_from="measured", score_split=split) for member in members
     ]
-
-
-def with_latency(members: Sequence[Member], *, repeats: int = 20, bar: Bar | NoBar | None = None) -> list[Member]:
-    """Return `members` of one family with the median milliseconds of a batch in their built modules.
-
-    Taken under the conditions of the family's table, its device, runtime, batch size and threads, and in the same
-    rounds for all: machines have slow phases, and what was measured in different ones does not compare. What stays too
-    noisy to be relied on is warned of, as NoisyMeasurement. Repeated no more often than the parts of the table were.
-    """
-    distinct = {member.identity: member for member in members}
-    if not distinct:
-        return []
-    family = members[0].family
-    conditions = family.table.runtime
-    timings = measure_many(
-        [(member.timed(), family.network.example) for member in distinct.values()],
-        batch_size=int(conditions["batch_size"]),
-        threads=_threads(int(conditions["threads"])),
-        runtime=str(conditions["runtime"]),
-        device=str(conditions["device"]),
-        repeats=min(repeats, conditions.get("repeats", repeats)),
-        progress=(bar or NoBar()).part("latency", 1).upto,
-    )
-    warn_noisy([f"member {n}" for n, timing in enumerate(timings) if timing.noisy], len(timings))
-    found = {identity: timing.median_ms for identity, timing in zip(distinct, timings, strict=True)}
-    return [replace(member, latency_ms=found[member.identity], latency_from="measured") for member in members]

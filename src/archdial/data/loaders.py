@@ -91,6 +91,14 @@ class LoaderSplit(Split):
             self._count = length
         return self._count
 
+    @property
+    def examples_told(self) -> int | None:
+        """How many examples a DataLoader goes through; None of batches that say nothing of what is in them."""
+        sampler, size = getattr(self.loader, "sampler", None), getattr(self.loader, "batch_size", None)
+        if not isinstance(sampler, Sized) or not isinstance(size, int):
+            return None
+        return min(len(sampler), size * len(self))
+
     def count(self, size: int) -> int:
         """Return the number of batches."""
         return len(self)

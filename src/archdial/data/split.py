@@ -19,6 +19,11 @@ class Split(ABC):
     def __len__(self) -> int:
         """Return how many examples, or batches, there are: equal for equal data."""
 
+    @property
+    def examples_told(self) -> int | None:
+        """How many examples there are; None where nobody tells."""
+        return len(self)
+
     @abstractmethod
     def count(self, size: int) -> int:
         """Return the number of batches of an epoch of training, at least 1; `size` is asked of what makes its own."""

@@ -11,28 +11,30 @@ import torch
 from torch import Tensor, nn
 
 from archdial.common.errors import UsageError
+from archdial.common.progress import Bar, NoBar
 from archdial.cost.pricing.expected import ExpectedCost, by_column
 from archdial.cost.pricing.peak import PeakCost
 from archdial.cost.table.doubt import warn_doubt
+from archdial.cost.table.margin import CONFIDENCE, residuals_of
 from archdial.cost.table.several import Tables
 from archdial.cost.table.table import CostTable
 from archdial.cost.table.terms import PEAK
 from archdial.data import Normalize
 from archdial.dial import Dial
-from archdial.families.budgets import budget_text, check_reachable
+from archdial.families.budgets import LATENCY, Asked
+from archdial.families.chooser import GRID, Chooser
+from archdial.families.evaluated import examples_in
 from archdial.families.hardware import Answering, Devices
 from archdial.families.member import Member
+from archdial.families.within import best_within
 from archdial.hypernet import Hypernetwork
 from archdial.networks.supernet import Supernet
-from archdial.searching.candidates import at_positions, front, likely, mutated, unseen
+from archdial.searching.candidates import at_positions, front
 from archdial.searching.evaluation import EVALUATED, Evaluated
 from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture, Space
 from archdial.tasks.images import ImageClassification
 from archdial.tasks.task import Task
-
-GRID, DRAWS, ROUNDS = 48, 24, 3
-"""How densely `within` looks: dial positions, architectures drawn at each, rounds of neighbours of the best."""
 
 Position = float | list[float] | tuple[float, ...] | Tensor
 
@@ -99,8 +101,23 @@ class Family:
         return PeakCost(self.space, self.table) if self.table.has(PEAK) else None
 
     @cached_property
-    def _budgets(self) -> dict[str, ExpectedCost | PeakCost]:
-        return {**self.costs, **({} if self.peak is None else {PEAK: self.peak})}
+    def residuals(self) -> tuple[float, ...]:
+        """Errors of the table on whole networks that its fit had not seen; see `cost.table.margin`."""
+        return residuals_of(self.table)
+
+    @property
+    def examples(self) -> int | None:
+        """How many examples the search measured scores on; None where nobody knows."""
+        return examples_in(self.info, images=self.normalize is not None)
+
+    @cached_property
+    def chooser(self) -> Chooser:
+        """Who chooses among its architectures, and knows those that were evaluated."""
+        costs: dict[str, ExpectedCost | PeakCost] = dict(self.costs)
+        if self.peak is not None:
+            costs[PEAK] = self.peak
+        measure, known = self.task.measure, self._known
+        return Chooser(self.space, self.hypernet, self.dial, self.predictor, measure, costs, known)
 
     @cached_property
     def _known(self) -> dict[Architecture, Evaluated]:
@@ -177,12 +194,19 @@ class Family:
         size_bytes: float | None = None,
         peak_bytes: float | None = None,
         device: str | None = None,
+        confidence: float = CONFIDENCE,
+        measured: bool = False,
+        bar: Bar | NoBar | None = None,
     ) -> Member:
         """Return the most accurate member found whose cost meets every budget given.
 
         Looked at are all architectures that were evaluated, those along the dial, what the hypernetwork considers
         likely there, and neighbours of the best of these. One that was not evaluated must promise more by a whole
         standard deviation of the predictor than the best that was.
+
+        Of milliseconds a margin is kept, which the errors of the table on whole networks that its fit had not seen ask
+        for (see `cost.table.margin`). `member.promise` says what was promised, and `member.cheaper` is a cheaper member
+        that is as good within one standard error of the evaluation, if there is one.
 
         Args:
             latency_ms: of one batch, as the cost table has it.
@@ -191,39 +215,34 @@ class Family:
             size_bytes: of parameters and buffers, as a file of weights holds them.
             peak_bytes: the most that one operator reads and writes at once for one input, weights aside.
             device: whose milliseconds are meant, of a family for several.
+            confidence: that a member takes no more than `latency_ms`, from 0.5, which keeps no margin, to below 1.
+                What is counted is exact, and needs none.
+            measured: build the best candidates, time them here, and return the most accurate that truly takes no more;
+                the margin then plays no part. Some seconds to minutes, as the runtime has it.
+            bar: shows the progress of that.
 
         Raises:
-            UsageError: no budget is given, the table has none of the kind, or none can meet it; the message names the
-                reachable range.
+            UsageError: no budget is given, the table has none of the kind, or none can meet it, or only without the
+                margin; the message names the reachable range. Or there is no such confidence, or nothing to measure.
+            RunError: a candidate does not run on the table's runtime.
         """
         limits = {
-            "latency_ms": latency_ms,
+            LATENCY: latency_ms,
             "parameters": params,
             "flops": flops,
             "size_bytes": size_bytes,
             PEAK: peak_bytes,
         }
         given = {column: float(value) for column, value in limits.items() if value is not None}
-        answering = self.on(device)
+        asked, answering = Asked(given, confidence, measured), self.on(device)
         if latency_ms is not None:
             warn_doubt(answering.table, "the cost table, by which milliseconds are told,")
-        return answering._within(given)
-
-    def _within(self, given: dict[str, float]) -> Member:
-        check_reachable(given, self._budgets)
-        pool = self._pool(given)
-        if not pool:
-            raise UsageError(
-                f"no architecture found within {budget_text(given)} at once: each is within reach alone, relax one"
-            )
-        promise = self._promise(pool)
-        best = max(pool, key=promise.__getitem__)
-        return self.member(best, self._position_of(best))
+        return best_within(answering, asked, bar)
 
     def front(self) -> list[Member]:
         """Return the evaluated members that no other beats in both score and cost, cheapest first."""
         found = front(self.archive, self.costs[self.column])
-        return [self.member(item.architecture, self._position_of(item.architecture)) for item in found]
+        return [self.member(item.architecture, self.position_of(item.architecture)) for item in found]
 
     def member(self, architecture: Architecture, dial: float | list[float] | None = None) -> Member:
         """Return `architecture` as a member: its score as measured in the search, else as predicted."""
@@ -254,43 +273,11 @@ class Family:
         module = self.network.build(architecture, self.calibrating).eval()
         return self.network.merge(module, self.table.merging(self.space.describe(architecture)) if merge else ())
 
-    def _pool(self, given: dict[str, float]) -> list[Architecture]:
-        generator = torch.Generator().manual_seed(0)
-        grid = self.dial.grid(GRID)
-        pool = [
-            *self._known,
-            *(self._budgets[column].extremes()[0] for column in given),
-            *at_positions(self.space, self.hypernet, self.dial, grid),
-            *likely(self.space, self.hypernet, self.dial, grid, DRAWS, generator),
-        ]
-        pool = self._meeting(unseen(pool, []), given)
-        for _ in range(ROUNDS if pool else 0):
-            promise = self._promise(pool)
-            best = sorted(pool, key=promise.__getitem__, reverse=True)[:DRAWS]
-            near = mutated(self.space, best, GRID * DRAWS, generator)
-            pool += self._meeting(unseen(near, pool), given)
-        return pool
-
-    def _meeting(self, pool: Sequence[Architecture], given: dict[str, float]) -> list[Architecture]:
-        if not pool:
-            return []
-        weights = self.space.one_hots(pool).double()
-        # What is exactly on the budget meets it, whatever the order of the sum.
-        meets = torch.stack([self._budgets[c](weights) <= limit * (1 + 1e-9) for c, limit in given.items()]).all(0)
-        return [architecture for architecture, good in zip(pool, meets.tolist(), strict=True) if good]
-
-    def _promise(self, pool: Sequence[Architecture]) -> dict[Architecture, float]:
-        """Return merits as measured, or one standard deviation below the prediction."""
-        measure = self.task.measure
-        pessimistic = measure.merit(measure.score(self.predictor.feared(self.space.one_hots(pool))))
-        measured = {a: item.merit for a, item in self._known.items()}
-        return {a: measured.get(a, value) for a, value in zip(pool, pessimistic.tolist(), strict=True)}
-
     def _predict(self, pool: Sequence[Architecture]) -> list[float]:
         with torch.no_grad():
             return [float(self.task.measure.score(error)) for error in self.predictor(self.space.one_hots(pool))]
 
-    def _position_of(self, architecture: Architecture) -> float | list[float]:
+    def position_of(self, architecture: Architecture) -> float | list[float]:
         """Return the dial position of a grid at which the hypernetwork considers `architecture` most likely."""
         grid = self.dial.grid(GRID)
         taken = self.space.one_hot(architecture).bool()

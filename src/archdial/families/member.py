@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from torch import Tensor, nn
 
+from archdial.families.promise import Promise
 from archdial.space import Architecture, Space
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ class Parent(Protocol):
     classes: tuple[str, ...]
     device: str | None
     table: CostTable
+
+    @property
+    def examples(self) -> int | None:
+        """How many examples scores were measured on; None where nobody knows."""
 
     @property
     def calibrating(self) -> Sequence[Any]:
@@ -70,6 +75,8 @@ class Member:
         weights_from: the search, unless the built module was trained since.
         size_bytes: of parameters and buffers; None with a table of an older archdial.
         peak_bytes: the most that one operator reads and writes at once for one input; None likewise.
+        promise: of `within`, where milliseconds were asked for: what was promised, how surely, and what was measured.
+        cheaper: of `within`, the cheapest member evaluated that is as good within the noise of the evaluation.
     """
 
     family: Parent = field(repr=False, compare=False)
@@ -86,6 +93,23 @@ class Member:
     weights_from: Weights = "inherited"
     size_bytes: int | None = None
     peak_bytes: int | None = None
+    promise: Promise | None = None
+    cheaper: Member | None = None
+
+    @property
+    def promised_ms(self) -> float | None:
+        """Milliseconds that a batch takes at most, with `confidence`; None where none were asked for."""
+        return None if self.promise is None else self.promise.latency_ms
+
+    @property
+    def confidence(self) -> float | None:
+        """How sure `promised_ms` is; None where nothing tells."""
+        return None if self.promise is None else self.promise.confidence
+
+    @property
+    def measured_ms(self) -> float | None:
+        """Milliseconds that it took on this machine, of `within(measured=True)`."""
+        return None if self.promise is None else self.promise.measured_ms
 
     @property
     def measure(self) -> Measure:
@@ -213,6 +237,8 @@ class Member:
             "flops": self.flops,
             "size_bytes": self.size_bytes,
             "peak_bytes": self.peak_bytes,
+            "promise": None if self.promise is None else self.promise.to_json(),
+            "cheaper": None if self.cheaper is None else self.cheaper.to_json(),
             "counts": space.counts(self.architecture),
             "provenance": {
                 name: self.score_from,

@@ -20,6 +20,7 @@ from archdial.cost.table.several import Tables
 from archdial.data import SearchData, seen_of
 from archdial.data.takes import moved
 from archdial.dial import Dial, Scalar
+from archdial.families.evaluated import EVALUATED
 from archdial.families.family import Family
 from archdial.families.hardware import found
 from archdial.networks.example import shapes_of
@@ -131,6 +132,12 @@ def own_task(task: Task, network: Supernet) -> Task | None:
     return taught(task, network)
 
 
+def _evaluated(state: SearchState) -> int | None:
+    """Return how many examples the score of each architecture was measured on, if that is known."""
+    examples = state.data.validation.examples_told
+    return None if examples is None else min(examples, state.settings.evaluation_images)
+
+
 def as_family(state: SearchState, config: dict[str, Any]) -> Family:
     """Return what `state` has found, on the CPU."""
     normalize, network = normalize_of(state.task), state.network.to("cpu").eval()
@@ -160,6 +167,7 @@ def as_family(state: SearchState, config: dict[str, Any]) -> Family:
             "images": {
                 "weights": len(state.data.weights),
                 "validation": len(state.data.validation),
+                EVALUATED: _evaluated(state),
                 "sha256": state.data.digest,
             },
         },

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from archdial.common.errors import UsageError
-from archdial.common.limits import Milliseconds, Name, Tally, Text, Whole
+from archdial.common.limits import Count, Milliseconds, Name, Tally, Text, Whole
 from archdial.report.points import MOST_KINDS, MemberNumbers, Point, Rows
 from archdial.tasks.measure import ACCURACY, Measure
 
@@ -41,7 +41,7 @@ class RangeFile:
 
 @dataclass(frozen=True)
 class MembersFile:
-    """A members file, its values within bounds."""
+    """A members file, its values within bounds; scores were measured on so many examples, where it tells."""
 
     dial: DialFile
     kinds: Kinds
@@ -55,6 +55,7 @@ class MembersFile:
     versions: Annotated[Mapping[Name, Text], Field(max_length=MOST_KINDS)] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     score: Measure = ACCURACY
+    examples: Count | None = None
 
     def __post_init__(self) -> None:
         for what, rows in (("members", self.members), ("archive", self.archive)):

@@ -40,6 +40,7 @@ class ReportNumbers:
         versions: package to version.
         config: of the search, as in the file.
         measure: of the scores.
+        examples: that they were measured on, if known.
     """
 
     data: str
@@ -55,6 +56,7 @@ class ReportNumbers:
     versions: Mapping[str, str]
     config: Mapping[str, Any]
     measure: Measure
+    examples: int | None = None
 
     def along_dial(self) -> list[int]:
         """Return the indices of the members by increasing scalar dial, for any other by latency."""
@@ -132,6 +134,7 @@ def _numbers(file: MembersFile) -> ReportNumbers:
         versions=file.versions,
         config=file.config,
         measure=file.score,
+        examples=file.examples,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from plotly.offline import get_plotlyjs
 
 from archdial.common.files import write_text
+from archdial.report.as_good import as_good_html
 from archdial.report.cells import cells_figure
 from archdial.report.comparison import Comparison, read_comparison
 from archdial.report.experiments import Experiments, read_experiments
@@ -74,7 +75,7 @@ def page_html(
 <script>{get_plotlyjs()}</script>
 </head><body><main>
 <h1>{title}</h1>
-{_facts(numbers)}
+{_facts(numbers)}{as_good_html(numbers)}
 {"".join(sections)}
 </main>
 <script type="application/json" id="figures">{_island({"charts": charts, "cells": cells})}</script>

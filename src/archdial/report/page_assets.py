@@ -15,6 +15,7 @@ section { background: white; border: 1px solid var(--line); border-radius: 8px;
 .facts div { min-width: 110px; }
 .facts dt, .run dt { color: var(--soft); font-size: 13px; }
 .facts dd { margin: 0; font-size: 19px; font-variant-numeric: tabular-nums; }
+.as-good { margin: 14px 0 0; }
 .scroll { overflow: auto; max-height: 640px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 8px; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }

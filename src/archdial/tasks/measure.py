@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -15,8 +16,12 @@ from archdial.common.validation import check_fields, validated
 V = TypeVar("V", float, Tensor)
 
 _FIGURES = ("parameters", "cell_parameters", "flops", "latency_ms", "size_bytes", "peak_bytes")
-RESERVED = frozenset((*_FIGURES, "architecture", "counts", "dial", "lambda", "members", "name", "provenance", "share"))
+_OTHERS = ("architecture", "cheaper", "counts", "dial", "lambda", "members", "name", "promise", "provenance", "share")
+RESERVED = frozenset((*_FIGURES, *_OTHERS))
 """What result files call something else."""
+
+LESS = 0.9
+"""What costs more than this share of a member, and is as good, is not worth a word."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,16 @@ class Measure:
     def apart(self, difference: float) -> str:
         """Return as text how far two scores are apart, a share in points of a hundred."""
         return f"{100 * difference:.2f} points" if self.share else f"{difference:.2f}"
+
+    def standard_error(self, score: float, examples: int | None) -> float | None:
+        """Return that of `score` on so many examples: √(p (1 − p) / n) of a share p of right answers.
+
+        Several answers an example, as of words in a text, hang together, so examples count. None where it is not
+        known: of other measures, or where nobody knows how many there were.
+        """
+        if self != ACCURACY or not examples or not 0 <= score <= 1:
+            return None
+        return math.sqrt(score * (1 - score) / examples)
 
     def to_json(self) -> dict[str, Any]:
         """Return the measure as a JSON value."""

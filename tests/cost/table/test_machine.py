@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from archdial.common.errors import OtherConditions, UsageError
-from archdial.comparing.measured import _threads
 from archdial.cost.measuring.conditions import Conditions
 from archdial.cost.table import machine
 from archdial.cost.table.several import check_name
+from archdial.families.timed import _threads
 
 
 @pytest.mark.parametrize(("said", "cores"), [("max 100000", 6), ("150000 100000", 2), ("5000 100000", 1), ("9", 6)])
@@ -29,7 +29,7 @@ def test_a_table_on_more_threads_than_cores_is_refused(monkeypatch: pytest.Monke
 
 
 def test_a_table_from_a_larger_machine_is_measured_here_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archdial.comparing.measured.cores", lambda: 2)
+    monkeypatch.setattr("archdial.families.timed.cores", lambda: 2)
     assert _threads(2) == 2
     with pytest.warns(OtherConditions, match="for 8 threads, and this process may use 2 cores"):
         assert _threads(8) == 2

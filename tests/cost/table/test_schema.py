@@ -60,7 +60,7 @@ def test_a_profile_fits_and_its_header_is_described(monkeypatch: pytest.MonkeyPa
     value = profile(Toy()).to_json()
     VALIDATOR.validate(value)
     described = SCHEMA["properties"]["runtime"]["properties"]
-    assert set(value["runtime"]) | {"interpolated"} == set(described) == set(Header.__annotations__)
+    assert set(value["runtime"]) | {"interpolated", "recalibrated"} == set(described) == set(Header.__annotations__)
     assert {*value["terms"][0]["entries"][0], "merged"} == set(SCHEMA["$defs"]["entry"]["properties"])
 
 
@@ -85,7 +85,9 @@ def test_what_is_refused_does_not_fit(value: dict[str, Any], message: str) -> No
 
 
 INTERPOLATED = {"parts": 16, "measured": 8, "held_out": 4, "held_out_mean_error": 0.02, "within_10": 1}
+RECALIBRATED = {"ratio": 1.2, "networks": 10, "date": "2026-01-01"}
 VALUES = [True, "1", -1, 0.5, 0, 1, 1.0, 2.5, [], ["a"], [1], {}, INTERPOLATED, {**INTERPOLATED, "within_10": 2}]
+VALUES += [RECALIBRATED, {**RECALIBRATED, "ratio": 0}, {**RECALIBRATED, "networks": 1.5}]
 
 
 @pytest.mark.parametrize("key", Header.__annotations__)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from archdial.common.errors import UsageError
 from archdial.cost.making import whole_networks as whole
+from archdial.cost.making.pace import Pace, ratios, references, warn_drift
 from archdial.cost.making.profiling import warn_noisy
 from archdial.cost.measuring.conditions import Conditions
-from archdial.cost.measuring.rounds import REPEATS
 from archdial.cost.measuring.timing import Progress
 from archdial.cost.pricing.expected import ExpectedCost
 from archdial.cost.table.fit import Agreement
@@ -18,8 +17,6 @@ from archdial.cost.table.table import CostTable
 from archdial.networks.supernet import Supernet
 from archdial.space import Architecture
 
-_AGAIN = 10
-"""Networks of the fit that are measured again, to tell how fast the machine is now."""
 _SEED = 1
 """Another one than that of the networks to which a table is fitted."""
 
@@ -75,30 +72,25 @@ def check(network: Supernet, table: CostTable, count: int | None = None, progres
         UsageError: this machine cannot measure under these conditions, or the space has no further architectures.
         RunError: a network does not run on the table's runtime.
     """
-    conditions = Conditions.of(
-        table.runtime["runtime"],
-        table.runtime["batch_size"],
-        table.runtime["threads"],
-        table.runtime.get("repeats", REPEATS),
-        table.runtime["device"],
-    )
+    conditions = Conditions.of_table(table.runtime)
     known = {network.space.parse(item.architecture): item.latency_ms for item in table.networks}
     count = (len(known) or conditions.runtime.networks(len(table.parts))) if count is None else count
     chosen = whole.architectures(network, count, seed=_SEED, without=known)
     if not chosen:
         raise UsageError(f"the space has no architectures beside the {len(known)} that the table was fitted to")
-    again = list(known)[:_AGAIN]
+    again = references(network.space, table)
     # Those of the fit as they were measured for it, the others as members are.
     merging = [table.merging(network.space.describe(architecture)) for architecture in chosen]
     _, *subjects = whole.subjects(network, [*chosen, *again], merging)
     timings = conditions.time(subjects, progress)
     warn_noisy([part.key for part, found in zip(subjects, timings, strict=True) if found.noisy], len(timings))
-    pace = [found.median_ms / known[a] for a, found in zip(again, timings[len(chosen) :], strict=True)]
+    pace = Pace(ratios([found.median_ms for found in timings[len(chosen) :]], list(again.values())))
+    warn_drift(pace, table.runtime, "scale the table by `archdial profile --recalibrate`, or profile again")
     fitted, summed = ExpectedCost(network.space, table), ExpectedCost(network.space, table.without_fit())
     return Check(
         tuple(chosen),
         tuple(fitted.of(architecture) for architecture in chosen),
         tuple(summed.of(architecture) for architecture in chosen),
         tuple(found.median_ms for found in timings[: len(chosen)]),
-        statistics.median(pace) if pace else 1.0,
+        pace.ratio,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,17 @@ class Conditions:
         chosen = named(runtime, threads, str(machine.device(device)))
         chosen.check()
         return cls(chosen, batch_size, repeats)
+
+    @classmethod
+    def of_table(cls, header: Mapping[str, Any]) -> Conditions:
+        """Return the conditions of a table with this `header`, checked as in `of`."""
+        return cls.of(
+            header["runtime"],
+            header["batch_size"],
+            header["threads"],
+            header.get("repeats", timing.REPEATS),
+            header["device"],
+        )
 
     def time(self, subjects: Sequence[Part], progress: Progress | None = None) -> list[Timing]:
         """Return what a batch takes in each of `subjects`, measured together in a process of its own.

@@ -24,8 +24,13 @@ STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2)
 FOLDS = 5
 WITHIN = 0.1
 _LEAST = 1e-3
+_FARTHEST = 1e30
 _TINY = 1e-9
 """Milliseconds: a table that was written elsewhere may have parts that take none."""
+
+
+Residuals = Annotated[tuple[Annotated[Number, Field(ge=-1, le=_FARTHEST)], ...], Field(fail_fast=True)]
+"""Of networks, measured / predicted − 1: by how much of its prediction each takes longer."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,8 @@ class Fit:
         networks: how many whole networks it was fitted to.
         held_out: agreement on networks held out, by cross-validation.
         plain: agreement of the plain sum of the parts.
+        residuals: measured / predicted − 1 of each network while it was held out, in the table's order; none in a table
+            of an older archdial.
     """
 
     launch_ms: Milliseconds
@@ -77,6 +84,7 @@ class Fit:
     networks: CountOrNone
     held_out: Agreement
     plain: Agreement
+    residuals: Residuals = ()
 
 
 def fit(
@@ -103,7 +111,8 @@ def fit(
     parts = _Parts(numpy.array(list(latency_ms.values())), list(kinds.values()), launch_ms)
     grid = list(itertools.product(STRENGTHS, STRENGTHS))
     trials = [_held_out(parts, runs, real, *strengths) for strengths in grid]
-    best = min(range(len(grid)), key=lambda number: trials[number].mean_error)
+    agreements = [Agreement.of(predicted, real) for predicted in trials]
+    best = min(range(len(grid)), key=lambda number: agreements[number].mean_error)
     rule, constant, each = _solve(parts, runs, real, *grid[best])
     names = list(dict.fromkeys(kinds.values()))
     return Fit(
@@ -113,8 +122,9 @@ def fit(
         launches_ms=dict(zip(names, map(float, rule[len(names) :] * launch_ms), strict=True)),
         parts_ms=dict(zip(latency_ms, map(float, each), strict=True)),
         networks=len(real),
-        held_out=trials[best],
+        held_out=agreements[best],
         plain=Agreement.of(runs @ parts.latency, real),
+        residuals=_residuals(trials[best], real),
     )
 
 
@@ -129,13 +139,20 @@ class _Parts:
         self.features = numpy.hstack([member * numpy.maximum(latency - launch, 0.0)[:, None], member * launch])
 
 
-def _held_out(parts: _Parts, runs: Array, real: Array, *strengths: float) -> Agreement:
+def _held_out(parts: _Parts, runs: Array, real: Array, *strengths: float) -> Array:
+    """Return what each network (networks,) is predicted to take by a fit to the folds that it is not in."""
     predicted = numpy.empty_like(real)
     for fold in range(FOLDS):
         out = numpy.arange(len(real)) % FOLDS == fold
         _, constant, each = _solve(parts, runs[~out], real[~out], *strengths)
         predicted[out] = constant + runs[out] @ each
-    return Agreement.of(predicted, real)
+    return predicted
+
+
+def _residuals(predicted: Array, real: Array) -> tuple[float, ...]:
+    # What is predicted to take nothing is off by more than any margin allows for.
+    off = real / numpy.maximum(predicted, _TINY) - 1.0
+    return tuple(float(one) for one in numpy.minimum(off, _FARTHEST))
 
 
 def _solve(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -51,6 +53,22 @@ def describe(where: torch.device) -> dict[str, str]:
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
+
+
+def elsewhere(header: Mapping[str, Any]) -> str:
+    """Return what a table with this `header` was measured on, where this machine is another; else an empty text.
+
+    What the header does not tell is taken for this machine.
+    """
+    if str(header["device"]) == "cpu":
+        told, here = header.get("cpu"), processor()
+    else:
+        told, here = header.get("device_name"), _device_name(str(header["device"]))
+    return "" if told in (None, "", here) else str(told)
+
+
+def _device_name(name: str) -> str:
+    return torch.cuda.get_device_name(torch.device(name)) if torch.cuda.is_available() else "a machine without CUDA"
 
 
 def processor() -> str:

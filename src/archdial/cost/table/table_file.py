@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from archdial.common.documents import is_version
 from archdial.common.errors import UsageError, cut, first_line, short
-from archdial.common.limits import Amount, Count, Share, Text
+from archdial.common.limits import Amount, Count, Positive, Share, Text
 from archdial.common.validation import Place, check_fields, validated
 from archdial.cost.table.contents import TableContents
 from archdial.cost.table.fit import Fit
@@ -44,6 +44,15 @@ class Interpolated(TypedDict):
 
 
 @with_config(ConfigDict(extra="allow"))
+class Recalibrated(TypedDict):
+    """Of a table that was scaled to another pace of its machine: by what factor in all, as so many networks told."""
+
+    ratio: Positive
+    networks: Count
+    date: Text
+
+
+@with_config(ConfigDict(extra="allow"))
 class Header(TypedDict, total=False):
     """How a table was measured; other keys are left alone."""
 
@@ -64,6 +73,7 @@ class Header(TypedDict, total=False):
     seconds: Amount
     noisy: list[Text]
     interpolated: Interpolated
+    recalibrated: Recalibrated
 
 
 @dataclass(frozen=True)
@@ -89,7 +99,7 @@ def to_json(table: TableContents) -> dict[str, Any]:
         "terms": [{"choices": list(t.choices), "entries": [_entry(e) for e in t.entries]} for t in table.terms],
         "networks": [{**asdict(network), "architecture": dict(network.architecture)} for network in table.networks],
     }
-    return value if table.fit is None else value | {"fit": asdict(table.fit)}
+    return value if table.fit is None else value | {"fit": _fit(table.fit)}
 
 
 def from_json(value: Mapping[str, Any], source: str) -> TableContents:
@@ -119,6 +129,12 @@ def from_json(value: Mapping[str, Any], source: str) -> TableContents:
 
 def _part(part: CostPart) -> dict[str, Any]:
     return {name: value for name, value in asdict(part).items() if name != "predicted" or value}
+
+
+def _fit(fit: Fit) -> dict[str, Any]:
+    # Whoever loads and saves a table of an older archdial has the file of before.
+    residuals = {"residuals": list(fit.residuals)} if fit.residuals else {}
+    return {name: value for name, value in asdict(fit).items() if name != "residuals"} | residuals
 
 
 def _entry(entry: CostEntry) -> dict[str, Any]:
@@ -233,12 +249,26 @@ def _check_fit(table: TableContents, fit: Fit, source: str) -> None:
     for name, keys in (("scales", kinds), ("launches_ms", kinds), ("parts_ms", table.parts)):
         if lacking := next((key for key in keys if key not in getattr(fit, name)), None):
             raise UsageError(f"{source}: the key fit.{name} lacks {lacking!r}; {REMAKE}")
+    _check_residuals(fit, source)
     errors = [abs(_predicted(table, fit, one) / one.latency_ms - 1) for one in table.networks] or [0.0]
     mean, told = sum(errors) / len(errors), fit.held_out.mean_error
     if mean > _MISSED * told + _MEAN or max(errors) > _MISSED * told + _WORST:
         raise UsageError(
             f"{source}: its fit is off its own networks by {mean:.0%} on average, {max(errors):.0%} at worst, and says "
             f"that it is off others by {told:.1%}: one of them was edited; {_AGAIN}"
+        )
+
+
+def _check_residuals(fit: Fit, source: str) -> None:
+    """Refuse errors of held-out networks that are others than the fit tells the mean of."""
+    if not fit.residuals:
+        return
+    told = fit.held_out.mean_error
+    mean = sum(abs(1 / max(1 + off, 1e-12) - 1) for off in fit.residuals) / len(fit.residuals)
+    if len(fit.residuals) != fit.networks or abs(mean - told) > NEAR * max(mean, told, NEAR):
+        raise UsageError(
+            f"{source}: fit.residuals are {len(fit.residuals)} of a mean error of {mean:.2%}, and the fit tells of "
+            f"{fit.networks} networks and {told:.2%}: one of them was edited; {_AGAIN}"
         )
 
 

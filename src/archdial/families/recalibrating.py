@@ -1,0 +1,41 @@
+"""A family whose machine has changed its pace: its table scaled, all else left as it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from archdial.common.errors import UsageError
+from archdial.cost.making.pace import Pace
+from archdial.cost.making.recalibrating import recalibrated
+from archdial.cost.measuring.timing import Progress
+from archdial.families.family import Family
+
+
+def recalibrate(family: Family, progress: Progress | None = None) -> Family:
+    """Return `family` with the table that it answers by scaled to the pace of this machine now.
+
+    Ten of the networks that the table was fitted to are timed anew. All milliseconds change by one factor, so no member
+    is better than before, and the dial's positions go on meaning the members that they meant.
+
+    Args:
+        family: of several devices for the one that it answers for, as `family.on(name)` gives it.
+        progress: called with (steps done, steps in all).
+
+    Raises:
+        UsageError: the table holds no whole networks, is of another machine, or cannot be measured here.
+        RunError: a network does not run on the table's runtime.
+    """
+    return at_pace(family, progress)[0]
+
+
+def at_pace(family: Family, progress: Progress | None = None) -> tuple[Family, Pace]:
+    """Return what `recalibrate` does, and the pace that was found."""
+    try:
+        table, pace = recalibrated(family.network, family.table, progress)
+    except UsageError as error:
+        raise UsageError(f"{family.device}: {error}" if family.device else error) from None
+    if family.devices is None:
+        return replace(family, table=table), pace
+    name = str(family.device)
+    each = {**family.devices.each, name: replace(family.devices.each[name], table=table)}
+    return family.answering(replace(family.devices, each=each).view(name)), pace
