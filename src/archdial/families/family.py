@@ -21,18 +21,17 @@ from archdial.data import Normalize
 from archdial.dial import Dial
 from archdial.families.budgets import budget_text, check_reachable
 from archdial.families.hardware import Answering, Devices
-from archdial.families.member import Member
+from archdial.families.member import AfterTraining, Member, Origin
+from archdial.families.promise import GRID, Promises
+from archdial.families.refined import Claim, Refinement
 from archdial.hypernet import Hypernetwork
 from archdial.networks.supernet import Supernet
-from archdial.searching.candidates import at_positions, front, likely, mutated, unseen
-from archdial.searching.evaluation import EVALUATED, Evaluated
+from archdial.searching.candidates import at_positions, front
+from archdial.searching.evaluation import EVALUATED, Evaluated, Judged
 from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture, Space
 from archdial.tasks.images import ImageClassification
 from archdial.tasks.task import Task
-
-GRID, DRAWS, ROUNDS = 48, 24, 3
-"""How densely `within` looks: dial positions, architectures drawn at each, rounds of neighbours of the best."""
 
 Position = float | list[float] | tuple[float, ...] | Tensor
 
@@ -50,6 +49,7 @@ class Family:
         info: config, seed, versions, device and data of the search, as JSON.
         device: name of the device that it answers for, of those in `devices`; table, dial and hypernet are that one's.
         devices: all that it can answer for, where there are several.
+        refinement: what training some members alone has told, if it was refined; it is then gone by.
     """
 
     network: Supernet
@@ -66,6 +66,7 @@ class Family:
     device: str | None = None
     devices: Devices | None = None
     own_task: Task | None = None
+    refinement: Refinement | None = None
 
     @property
     def space(self) -> Space:
@@ -105,6 +106,20 @@ class Family:
     @cached_property
     def _known(self) -> dict[Architecture, Evaluated]:
         return {item.architecture: item for item in self.archive}
+
+    @cached_property
+    def _claims(self) -> dict[Architecture, Claim]:
+        return {} if self.refinement is None else {item.architecture: item for item in self.refinement.claims}
+
+    @property
+    def judged(self) -> Sequence[Judged]:
+        """What dial and budgets go by: scores that were measured, of a refined family what is claimed less a doubt."""
+        return [claim.cautious for claim in self._claims.values()] if self._claims else self.archive
+
+    @property
+    def ranker(self) -> ErrorPredictor:
+        """The predictor that dial and budgets go by."""
+        return self.predictor if self.refinement is None else self.refinement.predictor
 
     @property
     def tables(self) -> Tables:
@@ -181,8 +196,8 @@ class Family:
         """Return the most accurate member found whose cost meets every budget given.
 
         Looked at are all architectures that were evaluated, those along the dial, what the hypernetwork considers
-        likely there, and neighbours of the best of these. One that was not evaluated must promise more by a whole
-        standard deviation of the predictor than the best that was.
+        likely there, and neighbours of the best of these. One that was not evaluated, of a refined family one that was
+        not trained alone, must promise more by a whole standard deviation of the predictor than the best that was.
 
         Args:
             latency_ms: of one batch, as the cost table has it.
@@ -211,18 +226,23 @@ class Family:
 
     def _within(self, given: dict[str, float]) -> Member:
         check_reachable(given, self._budgets)
-        pool = self._pool(given)
-        if not pool:
+        known = {item.architecture: item.merit for item in self.judged}
+        measure = self.task.measure
+        promises = Promises(self.space, self.dial, self.hypernet, self._budgets, known, self.ranker, measure)
+        best = promises.best(given)
+        if best is None:
             raise UsageError(
                 f"no architecture found within {budget_text(given)} at once: each is within reach alone, relax one"
             )
-        promise = self._promise(pool)
-        best = max(pool, key=promise.__getitem__)
         return self.member(best, self._position_of(best))
 
     def front(self) -> list[Member]:
-        """Return the evaluated members that no other beats in both score and cost, cheapest first."""
-        found = front(self.archive, self.costs[self.column])
+        """Return the evaluated members that no other beats in both score and cost, cheapest first.
+
+        Of a refined family that is the score after training alone, as measured or foretold.
+        """
+        known: Sequence[Judged] = tuple(self._claims.values()) or self.archive
+        found = front(known, self.costs[self.column])
         return [self.member(item.architecture, self._position_of(item.architecture)) for item in found]
 
     def member(self, architecture: Architecture, dial: float | list[float] | None = None) -> Member:
@@ -243,6 +263,7 @@ class Family:
             flops=round(costs["flops"]),
             size_bytes=round(costs["size_bytes"]) if "size_bytes" in costs else None,
             peak_bytes=None if self.peak is None else round(self.peak.of(architecture)),
+            after_training=self._after_training(architecture),
         )
 
     def build(self, architecture: Architecture, *, merge: bool = True) -> nn.Module:
@@ -254,41 +275,21 @@ class Family:
         module = self.network.build(architecture, self.calibrating).eval()
         return self.network.merge(module, self.table.merging(self.space.describe(architecture)) if merge else ())
 
-    def _pool(self, given: dict[str, float]) -> list[Architecture]:
-        generator = torch.Generator().manual_seed(0)
-        grid = self.dial.grid(GRID)
-        pool = [
-            *self._known,
-            *(self._budgets[column].extremes()[0] for column in given),
-            *at_positions(self.space, self.hypernet, self.dial, grid),
-            *likely(self.space, self.hypernet, self.dial, grid, DRAWS, generator),
-        ]
-        pool = self._meeting(unseen(pool, []), given)
-        for _ in range(ROUNDS if pool else 0):
-            promise = self._promise(pool)
-            best = sorted(pool, key=promise.__getitem__, reverse=True)[:DRAWS]
-            near = mutated(self.space, best, GRID * DRAWS, generator)
-            pool += self._meeting(unseen(near, pool), given)
-        return pool
-
-    def _meeting(self, pool: Sequence[Architecture], given: dict[str, float]) -> list[Architecture]:
-        if not pool:
-            return []
-        weights = self.space.one_hots(pool).double()
-        # What is exactly on the budget meets it, whatever the order of the sum.
-        meets = torch.stack([self._budgets[c](weights) <= limit * (1 + 1e-9) for c, limit in given.items()]).all(0)
-        return [architecture for architecture, good in zip(pool, meets.tolist(), strict=True) if good]
-
-    def _promise(self, pool: Sequence[Architecture]) -> dict[Architecture, float]:
-        """Return merits as measured, or one standard deviation below the prediction."""
-        measure = self.task.measure
-        pessimistic = measure.merit(measure.score(self.predictor.feared(self.space.one_hots(pool))))
-        measured = {a: item.merit for a, item in self._known.items()}
-        return {a: measured.get(a, value) for a, value in zip(pool, pessimistic.tolist(), strict=True)}
-
     def _predict(self, pool: Sequence[Architecture]) -> list[float]:
         with torch.no_grad():
             return [float(self.task.measure.score(error)) for error in self.predictor(self.space.one_hots(pool))]
+
+    def _after_training(self, architecture: Architecture) -> AfterTraining | None:
+        told = self.refinement
+        if told is None:
+            return None
+        claim = self._claims.get(architecture)
+        if claim is None:
+            with torch.no_grad():
+                error = float(told.predictor(self.space.one_hots([architecture])))
+            return AfterTraining(self.task.measure.score(error), "predicted", told.weights, told.epochs)
+        origin: Origin = "measured" if claim.name else "predicted"
+        return AfterTraining(claim.score, origin, told.weights, told.epochs, claim.name or None)
 
     def _position_of(self, architecture: Architecture) -> float | list[float]:
         """Return the dial position of a grid at which the hypernetwork considers `architecture` most likely."""

@@ -53,6 +53,33 @@ class Parent(Protocol):
 
 
 @dataclass(frozen=True)
+class AfterTraining:
+    """What a member of a refined family scores on validation data after training alone.
+
+    Attributes:
+        origin: measured where it was trained, else predicted.
+        weights: what it was trained from: new ones (retrained) or inherited ones (finetuned).
+        name: of the files of the trained member; None where it was not trained.
+    """
+
+    score: float
+    origin: Origin
+    weights: Weights
+    epochs: int
+    name: str | None = None
+
+    def to_json(self, measure: Measure) -> dict[str, Any]:
+        """Return it as a JSON value, the score under the name of `measure`."""
+        return {
+            measure.name: self.score,
+            "provenance": self.origin,
+            "weights": self.weights,
+            "epochs": self.epochs,
+            "trained": self.name,
+        }
+
+
+@dataclass(frozen=True)
 class Member:
     """One architecture of a family.
 
@@ -70,6 +97,7 @@ class Member:
         weights_from: the search, unless the built module was trained since.
         size_bytes: of parameters and buffers; None with a table of an older archdial.
         peak_bytes: the most that one operator reads and writes at once for one input; None likewise.
+        after_training: what it scores after training alone; only a refined family knows.
     """
 
     family: Parent = field(repr=False, compare=False)
@@ -86,6 +114,7 @@ class Member:
     weights_from: Weights = "inherited"
     size_bytes: int | None = None
     peak_bytes: int | None = None
+    after_training: AfterTraining | None = None
 
     @property
     def measure(self) -> Measure:
@@ -202,6 +231,7 @@ class Member:
     def to_json(self) -> dict[str, Any]:
         """Return the member as the JSON object of the interface."""
         space, name = self.family.space, self.measure.name
+        after = self.after_training
         return {
             "dial": self.dial,
             "device": self.family.device,
@@ -222,4 +252,5 @@ class Member:
                 "parameters": "counted",
                 "flops": "counted",
             },
+            **({} if after is None else {"after_training": after.to_json(self.measure)}),
         }
