@@ -113,8 +113,8 @@ class Family:
 
     @property
     def judged(self) -> Sequence[Judged]:
-        """What dial and budgets go by: scores that were measured, of a refined family what is claimed less a doubt."""
-        return [claim.cautious for claim in self._claims.values()] if self._claims else self.archive
+        """What dial, budgets and front go by: scores as evaluated, of a refined family those claimed after training."""
+        return self.archive if self.refinement is None else self.refinement.claims
 
     @property
     def ranker(self) -> ErrorPredictor:
@@ -196,8 +196,8 @@ class Family:
         """Return the most accurate member found whose cost meets every budget given.
 
         Looked at are all architectures that were evaluated, those along the dial, what the hypernetwork considers
-        likely there, and neighbours of the best of these. One that was not evaluated, of a refined family one that was
-        not trained alone, must promise more by a whole standard deviation of the predictor than the best that was.
+        likely there, and neighbours of the best of these. One that was not evaluated must promise more by a whole
+        standard deviation of the predictor than the best that was.
 
         Args:
             latency_ms: of one batch, as the cost table has it.
@@ -241,8 +241,7 @@ class Family:
 
         Of a refined family that is the score after training alone, as measured or foretold.
         """
-        known: Sequence[Judged] = tuple(self._claims.values()) or self.archive
-        found = front(known, self.costs[self.column])
+        found = front(self.judged, self.costs[self.column])
         return [self.member(item.architecture, self._position_of(item.architecture)) for item in found]
 
     def member(self, architecture: Architecture, dial: float | list[float] | None = None) -> Member:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from archdial.searching.predictor import ErrorPredictor
@@ -18,14 +18,12 @@ class Claim:
     """What an architecture scores on validation data after training alone.
 
     Attributes:
-        score: measured where it was trained, else foretold.
-        feared: one standard deviation worse than foretold; of what was trained its score.
+        score: measured where it was trained, else foretold: the mean of what the trained members leave possible.
         name: of the trained member, empty where it was not trained.
     """
 
     architecture: Architecture
     score: float
-    feared: float
     name: str
     measure: Measure = field(repr=False, compare=False)
 
@@ -38,11 +36,6 @@ class Claim:
     def merit(self) -> float:
         """Its score such that higher is better."""
         return self.measure.merit(self.score)
-
-    @property
-    def cautious(self) -> Claim:
-        """The claim that dial and budgets go by: what was not trained has to promise more than what was."""
-        return replace(self, score=self.feared)
 
 
 @dataclass(frozen=True, eq=False)

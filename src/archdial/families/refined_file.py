@@ -10,8 +10,8 @@ from pydantic import Field
 from archdial.common.limits import Count, Number, Options, Seed
 
 Tau = Annotated[Number, Field(ge=-1, le=1)]
-ClaimRow = tuple[Options, Number, Number, Annotated[str, Field(max_length=200)]]
-"""Options, score, score as it is feared, name of the trained member or nothing."""
+ClaimRow = tuple[Options, Number, Annotated[str, Field(max_length=200)]]
+"""Options, score, name of the trained member or nothing."""
 
 
 @dataclass(frozen=True)

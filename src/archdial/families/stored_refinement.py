@@ -22,7 +22,7 @@ def refined_json(refinement: Refinement | None) -> dict[str, Any]:
     """Return what files of families that were not refined do not have."""
     if refinement is None:
         return {}
-    claims = [[list(c.architecture.options), c.score, c.feared, c.name] for c in refinement.claims]
+    claims = [[list(c.architecture.options), c.score, c.name] for c in refinement.claims]
     tau = {"before": refinement.tau_before, "after": refinement.tau_after}
     told = {"weights": refinement.weights, "epochs": refinement.epochs, "seed": refinement.seed}
     return {"refined": {**told, "tau": tau, "claims": claims}}
@@ -55,10 +55,10 @@ def stored_refinement(
 
 
 def _claim(network: Supernet, measure: Measure, row: ClaimRow) -> Claim:
-    options, score, feared, name = row
+    options, score, name = row
     architecture = Architecture(options)
     network.space.check(architecture)
-    return Claim(architecture, measure.checked(score), measure.checked(feared), name, measure)
+    return Claim(architecture, measure.checked(score), name, measure)
 
 
 def _check_claims(claims: Sequence[Claim], archive: Sequence[Evaluated]) -> None:
