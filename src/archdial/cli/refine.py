@@ -69,7 +69,7 @@ def refine(
         with Bar() as bar:
             result = refine_run(run, asked, resume=resume, bar=bar)
     except Interrupted as error:
-        raise Interrupted(f"{error}: {_again(run, asked.data, model, trust=trust)}") from error
+        raise Interrupted(f"{error}; go on with: {_again(run, asked.data, model, trust=trust)}") from error
     value = report(result, run)
     following = f"the family of before is in {run / 'unrefined'}; next: archdial pick {run} --at …"
     show(value, table_of(value, result.family.task.measure), tau_line(value), following, as_json=json)

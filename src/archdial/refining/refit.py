@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from archdial.common.errors import UsageError
 from archdial.common.metrics import kendall_tau
+from archdial.common.versions import versions
 from archdial.families.family import Family
 from archdial.families.redialling import redial
 from archdial.families.refined import Claim, Refinement, Start
@@ -83,7 +85,16 @@ def refined(family: Family, trained: Sequence[Trained], weights: Start, epochs: 
     predictor.fit(claims, generator)
     predictor.keep_doubt(doubt)
     refinement = Refinement(claims, predictor, weights, epochs, seed, told.tau_before, told.tau_after)
-    return redial(replace(family, refinement=refinement), seed=seed)
+    info = {**family.info, "refined": _info(refinement)}
+    return redial(replace(family, refinement=refinement, info=info), seed=seed)
+
+
+def _info(refinement: Refinement) -> dict[str, Any]:
+    """Return what the info of a family says of how it was refined."""
+    trained = {claim.name: claim.score for claim in refinement.trained}
+    tau = {"before": refinement.tau_before, "after": refinement.tau_after}
+    how = {"weights": refinement.weights, "epochs": refinement.epochs, "seed": refinement.seed}
+    return {**how, "split": "validation", "trained": trained, "tau": tau, "versions": versions()}
 
 
 def ranked(family: Family, trained: Sequence[Trained]) -> Ranked:

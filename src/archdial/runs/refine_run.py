@@ -97,14 +97,14 @@ def refine_run(folder: Path, asked: Asked, *, resume: bool = False, bar: Bar | N
     """
     with locked(folder, "archdial refine"):
         clear_leftovers(folder, (FAMILY, WEIGHTS, UNREFINED))
-        _check_resumable(folder, resume)
         family = open_family(folder, asked.model, trust=asked.trust)
+        _check_resumable(folder, resume)
         plan = read_plan(folder, family) if resume else None
         on = plan.on if plan is not None else asked.on
         finished = finished_run(folder, family, asked.data, on, trust=asked.trust)
         plan = _planned(folder, finished, asked) if plan is None else _taken_up(folder, finished, asked, plan)
         write_plan(plan, folder)
-        _train_all(School(folder, finished, plan), asked, bar or NoBar())
+        train_members(School(folder, finished, plan), asked, bar or NoBar())
         result = _corrected(folder, finished.family, plan)
         _write(folder, family, result.family)
     return result
@@ -157,8 +157,13 @@ def _taken_up(folder: Path, finished: FinishedRun, asked: Asked, plan: Plan) -> 
     return replace(plan, device=device)
 
 
-def _train_all(school: School, asked: Asked, bar: Bar | NoBar) -> None:
-    """Train what is left of the plan, in this process or in several."""
+def train_members(school: School, asked: Asked, bar: Bar | NoBar) -> None:
+    """Train what is left of a plan that is in the folder of the run, in this process or in several.
+
+    Raises:
+        Interrupted: Ctrl-C; how far each training was is kept.
+        RunError: a loss is not finite, or a process that trains ended.
+    """
     left, every = school.left(), len(school.plan.members)
     part = bar.part("train members", school.steps * every, school.steps * (every - len(left)))
 
@@ -177,7 +182,7 @@ def _train_all(school: School, asked: Asked, bar: Bar | NoBar) -> None:
     except (Stopped, Interrupted, KeyboardInterrupt) as error:
         raise Interrupted(
             f"interrupted, {len(left) - len(school.left())} of {len(left)} members are trained and kept in "
-            f"{school.folder / REFINED}: go on with the same command and --resume"
+            f"{school.folder / REFINED}"
         ) from error
 
 
