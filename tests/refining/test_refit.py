@@ -175,6 +175,23 @@ def test_none_is_too_few(family: Family) -> None:
         refined(family, [], "retrained", 8)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_full_agreement_is_1_whatever_the_rounding(family: Family, turned: bool) -> None:
+    for count in range(2, 12):
+        few = trained(family, count)
+        own = [Trained(one.architecture, family.member(one.architecture).score, one.name) for one in few]
+        scores = [1 - one.score for one in own] if turned else [one.score for one in own]
+        told = ranked(family, [dataclasses.replace(one, score=score) for one, score in zip(own, scores, strict=True)])
+        assert told.tau_before is not None and -1 <= told.tau_before <= 1
+        assert told.tau_before == pytest.approx(-1 if turned else 1)
+
+
+def test_one_network_twice_is_refused(family: Family) -> None:
+    one = trained(family, 1)
+    with pytest.raises(UsageError, match="two are one network"):
+        refined(family, [*one, *one], "retrained", 8)
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_so_few_still_make_a_family(family: Family, count: int) -> None:
     few = trained(family, count)

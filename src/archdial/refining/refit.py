@@ -71,12 +71,9 @@ def refined(family: Family, trained: Sequence[Trained], weights: Start, epochs: 
         weights: what they were trained from, and `epochs` how long: kept with the family.
 
     Raises:
-        UsageError: there are none, or an architecture is of another space.
+        UsageError: there are none, one is there twice, or an architecture is of another space.
     """
-    if not trained:
-        raise UsageError("no member was trained: train one at least")
-    for member in trained:
-        family.space.check(member.architecture)
+    trained = _distinct(family, trained)
     told = ranked(family, trained)
     claims, doubt = _claims(family, trained)
     generator = torch.Generator().manual_seed(seed)
@@ -87,6 +84,18 @@ def refined(family: Family, trained: Sequence[Trained], weights: Start, epochs: 
     refinement = Refinement(claims, predictor, weights, epochs, seed, told.tau_before, told.tau_after)
     info = {**family.info, "refined": _info(refinement)}
     return redial(replace(family, refinement=refinement, info=info), seed=seed)
+
+
+def _distinct(family: Family, trained: Sequence[Trained]) -> list[Trained]:
+    """Return `trained` by the architectures that run."""
+    if not trained:
+        raise UsageError("no member was trained: train one at least")
+    for member in trained:
+        family.space.check(member.architecture)
+    found = [replace(member, architecture=family.network.canonical(member.architecture)) for member in trained]
+    if len({member.architecture for member in found}) < len(found):
+        raise UsageError(f"{len(found)} trained members, of which two are one network: hand over each once")
+    return found
 
 
 def _info(refinement: Refinement) -> dict[str, Any]:
@@ -168,4 +177,5 @@ def _all_features(family: Family, trained: Sequence[Trained]) -> tuple[Features,
 
 def _tau(one: Sequence[float], other: Sequence[float]) -> float | None:
     found = kendall_tau(one, other) if len(one) > 1 else math.nan
-    return found if math.isfinite(found) else None
+    # A quotient of roots may end beside 1 by its last bit, which no file takes for a τ.
+    return max(-1.0, min(found, 1.0)) if math.isfinite(found) else None
