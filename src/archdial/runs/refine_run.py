@@ -20,7 +20,7 @@ from archdial.families.weights_file import WEIGHTS
 from archdial.networks.pretrained import Pretrained
 from archdial.refining.refit import Ranked, Trained, ranked, refined
 from archdial.refining.spread import spread
-from archdial.runs.alone.kept import kept_members
+from archdial.runs.alone.kept import checkpoint_of, kept_members
 from archdial.runs.alone.plan import (
     PLAN,
     Plan,
@@ -36,6 +36,7 @@ from archdial.runs.alone.workers import Call, Stopped, train_beside
 from archdial.runs.folder import REFINED, UNREFINED
 from archdial.runs.opening import open_family
 from archdial.runs.run_data import FinishedRun, finished_run
+from archdial.training.checkpoint import remove_checkpoint
 from archdial.training.loop import Interrupted
 
 MEMBERS = 12
@@ -106,7 +107,7 @@ def refine_run(folder: Path, asked: Asked, *, resume: bool = False, bar: Bar | N
         write_plan(plan, folder)
         train_members(School(folder, finished, plan), asked, bar or NoBar())
         result = _corrected(folder, finished.family, plan)
-        _write(folder, family, result.family)
+        _write(folder, family, result)
     return result
 
 
@@ -194,12 +195,15 @@ def _corrected(folder: Path, family: Family, plan: Plan) -> Refined:
     return Refined(family, after, tuple(trained), told, plan)
 
 
-def _write(folder: Path, before: Family, after: Family) -> None:
+def _write(folder: Path, before: Family, result: Refined) -> None:
     """Let the refined family be that of the run; the one of before the first refinement stays beside it."""
     if before.refinement is None:
         _keep_unrefined(folder)
     # Who asks for no device goes on to be answered for the one of before.
-    save_family(after.on(before.device), folder)
+    save_family(result.family.on(before.device), folder)
+    # Killed right after a member was kept, its checkpoint is still there.
+    for member in result.plan.members:
+        remove_checkpoint(checkpoint_of(folder, result.plan.schooling.name(member)))
     check_held(plan_file(folder))
     plan_file(folder).unlink(missing_ok=True)
 
