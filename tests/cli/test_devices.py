@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from archdial.common.documents import sealed
-from tests.cli.conftest import Searched, call
+from tests.cli.conftest import Searched, call, done
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +139,13 @@ def test_spoiled_tables_are_told(searched: Searched, tmp_path: Path, spoiled: di
     file.write_text(json.dumps({"format": "archdial.tables", "version": 1, "tables": spoiled}))
     answer = call("search", searched.recipe, "--out", tmp_path / "run", "--table", file)
     assert answer.status == 2 and len(answer.sentence) > 20
+
+
+@pytest.mark.slow
+def test_one_device_is_refined_over_and_all_go_by_it(run: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    found = done("refine", copy, "--on", "board", "--members", 3, "--epochs", 1, "--workers", 1, "--json").json
+    assert {row["device"] for row in found["trained"]} == {"board"}
+    laptop, board = (done("pick", copy, "--params", 10**9, *on, "--json").json for on in ((), ("--on", "board")))
+    assert (laptop["device"], board["device"]) == ("laptop", "board")
+    assert laptop["after_training"]["accuracy"] == board["after_training"]["accuracy"]

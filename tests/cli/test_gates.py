@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from archdial.families.storage import load_family, load_member
 from archdial.networks.backbones import resnet20
 from archdial.networks.graph.network import GatedNetwork
 from archdial.searching.settings import SearchSettings
-from tests.cli.conftest import Answer, call, write_recipe
+from tests.cli.conftest import Answer, call, done, write_recipe
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("short_lessons", "exported_once")]
 
@@ -103,6 +104,21 @@ def test_a_member_is_picked_tuned_and_loaded(pruned: Pruned, tmp_path: Path) -> 
     module = load_member(tmp_path / "member")
     assert module(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
     assert sum(p.numel() for p in module.parameters()) == answer.json["parameters"]
+
+
+def test_refined_it_is_ranked_by_members_tuned_from_inherited_weights(pruned: Pruned, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(pruned.folder, tmp_path / "run"))
+    answer = done("refine", run, "--members", 3, "--epochs", 1, "--workers", 1, "--json")
+    assert answer.json["weights"] == "finetuned"
+    family = load_family(run)
+    assert family.refinement is not None and {one.name for one in family.refinement.trained} == {
+        row["name"] for row in answer.json["trained"]
+    }
+    best = max(family.refinement.claims, key=lambda claim: claim.merit)
+    assert family.front()[-1].after_training.score == best.score  # type: ignore[union-attr]
+    # Nothing dropped is as ever the network of before, whatever it scores once it was trained on.
+    old, new = (one.build(one.network.whole) for one in (load_family(pruned.folder), family))  # type: ignore[attr-defined]
+    assert all(value.equal(new.state_dict()[name]) for name, value in old.state_dict().items())
 
 
 def test_a_member_is_exported(pruned: Pruned, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def files(folder: Path) -> dict[str, bytes]:
         ["search", "RECIPE", "--out", "BEGUN", "--resume"],
         ["demo", "--out", "NEW"],
         ["add-device", "DONE", "pi", "DONE/table.json"],
+        ["refine", "DONE", "--members", "1"],
         ["finetune", "DONE", "--at", "0.1", "--out", "NEW"],
         ["pick", "DONE", "--at", "0.1", "--out", "NEW"],
     ],
@@ -121,7 +122,7 @@ def test_the_lock_of_a_killed_command_is_no_run_and_no_member(searched: Searched
     new_run(tmp_path / "run", load_recipe(str(searched.recipe)))
 
 
-@pytest.mark.parametrize("command", ["evaluate", "compare", "experiments", "report", "add-device"])
+@pytest.mark.parametrize("command", ["evaluate", "compare", "experiments", "report", "add-device", "refine"])
 def test_a_folder_that_may_not_be_written_to_is_told_before_the_work(
     copied: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:

@@ -174,6 +174,19 @@ def test_a_task_of_the_callers_functions(tmp_path: Path) -> None:
     assert json.loads(again.out)["members"] == found["members"]
 
 
+def test_refined_by_processes_that_call_the_code_the_person_named(tmp_path: Path) -> None:
+    file, run = recipe(tmp_path, "own", "regressor"), tmp_path / "run"
+    done("search", file, "--out", run, "--trust")
+    refused = call("refine", run, "--members", 2, "--workers", 2)
+    assert refused.status == 2 and "own_code:" in refused.sentence and not (run / "refined").exists()
+    names = ("--data", "own_code:own", "--model", "own_code:regressor")
+    found = done("refine", run, "--members", 2, "--epochs", 1, "--workers", 2, "--json", *names).json
+    assert (found["weights"], found["score"]["name"]) == ("finetuned", "deviation")
+    scores = [row["after_training"]["deviation"] for row in found["trained"]]
+    # Of a deviation the less is the better.
+    assert [row["rank"]["after"] for row in found["trained"]] == [1 + sum(b < a for b in scores) for a in scores]
+
+
 def test_data_that_only_a_file_names_are_not_called(tmp_path: Path) -> None:
     file = recipe(tmp_path, "means", "regressor", "regression")
     for words in (("search", file, "--out", tmp_path / "run"), ("profile", file, "--out", tmp_path / "t.json")):

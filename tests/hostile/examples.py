@@ -28,6 +28,7 @@ from archdial.networks.cells.nas_bench_201 import NasBench201, Plan
 from archdial.networks.graph import gates
 from archdial.networks.graph.source import make_model
 from archdial.networks.supernet import Supernet
+from archdial.refining.refit import Trained, refined
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import ErrorPredictor
 from archdial.searching.state import SearchState, begin
@@ -199,6 +200,12 @@ def _of_texts() -> Family:
     )
 
 
+def _refined() -> Family:
+    one = family(_cells())
+    trained = [Trained(item.architecture, 0.6 + item.score / 4, f"m{n}") for n, item in enumerate(one.archive[:3])]
+    return refined(one, trained, "retrained", 2)
+
+
 MAKERS = {
     "cells": lambda: [
         family(_cells()),
@@ -208,6 +215,7 @@ MAKERS = {
     ],
     "nas_bench_201": lambda: [family(_bench())],
     "devices": lambda: [_of_two_devices()],
+    "refined": lambda: [_refined()],
     "gates": lambda: [family(_gates({"name": "resnet20", "width": 1, "input_shape": [1, 8, 8], "classes": 2}))],
     "closed": lambda: [
         family(_gates(None)),

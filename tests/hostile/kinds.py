@@ -72,6 +72,7 @@ COUNTS = {
     "family.json of cells": 800,
     "family.json of NAS-Bench-201": 130,
     "family.json of several devices": 350,
+    "family.json of refined cells": 300,
     "family.json of gates": 16,
     "family.json of foreign gates": 700,
     "weights.safetensors": 300,
@@ -290,6 +291,7 @@ _OF = {
     "cells": "cells",
     "nas_bench_201": "NAS-Bench-201",
     "devices": "several devices",
+    "refined": "refined cells",
     "gates": "gates",
     "closed": "foreign gates",
 }

@@ -74,3 +74,15 @@ def test_counts_have_three_digits(value: float, text: str) -> None:
 def test_dials_as_text() -> None:
     assert [dial_text(None), dial_text(0.25), dial_text((0.2, 0.8))] == ["–", "0.25", "(0.2, 0.8)"]
     assert [dial_name("scalar"), dial_name("own")] == ["λ", "dial"]
+
+
+def test_what_members_score_after_training_has_a_column(scalar_file: dict[str, Any]) -> None:
+    one, other = (dict(member) for member in scalar_file["members"][:2])
+    assert "trained" not in shown([one])
+    one["after_training"] = {"accuracy": 0.9345, "provenance": "measured"}
+    other["after_training"] = {"accuracy": 0.9123, "provenance": "predicted"}
+    text = shown([one, other])
+    assert "trained %" in text and " 93.45 " in text and "~91.23" in text and "~93.45" not in text
+    one["after_training"]["accuracy"] = 1.2
+    with pytest.raises(UsageError, match=r"after_training\.accuracy is 1\.2"):
+        shown([one])

@@ -62,6 +62,18 @@ def test_table_shows_and_sorts_by_the_figures(tmp_path: Path, scalar_file: dict[
     assert text.count("<tr") == 1 + len(scalar_file["members"])
 
 
+def test_table_shows_scores_after_training_of_a_refined_family(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
+    assert "trained %</button>" not in page(tmp_path, scalar_file)
+    scalar_file["members"][0]["after_training"] = {"accuracy": 0.9345, "provenance": "predicted"}
+    text = page(tmp_path, scalar_file)
+    assert (
+        "trained %</button>" in text
+        and '<td data-value="0.9345">~93.45</td>' in text
+        and "after training alone" in text
+    )
+    assert text.count('<td data-value="0.0">–</td>') == len(scalar_file["members"]) - 1
+
+
 @pytest.mark.slow
 def test_bottom_tells_the_run(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
     text = page(tmp_path, scalar_file)

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
+import signal
 import socket
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 LARGEST = 2**31 - 1
+_LOOK = 10_000
+"""Milliseconds between two looks at the parent, where a fork of it keeps the pipe open."""
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process, and what it started, when `parent` is gone, whose pipe is its standard input.
+
+    For a thread of a process that leads a session of its own.
+    """
+    if not hasattr(select, "poll") or os.getpgrp() != os.getpid():
+        return
+    # Asked for nothing, poll tells of the end alone: it takes no time, and nothing from who reads the input.
+    watch = select.poll()
+    watch.register(0, 0)
+    while not watch.poll(_LOOK) and os.getppid() == parent:
+        pass
+    os.killpg(0, signal.SIGKILL)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from archdial.cost.pricing.peak import PeakCost
 from archdial.dial import Dial
 from archdial.hypernet import Hypernetwork
 from archdial.searching.candidates import at_positions, likely, mutated, unseen
-from archdial.searching.evaluation import Evaluated
+from archdial.searching.evaluation import Judged
 from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture, Space
 from archdial.tasks.measure import Measure
@@ -30,7 +30,7 @@ class Chooser:
 
     Attributes:
         costs: what one costs, by column.
-        known: those that were evaluated.
+        known: those that were evaluated, or are claimed to score so after training.
     """
 
     space: Space
@@ -39,7 +39,7 @@ class Chooser:
     predictor: ErrorPredictor
     measure: Measure
     costs: Mapping[str, ExpectedCost | PeakCost]
-    known: Mapping[Architecture, Evaluated]
+    known: Mapping[Architecture, Judged]
 
     def pool(self, given: Budgets) -> list[Architecture]:
         """Return all that is looked at and meets the budgets `given`; always the same for the same."""

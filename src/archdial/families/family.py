@@ -25,12 +25,13 @@ from archdial.families.budgets import LATENCY, Asked
 from archdial.families.chooser import GRID, Chooser
 from archdial.families.evaluated import examples_in
 from archdial.families.hardware import Answering, Devices
-from archdial.families.member import Member
+from archdial.families.member import AfterTraining, Member, Origin
+from archdial.families.refined import Claim, Refinement
 from archdial.families.within import best_within
 from archdial.hypernet import Hypernetwork
 from archdial.networks.supernet import Supernet
 from archdial.searching.candidates import at_positions, front
-from archdial.searching.evaluation import EVALUATED, Evaluated
+from archdial.searching.evaluation import EVALUATED, Evaluated, Judged
 from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture, Space
 from archdial.tasks.images import ImageClassification
@@ -52,6 +53,7 @@ class Family:
         info: config, seed, versions, device and data of the search, as JSON.
         device: name of the device that it answers for, of those in `devices`; table, dial and hypernet are that one's.
         devices: all that it can answer for, where there are several.
+        refinement: what training some members alone has told, if it was refined; it is then gone by.
     """
 
     network: Supernet
@@ -68,6 +70,7 @@ class Family:
     device: str | None = None
     devices: Devices | None = None
     own_task: Task | None = None
+    refinement: Refinement | None = None
 
     @property
     def space(self) -> Space:
@@ -107,21 +110,36 @@ class Family:
 
     @property
     def examples(self) -> int | None:
-        """How many examples the search measured scores on; None where nobody knows."""
-        return examples_in(self.info, images=self.normalize is not None)
+        """How many examples the scores that it goes by were measured on; None where nobody knows."""
+        # Scores after training are mostly foretold, and what these are off by no number of examples tells.
+        return None if self.refinement else examples_in(self.info, images=self.normalize is not None)
 
     @cached_property
     def chooser(self) -> Chooser:
-        """Who chooses among its architectures, and knows those that were evaluated."""
+        """Who chooses among its architectures, and knows those that something was claimed of."""
         costs: dict[str, ExpectedCost | PeakCost] = dict(self.costs)
         if self.peak is not None:
             costs[PEAK] = self.peak
-        measure, known = self.task.measure, self._known
-        return Chooser(self.space, self.hypernet, self.dial, self.predictor, measure, costs, known)
+        measure, known = self.task.measure, {item.architecture: item for item in self.judged}
+        return Chooser(self.space, self.hypernet, self.dial, self.ranker, measure, costs, known)
 
     @cached_property
     def _known(self) -> dict[Architecture, Evaluated]:
         return {item.architecture: item for item in self.archive}
+
+    @cached_property
+    def _claims(self) -> dict[Architecture, Claim]:
+        return {} if self.refinement is None else {item.architecture: item for item in self.refinement.claims}
+
+    @property
+    def judged(self) -> Sequence[Judged]:
+        """What dial, budgets and front go by: scores as evaluated, of a refined family those claimed after training."""
+        return self.archive if self.refinement is None else self.refinement.claims
+
+    @property
+    def ranker(self) -> ErrorPredictor:
+        """The predictor that dial and budgets go by."""
+        return self.predictor if self.refinement is None else self.refinement.predictor
 
     @property
     def tables(self) -> Tables:
@@ -240,8 +258,11 @@ class Family:
         return best_within(answering, asked, bar)
 
     def front(self) -> list[Member]:
-        """Return the evaluated members that no other beats in both score and cost, cheapest first."""
-        found = front(self.archive, self.costs[self.column])
+        """Return the evaluated members that no other beats in both score and cost, cheapest first.
+
+        Of a refined family that is the score after training alone, as measured or foretold.
+        """
+        found = front(self.judged, self.costs[self.column])
         return [self.member(item.architecture, self.position_of(item.architecture)) for item in found]
 
     def member(self, architecture: Architecture, dial: float | list[float] | None = None) -> Member:
@@ -262,6 +283,7 @@ class Family:
             flops=round(costs["flops"]),
             size_bytes=round(costs["size_bytes"]) if "size_bytes" in costs else None,
             peak_bytes=None if self.peak is None else round(self.peak.of(architecture)),
+            after_training=self._after_training(architecture),
         )
 
     def build(self, architecture: Architecture, *, merge: bool = True) -> nn.Module:
@@ -276,6 +298,18 @@ class Family:
     def _predict(self, pool: Sequence[Architecture]) -> list[float]:
         with torch.no_grad():
             return [float(self.task.measure.score(error)) for error in self.predictor(self.space.one_hots(pool))]
+
+    def _after_training(self, architecture: Architecture) -> AfterTraining | None:
+        told = self.refinement
+        if told is None:
+            return None
+        claim = self._claims.get(architecture)
+        if claim is None:
+            with torch.no_grad():
+                error = float(told.predictor(self.space.one_hots([architecture])))
+            return AfterTraining(self.task.measure.score(error), "predicted", told.weights, told.epochs)
+        origin: Origin = "measured" if claim.name else "predicted"
+        return AfterTraining(claim.score, origin, told.weights, told.epochs, claim.name or None)
 
     def position_of(self, architecture: Architecture) -> float | list[float]:
         """Return the dial position of a grid at which the hypernetwork considers `architecture` most likely."""

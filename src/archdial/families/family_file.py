@@ -25,6 +25,7 @@ from archdial.common.limits import (
     Text,
 )
 from archdial.cost.pricing.fingerprint import FingerprintFile
+from archdial.families.refined_file import RefinedFile
 from archdial.networks.graph.input_plan import DTYPES, MOST_VALUES
 from archdial.tasks.measure import Measure
 
@@ -219,6 +220,7 @@ class FamilyFile:
     devices: DevicesFile | None = None
     task: TaskFile | None = None
     choices: Annotated[tuple[ChoiceFile, ...], Field(fail_fast=True)] | None = None
+    refined: RefinedFile | None = None
 
 
 @with_config(ConfigDict(extra="allow"))

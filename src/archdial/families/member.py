@@ -58,6 +58,33 @@ class Parent(Protocol):
 
 
 @dataclass(frozen=True)
+class AfterTraining:
+    """What a member of a refined family scores on validation data after training alone.
+
+    Attributes:
+        origin: measured where it was trained, else predicted.
+        weights: what it was trained from: new ones (retrained) or inherited ones (finetuned).
+        name: of the files of the trained member; None where it was not trained.
+    """
+
+    score: float
+    origin: Origin
+    weights: Weights
+    epochs: int
+    name: str | None = None
+
+    def to_json(self, measure: Measure) -> dict[str, Any]:
+        """Return it as a JSON value, the score under the name of `measure`."""
+        return {
+            measure.name: self.score,
+            "provenance": self.origin,
+            "weights": self.weights,
+            "epochs": self.epochs,
+            "trained": self.name,
+        }
+
+
+@dataclass(frozen=True)
 class Member:
     """One architecture of a family.
 
@@ -77,6 +104,7 @@ class Member:
         peak_bytes: the most that one operator reads and writes at once for one input; None likewise.
         promise: of `within`, where milliseconds were asked for: what was promised, how surely, and what was measured.
         cheaper: of `within`, the cheapest member evaluated that is as good within the noise of the evaluation.
+        after_training: what it scores after training alone; only a refined family knows.
     """
 
     family: Parent = field(repr=False, compare=False)
@@ -95,6 +123,7 @@ class Member:
     peak_bytes: int | None = None
     promise: Promise | None = None
     cheaper: Member | None = None
+    after_training: AfterTraining | None = None
 
     @property
     def promised_ms(self) -> float | None:
@@ -226,6 +255,7 @@ class Member:
     def to_json(self) -> dict[str, Any]:
         """Return the member as the JSON object of the interface."""
         space, name = self.family.space, self.measure.name
+        after = self.after_training
         return {
             "dial": self.dial,
             "device": self.family.device,
@@ -248,4 +278,5 @@ class Member:
                 "parameters": "counted",
                 "flops": "counted",
             },
+            **({} if after is None else {"after_training": after.to_json(self.measure)}),
         }

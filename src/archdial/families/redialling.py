@@ -18,6 +18,7 @@ from archdial.families.hardware import Device, found
 from archdial.hypernet import HYPERNETS
 from archdial.relaxation import StraightThrough, Temperature
 from archdial.searching.dialling import DialTrainer, Known
+from archdial.searching.evaluation import errors
 from archdial.searching.state import hypernet_for
 from archdial.space import Space
 
@@ -72,11 +73,11 @@ def _retrained(family: Family, tables: Tables, dial: Dial, seed: int) -> Family:
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     asked, cost = arranged(family.space, tables, dial, family.column)
-    known = Known.of(family.network, family.archive)
+    known = known_of(family)
     fitted = _fitted(asked, cost, known, family.space)
     hypernet = hypernet_for(fitted, family.network, _settings(family, fitted))
     relaxation = StraightThrough(family.space)
-    trainer = DialTrainer(fitted, hypernet, family.predictor, cost, relaxation, Temperature(), entropy=1.0)
+    trainer = DialTrainer(fitted, hypernet, family.ranker, cost, relaxation, Temperature(), entropy=1.0)
     trainer.settle(known, generator, unseen_too=True)
     result = family.answering(found(tables, cost, fitted, hypernet))
     return result.on(family.device) if family.device in (result.devices.each if result.devices else ()) else result
@@ -86,10 +87,20 @@ def _recognised(family: Family, name: str, table: CostTable) -> Family:
     if family.devices is None:
         raise UsageError("a family that was searched for one device tells no others apart: let it retrain")
     cost = ExpectedCost(family.space, table, family.column)
-    dial = _fitted(family.dial.opened(), cost, Known.of(family.network, family.archive), family.space)
+    dial = _fitted(family.dial.opened(), cost, known_of(family), family.space)
     device = Device(table, dial, family.devices.fingerprint.of(cost))
     devices = replace(family.devices, each={**family.devices.each, name: device})
     return replace(family, devices=devices)
+
+
+def known_of(family: Family) -> Known:
+    """Return what a dial of `family` is trained on.
+
+    Of a refined family what is better than the whole of a network that was trained before is so, and no noise.
+    """
+    if family.refinement is None:
+        return Known.of(family.network, family.archive)
+    return Known(family.space.one_hots(item.architecture for item in family.judged), errors(family.judged))
 
 
 def _fitted(dial: Dial, cost: Cost, known: Known, space: Space) -> Dial:

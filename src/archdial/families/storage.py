@@ -31,6 +31,7 @@ from archdial.families.stored_network import (
     open_network,
     recall,
 )
+from archdial.families.stored_refinement import refined_json, stored_refinement
 from archdial.families.stored_task import normalize_json, stored_task, task_json
 from archdial.families.weights_file import WEIGHTS, Replaced, read_tensors, write_pair
 from archdial.hypernet import Hypernetwork, make_hypernet
@@ -39,7 +40,7 @@ from archdial.networks.pretrained import Pretrained, taught
 from archdial.networks.supernet import Supernet
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import ErrorPredictor
-from archdial.space import Architecture
+from archdial.space import Architecture, Space
 from archdial.tasks.measure import ACCURACY, Measure
 from archdial.tasks.task import Task
 
@@ -71,6 +72,7 @@ def family_json(family: Family) -> dict[str, Any]:
         "info": family.info,
         "device": family.device,
         "devices": None if family.devices is None else family.devices.to_json(),
+        **refined_json(family.refinement),
     }
 
 
@@ -125,17 +127,16 @@ def _family(
         raise UsageError(f"the network has other choices than the family (space {file.space}): name its own model")
     if file.choices is not None:
         check_choices(network, file.choices)
-    settings = {name: setting for name, setting in file.hypernet.items() if name not in ("kind", "features")}
-    hypernet = make_hypernet(file.hypernet["kind"], network.space, file.hypernet["features"], **settings)
+    hypernet = _hypernet(file, network.space, tensors)
     measure = ACCURACY if own_task is None else own_task.measure
     predictor = ErrorPredictor(network.space, measure)
-    for name, module in (("network", network), ("hypernet", hypernet), ("predictor", predictor)):
+    for name, module in (("network", network), ("predictor", predictor)):
         load_state(module, _under(name, tensors), name)
-    if any(value != hypernet.settings().get(name) for name, value in settings.items() if value is not None):
-        raise UsageError("the settings of its hypernetwork are not those of its weights: restore a copy")
     recall(network, _under("untouched", tensors))
     network.eval()
     answers = _answering(file, hypernet)
+    archive = tuple(_evaluated(network, measure, *row) for row in file.archive)
+    refinement = stored_refinement(file.refined, network, measure, archive, _under("refined", tensors))
     family = Family(
         network=network,
         table=answers.table,
@@ -147,13 +148,23 @@ def _family(
         normalize=normalize,
         calibration=tensors["calibration"] if normalize is not None else calibration_in(tensors, network),
         own_task=None if own_task is None else taught(own_task, network),
-        archive=tuple(_evaluated(network, measure, *row) for row in file.archive),
+        archive=archive,
         classes=tuple(file.classes),
         column=file.column,
         info=dict(file.info),
+        refinement=refinement,
     )
     check_together(family)
     return family
+
+
+def _hypernet(file: FamilyFile, space: Space, tensors: dict[str, Tensor]) -> Hypernetwork:
+    settings = {name: setting for name, setting in file.hypernet.items() if name not in ("kind", "features")}
+    hypernet = make_hypernet(file.hypernet["kind"], space, file.hypernet["features"], **settings)
+    load_state(hypernet, _under("hypernet", tensors), "hypernet")
+    if any(value != hypernet.settings().get(name) for name, value in settings.items() if value is not None):
+        raise UsageError("the settings of its hypernetwork are not those of its weights: restore a copy")
+    return hypernet
 
 
 def _answering(file: FamilyFile, hypernet: Hypernetwork) -> Answering:
@@ -174,6 +185,8 @@ def _answering(file: FamilyFile, hypernet: Hypernetwork) -> Answering:
 
 def _tensors(family: Family) -> dict[str, Tensor]:
     parts = {"network": family.network, "hypernet": family.shared_hypernet, "predictor": family.predictor}
+    if family.refinement is not None:
+        parts["refined"] = family.refinement.predictor
     states = {f"{name}.{key}": t for name, part in parts.items() for key, t in part.state_dict().items()}
     if isinstance(family.network, Pretrained):
         states |= {f"untouched.{key}": tensor for key, tensor in family.network.changed().items()}

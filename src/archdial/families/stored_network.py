@@ -255,7 +255,7 @@ def recall(network: Supernet, tensors: Mapping[str, Tensor]) -> None:
 def check_names(tensors: Mapping[str, Tensor]) -> None:
     """Raise UsageError where a family's weights have something that belongs to no part of it."""
     for name in tensors:
-        if name.partition(".")[0] not in ("network", "hypernet", "predictor", "untouched", "calibration"):
+        if name.partition(".")[0] not in ("network", "hypernet", "predictor", "untouched", "calibration", "refined"):
             raise UsageError(f"its weights have {cut(name)!r}, which no part of a family has: restore a copy")
 
 

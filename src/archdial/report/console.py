@@ -10,7 +10,15 @@ from rich.text import Text
 
 from archdial.common.errors import readable
 from archdial.report.numbers import read_member
-from archdial.report.wording import counts_text, dial_text, figure_headings, figure_text
+from archdial.report.points import MemberNumbers
+from archdial.report.wording import (
+    after_training_heading,
+    after_training_text,
+    counts_text,
+    dial_text,
+    figure_headings,
+    figure_text,
+)
 from archdial.tasks.measure import Measure
 
 
@@ -23,14 +31,26 @@ def members_table(members: Sequence[Mapping[str, Any]], title: str, measure: Mea
     rows = [read_member(member, f"members[{i}]", measure) for i, member in enumerate(members)]
     headings = figure_headings(measure)
     kinds = list(dict.fromkeys(kind for row in rows for kind in row.counts))
-    predicted = any(row.predicted(figure) for row in rows for figure in headings)
-    table = Table(title=Text(readable(title)), caption="~ predicted, not measured" if predicted else None)
+    refined = any(row.after_training for row in rows)
+    table = Table(title=Text(readable(title)), caption=_caption(rows, list(headings), refined=refined))
     table.add_column("dial", no_wrap=True)
     for heading in headings.values():
         table.add_column(heading, justify="right", no_wrap=True)
+    if refined:
+        table.add_column(after_training_heading(measure), justify="right", no_wrap=True)
     table.add_column("operations")
     for row in rows:
         figures = [Text(figure_text(row, figure, measure)) for figure in headings]
+        figures += [Text(after_training_text(row, measure))] if refined else []
         # Text, as rich would read brackets in a name as markup; readable, as a terminal would obey escapes in it.
         table.add_row(Text(dial_text(row.dial)), *figures, Text(readable(counts_text(row, kinds))))
     return table
+
+
+def _caption(rows: Sequence[MemberNumbers], figures: Sequence[str], *, refined: bool) -> str | None:
+    """Return what the signs in a table mean."""
+    predicted = any(row.predicted(figure) for row in rows for figure in figures)
+    guessed = any(row.after_training is not None and row.after_training.provenance == "predicted" for row in rows)
+    said = ["~ predicted, not measured"] if predicted or guessed else []
+    said += ["trained: score on validation after training alone, by which a refined family ranks"] if refined else []
+    return "; ".join(said) or None

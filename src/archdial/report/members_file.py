@@ -58,8 +58,9 @@ class MembersFile:
     examples: Count | None = None
 
     def __post_init__(self) -> None:
-        for what, rows in (("members", self.members), ("archive", self.archive)):
-            self.score.check_all({f"{what}[{i}].{self.score.name}": row.score for i, row in enumerate(rows)})
+        for i, row in enumerate(self.members):
+            self.score.check_all(row.scores(f"members[{i}]", self.score.name))
+        self.score.check_all({f"archive[{i}].{self.score.name}": row.score for i, row in enumerate(self.archive)})
         if len(self.members) * len(self.kinds) > MOST_COUNTS:
             raise UsageError(
                 f"members are {len(self.members):,}, of {len(self.kinds):,} kinds: expected at most {MOST_COUNTS:,} "

@@ -95,7 +95,7 @@ def read_member(row: object, where: str, measure: Measure = ACCURACY) -> MemberN
         UsageError: a figure is missing or cannot be.
     """
     member = validated(MemberNumbers, by_accuracy(dict(row), measure) if isinstance(row, Mapping) else row, where)
-    measure.check_all({f"{where}.{measure.name}": member.score})
+    measure.check_all(member.scores(where, measure.name))
     return member
 
 

@@ -153,6 +153,8 @@ def _choice(numbers: ReportNumbers, index: int, chosen: bool) -> str:
 
 def _table(numbers: ReportNumbers) -> str:
     note = "Click a heading to sort. Members on the Pareto front are tinted; ~ marks a predicted figure."
+    if any(member.after_training for member in numbers.members):
+        note += " Trained is the score on validation images after training alone, by which the refined family ranks."
     return section("Members", note, table_html(numbers))
 
 

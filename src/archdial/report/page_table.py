@@ -6,7 +6,14 @@ from html import escape
 
 from archdial.report.numbers import ReportNumbers
 from archdial.report.palette import member_colours, palette
-from archdial.report.wording import dial_name, dial_text, figure_headings, figure_text
+from archdial.report.wording import (
+    after_training_heading,
+    after_training_text,
+    dial_name,
+    dial_text,
+    figure_headings,
+    figure_text,
+)
 
 
 def table_html(numbers: ReportNumbers) -> str:
@@ -36,7 +43,8 @@ def dial_order(numbers: ReportNumbers) -> list[int]:
 
 def _headings(numbers: ReportNumbers) -> str:
     dial = dial_name(numbers.dial_kind)
-    plain = "".join(_heading(escape(text)) for text in (dial, *figure_headings(numbers.measure).values()))
+    after = [after_training_heading(numbers.measure)] if _refined(numbers) else []
+    plain = "".join(_heading(escape(text)) for text in (dial, *figure_headings(numbers.measure).values(), *after))
     return plain + "".join(
         _heading(f'<i class="swatch square" style="background:{colour}"></i>{escape(kind)}')
         for kind, colour in palette(numbers.kinds).items()
@@ -54,9 +62,17 @@ def _row(numbers: ReportNumbers, index: int, rank: int, colour: str, *, on_front
     values = (member.score, member.latency_ms, member.parameters, member.flops)
     for figure, value in zip(figure_headings(numbers.measure), values, strict=True):
         cells.append(_cell(value, escape(figure_text(member, figure, numbers.measure))))
+    if _refined(numbers):
+        after = member.after_training
+        text = escape(after_training_text(member, numbers.measure))
+        cells.append(_cell(0.0 if after is None else after.score, text))
     cells += [_cell(member.counts.get(kind, 0), str(member.counts.get(kind, 0))) for kind in numbers.kinds]
     tint = ' class="front"' if on_front else ""
     return f"<tr{tint}>{''.join(cells)}</tr>"
+
+
+def _refined(numbers: ReportNumbers) -> bool:
+    return any(member.after_training for member in numbers.members)
 
 
 def _cell(value: float, content: str) -> str:

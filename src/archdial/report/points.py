@@ -34,6 +34,14 @@ class Point:
 
 
 @dataclass(frozen=True)
+class AfterTraining:
+    """What a member of a refined family scores after training alone; `provenance` is "measured" or "predicted"."""
+
+    score: Annotated[Number, Field(validation_alias="accuracy")]
+    provenance: Text = ""
+
+
+@dataclass(frozen=True)
 class MemberNumbers(Point):
     """The figures of one member.
 
@@ -44,6 +52,7 @@ class MemberNumbers(Point):
         architecture: choice name to option name.
         counts: kind to the number of choices that take it.
         provenance: figure name to "measured" or "predicted", and "accuracy_split" to the split.
+        after_training: of a refined family.
     """
 
     parameters: Tally
@@ -52,7 +61,13 @@ class MemberNumbers(Point):
     architecture: Annotated[Mapping[Name, Name], Field(max_length=10_000)] = field(default_factory=dict)
     counts: Annotated[Mapping[Name, Tally], Field(max_length=MOST_KINDS)] = field(default_factory=dict)
     provenance: Annotated[Mapping[Name, Text], Field(max_length=MOST_KINDS)] = field(default_factory=dict)
+    after_training: AfterTraining | None = None
 
     def predicted(self, figure: str) -> bool:
         """Tell whether `figure` ("accuracy", "latency_ms", …) was predicted, not measured."""
         return self.provenance.get(figure) == "predicted"
+
+    def scores(self, where: str, name: str) -> dict[str, float]:
+        """Return its scores, called `name`, by their places in the file; `where` is its own."""
+        after = {} if self.after_training is None else {f"{where}.after_training.{name}": self.after_training.score}
+        return {f"{where}.{name}": self.score, **after}

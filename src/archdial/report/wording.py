@@ -70,6 +70,19 @@ def figure_text(member: MemberNumbers, figure: str, measure: Measure) -> str:
     return f"~{text}" if member.predicted(figure) else text
 
 
+def after_training_text(member: MemberNumbers, measure: Measure) -> str:
+    """Return the score after training alone without its unit, "~" if predicted; "–" where nobody says."""
+    after = member.after_training
+    if after is None:
+        return "–"
+    return f"{'~' if after.provenance == 'predicted' else ''}{measure.text(after.score)}"
+
+
+def after_training_heading(measure: Measure) -> str:
+    """Return what tables call the score after training alone."""
+    return f"trained {measure.unit}".rstrip()
+
+
 def score_of(member: MemberNumbers, measure: Measure) -> str:
     """Return the score of one with its unit, "~" if predicted: "~87.00 %"."""
     return f"{figure_text(member, measure.name, measure)} {measure.unit}".rstrip()

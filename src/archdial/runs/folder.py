@@ -25,6 +25,8 @@ COMPARISON, EXPERIMENTS = "comparison.json", "experiments.json"
 NAMES = (CONFIG, TABLE, CHECKPOINT, METRICS, FAMILY, WEIGHTS, MEMBERS, COMPARISON, EXPERIMENTS, PAGE, PICTURE)
 MEMBER = "member"
 """Folder of the member that the demo builds."""
+REFINED, UNREFINED = "refined", "unrefined"
+"""Folders of the members that were trained to correct the ranking, and of the family as it was before."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -11,8 +12,10 @@ from archdial.common.metrics import pareto_front
 from archdial.cost.pricing.expected import Cost, ExpectedCost
 from archdial.dial import Dial
 from archdial.hypernet import Hypernetwork
-from archdial.searching.evaluation import Evaluated
+from archdial.searching.evaluation import Evaluated, Judged
 from archdial.space import Architecture, Space
+
+J = TypeVar("J", bound=Judged)
 
 
 def at_positions(space: Space, hypernet: Hypernetwork, dial: Dial, positions: Tensor) -> list[Architecture]:
@@ -58,7 +61,7 @@ def one_apart(space: Space, architecture: Architecture) -> list[Architecture]:
     ]
 
 
-def front(evaluated: Sequence[Evaluated], cost: ExpectedCost) -> list[Evaluated]:
+def front(evaluated: Sequence[J], cost: ExpectedCost) -> list[J]:
     """Return those of `evaluated` that no other beats in both score and cost, cheapest first."""
     costs = [cost.of(item.architecture) for item in evaluated]
     return [evaluated[index] for index in pareto_front(costs, [item.merit for item in evaluated])]

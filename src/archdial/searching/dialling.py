@@ -17,7 +17,7 @@ from archdial.networks.pretrained import whole_of
 from archdial.networks.supernet import Supernet
 from archdial.relaxation import Relaxation, Temperature
 from archdial.searching.candidates import at_positions, likely, unseen
-from archdial.searching.evaluation import Evaluated, errors
+from archdial.searching.evaluation import Judged, errors
 from archdial.searching.method_settings import STEPS
 from archdial.searching.objective import entropy, objective
 from archdial.searching.predictor import ErrorPredictor
@@ -42,7 +42,7 @@ class Known:
     errors: Tensor
 
     @classmethod
-    def of(cls, network: Supernet, evaluated: Sequence[Evaluated]) -> Known:
+    def of(cls, network: Supernet, evaluated: Sequence[Judged]) -> Known:
         """Stack what was `evaluated` of `network`."""
         weights = network.space.one_hots(item.architecture for item in evaluated)
         return cls(weights, errors(evaluated, whole_of(network)))

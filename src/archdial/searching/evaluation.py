@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,22 @@ from archdial.tasks.calls import called
 from archdial.tasks.measure import Measure
 from archdial.tasks.task import Task
 from archdial.training.told_batches import told_batch
+
+
+class Judged(Protocol):
+    """An architecture of which something is known: what fronts, predictors and dials go by."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """Which one."""
+
+    @property
+    def error(self) -> float:
+        """How far it is from the best score."""
+
+    @property
+    def merit(self) -> float:
+        """Its score such that higher is better."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +76,7 @@ PREFERENCE = 1e-3
 """By how much an architecture loses at least against the whole network it was cut from, as the dial sees it."""
 
 
-def errors(evaluated: Sequence[Evaluated], whole: Architecture | None = None) -> Tensor:
+def errors(evaluated: Sequence[Judged], whole: Architecture | None = None) -> Tensor:
     """Return errors (n,) as the dial sees them.
 
     What is better than `whole`, a network that was trained before, is so by the noise of the evaluation: the dial's
@@ -74,7 +90,7 @@ def losses(evaluated: Sequence[Evaluated], whole: Architecture | None = None) ->
     return _beside(torch.tensor([item.loss for item in evaluated]), evaluated, whole)
 
 
-def _beside(values: Tensor, evaluated: Sequence[Evaluated], whole: Architecture | None) -> Tensor:
+def _beside(values: Tensor, evaluated: Sequence[Judged], whole: Architecture | None) -> Tensor:
     places = [place for place, item in enumerate(evaluated) if item.architecture == whole]
     if not places:
         return values

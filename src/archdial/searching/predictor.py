@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from archdial.cost.measuring.timing import threads
-from archdial.searching.evaluation import Evaluated
+from archdial.searching.evaluation import Judged
 from archdial.space import Space
 from archdial.tasks.measure import ACCURACY, Measure
 
@@ -37,6 +37,9 @@ class ErrorPredictor(nn.Module):
     beyond: Tensor
     """What errors are counted from, below 0 where nobody knows the best score and some are beyond what was taken for
     it; a state dict has it only then."""
+    doubt: Tensor
+    """A standard deviation of the logarithm of errors beside that of the ensemble, where what it was fitted to was
+    itself foretold; a state dict has it only then."""
 
     def __init__(self, space: Space, measure: Measure = ACCURACY, members: int = 8, hidden: int = 32) -> None:
         super().__init__()
@@ -49,6 +52,7 @@ class ErrorPredictor(nn.Module):
         self.register_buffer("centre", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("beyond", torch.zeros(()), persistent=False)
+        self.register_buffer("doubt", torch.zeros(()), persistent=False)
         self.linear = nn.Parameter(torch.zeros(members, width))
         self.inner = nn.Parameter(torch.randn(members, width, hidden) / math.sqrt(choices))
         self.offset = nn.Parameter(torch.randn(members, hidden) * 0.5)
@@ -68,11 +72,20 @@ class ErrorPredictor(nn.Module):
 
     @torch.no_grad()
     def feared(self, weights: Tensor) -> Tensor:
-        """Return the error (n,) of (n, m, k) one standard deviation of the ensemble above its prediction."""
+        """Return the error (n,) of (n, m, k) one standard deviation, of ensemble and `doubt`, above its prediction."""
         logs = self.each(weights)
-        return ((logs.mean(0) + logs.std(0)).exp() + self.beyond).clamp(max=self._most)
+        spread = torch.hypot(logs.std(0), self.doubt) if self.doubt else logs.std(0)
+        return ((logs.mean(0) + spread).exp() + self.beyond).clamp(max=self._most)
 
-    def fit(self, evaluated: Sequence[Evaluated], generator: torch.Generator, steps: int = 300) -> float:
+    def logs(self, errors: Tensor) -> Tensor:
+        """Return the logarithms of errors (n,), counted as `each` counts them."""
+        return (errors - self.beyond).clamp_min(self._least).log()
+
+    def keep_doubt(self, value: float) -> None:
+        """Let what is feared be further off by a standard deviation `value` of the logarithm of errors."""
+        self._keep("doubt", torch.tensor(value))
+
+    def fit(self, evaluated: Sequence[Judged], generator: torch.Generator, steps: int = 300) -> float:
         """Fit anew to `evaluated`; return the root mean square of what remains, in log error.
 
         Each network leaves out another quarter of the data, so that they differ where little is known.
@@ -80,7 +93,7 @@ class ErrorPredictor(nn.Module):
         with threads(1):
             return self._descend(evaluated, generator, steps)
 
-    def _descend(self, evaluated: Sequence[Evaluated], generator: torch.Generator, steps: int) -> float:
+    def _descend(self, evaluated: Sequence[Judged], generator: torch.Generator, steps: int) -> float:
         weights = self.space.one_hots(item.architecture for item in evaluated)
         self._count_from([item.error for item in evaluated])
         targets = torch.tensor([max(item.error - float(self.beyond), self._least) for item in evaluated]).log()
@@ -104,14 +117,15 @@ class ErrorPredictor(nn.Module):
         """Let no error of scores without bounds be below what errors are counted from."""
         least, most = min(errors), max(errors)
         if least < 0 and not math.isfinite(self._most):
-            self._keep_beyond(torch.tensor(least - _MARGIN * max(most - least, TINY)))
+            self._keep("beyond", torch.tensor(least - _MARGIN * max(most - least, TINY)))
 
-    def _keep_beyond(self, value: Tensor) -> None:
-        self.register_buffer("beyond", value.to(self.centre), persistent=True)
+    def _keep(self, name: str, value: Tensor) -> None:
+        self.register_buffer(name, value.to(self.centre), persistent=True)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        if prefix + "beyond" in state_dict:
-            self._keep_beyond(torch.zeros(()))
+        for name in ("beyond", "doubt"):
+            if prefix + name in state_dict:
+                self._keep(name, torch.zeros(()))
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @torch.no_grad()

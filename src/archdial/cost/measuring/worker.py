@@ -6,8 +6,6 @@ import gc
 import json
 import os
 import pickle
-import select
-import signal
 import sys
 import threading
 import time
@@ -15,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, BinaryIO
 
 from archdial.common.errors import reason
+from archdial.common.process import end_with_parent
 from archdial.cost.measuring import timing
 from archdial.cost.measuring.isolation import Task
 from archdial.cost.measuring.runtimes import Runtime, runtime
@@ -22,8 +21,6 @@ from archdial.cost.measuring.timing import Call
 
 _SELDOM = 0.1
 """Seconds between two steps that are told: whoever shows them works on a core that the measurement may need."""
-_LOOK = 10_000
-"""Milliseconds between two looks at the parent, where a fork of it keeps the pipe open."""
 
 
 @dataclass
@@ -46,7 +43,7 @@ class _Answers:
 
 def main() -> None:
     """Measure what comes in, and answer."""
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     # What libraries print must not come between the answers.
     answers = _Answers(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)
@@ -57,18 +54,6 @@ def main() -> None:
         os._exit(1)
     except Exception as error:
         answers(error=reason(error))
-
-
-def _end_with_parent(parent: int) -> None:
-    """End this process, and compilers that it started, when the parent is gone and cannot do it."""
-    if not hasattr(select, "poll") or os.getpgrp() != os.getpid():
-        return
-    # Asked for nothing, poll tells of the end alone: it takes no time, and nothing from who reads the subjects.
-    watch = select.poll()
-    watch.register(0, 0)
-    while not watch.poll(_LOOK) and os.getppid() == parent:
-        pass
-    os.killpg(0, signal.SIGKILL)
 
 
 def _measure(subjects: BinaryIO, answers: _Answers) -> None:

@@ -1,0 +1,66 @@
+"""What training some members alone has told of all others: the scores that a refined family claims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from archdial.searching.predictor import ErrorPredictor
+from archdial.space import Architecture
+from archdial.tasks.measure import Measure
+
+Start = Literal["retrained", "finetuned"]
+"""From new weights, or on from inherited ones."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What an architecture scores on validation data after training alone.
+
+    Attributes:
+        score: measured where it was trained, else foretold: the mean of what the trained members leave possible.
+        name: of the trained member, empty where it was not trained.
+    """
+
+    architecture: Architecture
+    score: float
+    name: str
+    measure: Measure = field(repr=False, compare=False)
+
+    @property
+    def error(self) -> float:
+        """How far its score is from the best."""
+        return self.measure.error(self.score)
+
+    @property
+    def merit(self) -> float:
+        """Its score such that higher is better."""
+        return self.measure.merit(self.score)
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """The claims of a family after some of its members were trained alone.
+
+    Attributes:
+        claims: of what was trained, then of all else that was evaluated with inherited weights.
+        predictor: of the errors after training, fitted to the claims.
+        weights: what the members were trained from.
+        epochs: of each training.
+        tau_before: Kendall's τ between the order by inherited scores and that after training, over the trained members;
+            None where one of them is flat.
+        tau_after: the same of the corrected order, each member left out of what foretells it.
+    """
+
+    claims: tuple[Claim, ...]
+    predictor: ErrorPredictor
+    weights: Start
+    epochs: int
+    seed: int
+    tau_before: float | None
+    tau_after: float | None
+
+    @property
+    def trained(self) -> tuple[Claim, ...]:
+        """The members that were trained."""
+        return tuple(claim for claim in self.claims if claim.name)

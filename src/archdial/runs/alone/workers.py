@@ -1,0 +1,170 @@
+"""Members trained beside each other, each in a process of its own with one thread; what they know is in the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from archdial.common.errors import RunError, UsageError
+from archdial.runs.alone.school import Told
+from archdial.training.interrupt import Interrupt
+
+_CHILD = "archdial.runs.alone.worker"
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_PATIENCE = 60.0
+"""Seconds in which a worker that is asked to stop ends the step in hand and writes its checkpoint."""
+_LOOK = 0.2
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a worker is told before it is told which members to train; names of code are those that the person typed."""
+
+    run: str
+    data: str | None
+    model: str | None
+    trust: bool
+
+
+class Stopped(Exception):
+    """The trainings were asked to stop; each has kept how far it was."""
+
+
+def train_beside(call: Call, numbers: Sequence[int], count: int, told: Told) -> None:
+    """Train the members of these `numbers` of the plan in `count` processes.
+
+    Args:
+        told: is told of steps as they are done.
+
+    Raises:
+        Stopped: Ctrl-C, or the process was asked to end.
+        RunError, UsageError: a training failed; the others have stopped and kept how far they were.
+    """
+    waiting: queue.Queue[int] = queue.Queue()
+    for number in numbers:
+        waiting.put(number)
+    heard: queue.Queue[dict[str, Any]] = queue.Queue()
+    with ExitStack() as stack, Interrupt() as interrupt:
+        workers = [stack.enter_context(_worker(call)) for _ in range(min(count, len(numbers)))]
+        for worker in workers:
+            threading.Thread(target=worker.work, args=(waiting, heard), daemon=True).start()
+        try:
+            _follow(heard, len(numbers), told, interrupt)
+        finally:
+            # All of them first: each takes a moment to write down how far it is.
+            for worker in workers:
+                worker.ask_to_stop()
+
+
+def _follow(heard: queue.Queue[dict[str, Any]], left: int, told: Told, interrupt: Interrupt) -> None:
+    """Listen until all trainings are over, one has failed, or Ctrl-C."""
+    while left:
+        if interrupt.asked:
+            raise Stopped
+        try:
+            value = heard.get(timeout=_LOOK)
+        except queue.Empty:
+            continue
+        if "error" in value:
+            raise (UsageError if value["status"] == 2 else RunError)(value["error"])
+        if "interrupted" in value:
+            raise Stopped
+        told(value.get("steps", 0))
+        left -= "done" in value
+
+
+@dataclass(frozen=True)
+class _Worker:
+    process: subprocess.Popen[str]
+    errors: IO[bytes]
+
+    def work(self, waiting: queue.Queue[int], heard: queue.Queue[dict[str, Any]]) -> None:
+        """Have one member after the other trained; whatever the process says is heard."""
+        try:
+            while self._answered(heard, ("ready", "done")):
+                self._send(str(waiting.get_nowait()))
+        except queue.Empty:
+            return
+        except (OSError, ValueError) as error:
+            heard.put({"error": f"the process that trains cannot be reached ({error})", "status": 1})
+
+    def _send(self, line: str) -> None:
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+
+    def _answered(self, heard: queue.Queue[dict[str, Any]], ends: Sequence[str]) -> bool:
+        """Pass on what is said until one of `ends`; return False where the process ended or failed before."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            value = json.loads(line)
+            heard.put(value)
+            if any(end in value for end in ends):
+                return True
+            if "error" in value or "interrupted" in value:
+                return False
+        heard.put({"error": self._ended(), "status": 1})
+        return False
+
+    def _ended(self) -> str:
+        status = self.process.wait()
+        how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+        self.errors.seek(0)
+        said = self.errors.read().decode(errors="replace").strip().splitlines()
+        why = f" ({said[-1].strip()})" if said else ""
+        return (
+            f"a process that trains a member ended {how}{why}: close other programs or take fewer --workers, then go on"
+        )
+
+    def ask_to_stop(self) -> None:
+        """Let it end the step in hand; where it trains nothing, that is at once."""
+        with suppress(ProcessLookupError):
+            self.process.terminate()
+
+    def stop(self) -> None:
+        """See it end, and end it where it does not."""
+        self.ask_to_stop()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(_PATIENCE)
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+
+
+@contextmanager
+def _worker(call: Call) -> Iterator[_Worker]:
+    """Start a process that trains; afterwards it is gone."""
+    environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONUNBUFFERED": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    with tempfile.TemporaryFile() as errors:
+        # A session of its own, so that Ctrl-C comes here alone, where it is told which others to stop.
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", _CHILD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            start_new_session=True,
+            text=True,
+            encoding="utf-8",
+        )
+        worker = _Worker(process, errors)
+        try:
+            worker._send(json.dumps(asdict(call)))
+            yield worker
+        finally:
+            worker.stop()
