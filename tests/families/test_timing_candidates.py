@@ -110,6 +110,7 @@ def test_who_fails_the_second_time_gives_way_to_the_next(full_toy: Toy) -> None:
         return costs
 
     trial = Trial(family, Asked({"latency_ms": budget}, 0.95, True), 0.05, timer)
+    assert trial.guard == GUARD
     chosen = trial.best(budget)
     assert chosen is not None and chosen != first[1]
     assert trial.took[first[1]] > budget and trial.took[chosen] <= budget / (1 + GUARD)
@@ -178,3 +179,38 @@ def test_none_that_meets_it_is_an_error_with_the_fastest(full_toy: Toy, monkeypa
         family.within(latency_ms=family.costs["latency_ms"].lowest * 2, measured=True)
     (fastest,) = re.findall(r"fastest took ([\d.]+) ms", str(error.value))
     assert float(fastest) > family.costs["latency_ms"].lowest * 2
+
+
+def test_a_machine_faster_than_its_table_meets_what_the_table_calls_out_of_reach(
+    full_toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family = full_toy.family
+    budget = 0.8 * family.costs["latency_ms"].lowest
+    Here(monkeypatch, Machine(family, 0.6), Pace((0.6,) * 6))
+    with pytest.raises(UsageError, match="out of reach"):
+        family.within(latency_ms=budget)
+    with pytest.warns(Drifted):
+        assert family.within(latency_ms=budget, measured=True).measured_ms <= budget
+    for nothing in (0.0, -1.0, float("nan")):
+        with pytest.raises(UsageError, match="out of reach"):
+            family.within(latency_ms=nothing, measured=True)
+
+
+def test_budgets_that_exclude_each_other(full_toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The smallest network has no convolution, and takes longer than the fastest."""
+    family, costs = full_toy.family, full_toy.family.costs
+    Here(monkeypatch, Machine(family), Pace(()))
+    monkeypatch.setattr(type(family.chooser), "pool", lambda *_: [])
+    with pytest.raises(UsageError, match=r"no architecture found within .* ms and .* parameters at once"):
+        family.within(latency_ms=costs["latency_ms"].lowest, params=costs["parameters"].lowest, measured=True)
+
+
+def test_on_a_busy_machine_more_is_kept(full_toy: Toy) -> None:
+    """As much as its processes turn out to be apart."""
+    family, budget, kept = full_toy.family, budget_of(full_toy, 0.5), []
+    for noise in (0.001, 0.05):
+        trial = Trial(family, Asked({"latency_ms": budget}, 0.95, True), 0.05, Machine(family, noise=noise))
+        chosen = trial.best(budget)
+        assert chosen is not None and trial.took[chosen] <= budget / (1 + trial.guard)
+        kept.append(trial.guard)
+    assert kept[0] == GUARD < kept[1] < 0.2
