@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -77,7 +79,8 @@ def test_evaluator_is_the_built_module_on_the_images(batch_size: int) -> None:
     seen, images = textures(32, seed=1), textures(40, seed=2)
     inputs, task = NORMALIZE(images.pixels), ImageClassification(NORMALIZE)
     calibration = NORMALIZE(seen.pixels).split(batch_size)
-    examples = Examples(lambda: images.in_order(batch_size), lambda batch: task.inputs(batch, torch.device("cpu")))
+    batches = partial(images.in_order, batch_size)
+    examples = Examples(batches, lambda batch: task.inputs(batch, torch.device("cpu")), task.judged)
     evaluator = Evaluator(network, calibration, examples, task)
     architectures = drawn(network.space, 3)
     found = [evaluator(a) for a in architectures]

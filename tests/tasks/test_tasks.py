@@ -185,6 +185,23 @@ def test_imitation_agrees_with_who_is_imitated() -> None:
         ad.Imitation().loss(batch, batch)
 
 
+def test_who_is_imitated_runs_once_for_a_batch_that_is_judged_again_and_again() -> None:
+    torch.manual_seed(0)
+    teacher, runs = nn.Linear(4, 3), []
+    teacher.register_forward_hook(lambda *_: runs.append(1))
+    task, batch, device = ad.Imitation(labelled=True).taught(teacher), (drawn(8, 4), labels(8, 3)), torch.device("cpu")
+    kept = task.judged(batch)
+    for other in (nn.Linear(4, 3), nn.Linear(4, 3)):
+        assert task.size(kept) == 8
+        outputs, score = other(task.inputs(kept, device)), task.score()
+        loss = task.loss(outputs, kept)
+        score.add(outputs.detach(), kept)
+        assert len(runs) == 1
+        assert loss.equal(task.loss(other(batch[0]), batch))
+        assert score.value() == pytest.approx(1 - loss.item())
+        runs.pop()
+
+
 def test_a_metric_of_torchmetrics_is_a_score_with_its_name_and_direction() -> None:
     from torchmetrics.classification import MulticlassAUROC
     from torchmetrics.regression import MeanAbsolutePercentageError

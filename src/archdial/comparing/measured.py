@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import nn
@@ -39,7 +40,8 @@ def score(module: nn.Module, data: object, task: Task, batch_size: int = 500, li
 def evaluator_of(family: Family, data: Seen, images: int) -> Evaluator:
     """Return who evaluates as the search did: by the first validation images, with inherited weights."""
     task, here = family.task, torch.device("cpu")
-    examples = Examples(lambda: data.validation.in_order(EVALUATED, images), lambda batch: task.inputs(batch, here))
+    batches = partial(data.validation.in_order, EVALUATED, images)
+    examples = Examples(batches, lambda batch: task.inputs(batch, here), task.judged)
     return Evaluator(family.network, family.calibrating, examples, task)
 
 

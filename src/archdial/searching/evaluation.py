@@ -112,10 +112,16 @@ class Examples:
     Args:
         batches: returns them from the first on.
         inputs: what the network takes for a batch.
+        judged: what outputs are judged by; see `Task.judged`.
     """
 
-    def __init__(self, batches: Callable[[], Iterable[Batch]], inputs: Callable[[Batch], Any]) -> None:
-        self._batches, self._inputs = batches, inputs
+    def __init__(
+        self,
+        batches: Callable[[], Iterable[Batch]],
+        inputs: Callable[[Batch], Any],
+        judged: Callable[[Batch], Batch],
+    ) -> None:
+        self._batches, self._inputs, self._judged = batches, inputs, judged
         self._kept: list[tuple[Any, Batch]] | None = None
 
     def __iter__(self) -> Iterator[tuple[Any, Batch]]:
@@ -126,7 +132,7 @@ class Examples:
         kept: list[tuple[Any, Batch]] = []
         room = _KEPT
         for batch in self._batches():
-            found = self._inputs(batch), batch
+            found = self._inputs(batch), self._judged(batch)
             room -= bytes_of(found)
             if room >= 0:
                 kept.append(found)

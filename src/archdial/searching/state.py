@@ -87,7 +87,8 @@ class SearchState:
     @property
     def objective(self) -> Objective:
         """What the weights are trained for; what the network was before the search teaches it."""
-        return Objective(self.task, self.teacher, self.settings.distillation)
+        # What imitates is as far from its teacher as its own loss says: the same network need not run twice.
+        return Objective(self.task, None if self.task.imitates else self.teacher, self.settings.distillation)
 
     def inputs(self, batch: Batch, *, training: bool = False) -> Any:
         """Return the inputs of `batch` on the device, varied at random where `training` asks for it."""
@@ -99,7 +100,7 @@ class SearchState:
         """The judge of architectures: the same calibration and validation data for all of them."""
         if self._evaluator is None:
             limit = self.settings.evaluation_images
-            examples = Examples(lambda: self.data.validation.in_order(EVALUATED, limit), self.inputs)
+            examples = Examples(lambda: self.data.validation.in_order(EVALUATED, limit), self.inputs, self.task.judged)
             self._evaluator = Evaluator(self.network, self.calibration, examples, self.task)
         return self._evaluator
 

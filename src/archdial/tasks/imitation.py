@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,13 @@ from archdial.tasks.measure import Measure
 from archdial.tasks.parts import seen
 from archdial.tasks.scores import MeanScore
 from archdial.tasks.task import Outputs, Score, Task, tensors_in, variance_left
+
+
+class Imitated(NamedTuple):
+    """A batch with what the teacher gives for it."""
+
+    batch: Batch
+    outputs: Outputs
 
 
 class Imitation(Task):
@@ -40,6 +47,7 @@ class Imitation(Task):
 
     def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Any:
         """Return what the network takes for `batch`, on `device`."""
+        batch = _plain(batch)
         whole = tuple(batch) if isinstance(batch, list) else batch
         if not self.labelled and isinstance(whole, tuple) and len(whole) == 1:
             whole = whole[0]
@@ -47,7 +55,18 @@ class Imitation(Task):
 
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
         """Return Σ (outputs − teacher's)² over the variance of the teacher's, ()."""
-        return variance_left(outputs, self._wanted(outputs, batch))
+        device = tensors_in(outputs)[0].device
+        wanted = moved(batch.outputs, device) if isinstance(batch, Imitated) else self._taught(batch, device)
+        return variance_left(outputs, wanted)
+
+    def size(self, batch: Batch) -> int:
+        """Return the number of examples in `batch`."""
+        return super().size(_plain(batch))
+
+    def judged(self, batch: Batch) -> Batch:
+        """Return `batch` with what the teacher gives for it, on the teacher's device: one run for all architectures."""
+        first = next(self._known().parameters(), None)
+        return Imitated(batch, self._taught(batch, torch.device("cpu") if first is None else first.device))
 
     def score(self) -> Score:
         """Return an agreement of no input yet: the mean over batches, by their sizes."""
@@ -62,10 +81,16 @@ class Imitation(Task):
         return variance_left(outputs, taught)
 
     @torch.no_grad()
-    def _wanted(self, outputs: Outputs, batch: Batch) -> Outputs:
+    def _taught(self, batch: Batch, device: torch.device) -> Outputs:
+        return called(self._known(), self.inputs(batch, device))
+
+    def _known(self) -> nn.Module:
         if self.teacher is None:
             raise UsageError(
                 "nobody to imitate: Imitation is for a network that was trained, gates(model, example); cells have none"
             )
-        found = self.inputs(batch, tensors_in(outputs)[0].device)
-        return called(self.teacher, found)
+        return self.teacher
+
+
+def _plain(batch: Batch) -> Batch:
+    return batch.batch if isinstance(batch, Imitated) else batch
