@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -36,6 +37,9 @@ def small_network(nodes: int = 1) -> CellNetwork:
 
 
 def small_settings(method: str) -> SearchSettings:
+    """Those of a method, or of `proxies`: the default method with several views of each architecture."""
+    if method == "proxies":
+        return replace(small_settings("predictor"), proxies=("synflow", "naswot", "zen"))
     return SearchSettings(
         method=method,  # type: ignore[arg-type]
         epochs=3,

@@ -29,12 +29,19 @@ class Evaluated:
     Attributes:
         score: how good it is, by `measure`.
         loss: the mean of the task's.
+        judged: the score that all views of it together speak for, in a search that has several; see `views`.
     """
 
     architecture: Architecture
     score: float
     loss: float
     measure: Measure = field(repr=False, compare=False)
+    judged: float | None = field(default=None, compare=False)
+
+    @property
+    def believed(self) -> float:
+        """The score that it is compared by: as judged, else as measured."""
+        return self.score if self.judged is None else self.judged
 
     @property
     def accuracy(self) -> float:
@@ -43,13 +50,13 @@ class Evaluated:
 
     @property
     def error(self) -> float:
-        """How far it is from the best score."""
-        return self.measure.error(self.score)
+        """How far it is believed to be from the best score."""
+        return self.measure.error(self.believed)
 
     @property
     def merit(self) -> float:
-        """Its score such that higher is better."""
-        return self.measure.merit(self.score)
+        """The score that it is believed to deserve, such that higher is better."""
+        return self.measure.merit(self.believed)
 
     def row(self) -> list[Any]:
         """Return it as files hold it: options, score, loss."""
