@@ -219,6 +219,7 @@ class FamilyFile:
     devices: DevicesFile | None = None
     task: TaskFile | None = None
     choices: Annotated[tuple[ChoiceFile, ...], Field(fail_fast=True)] | None = None
+    judged: Annotated[tuple[Number, ...], Field(fail_fast=True)] | None = None
 
 
 @with_config(ConfigDict(extra="allow"))
