@@ -87,7 +87,7 @@ def report(state: SearchState, sample: list[Architecture], truth: Truth, options
     accuracy = truth.accuracy[[truth.index[architecture] for architecture in sample]]
     scores = scored(state, sample, accuracy, options)
     began = time.thread_time()
-    rows = numpy.array([state.views.look(architecture, *state._shown, state.task) for architecture in sample])
+    rows = numpy.array([state.views.look(architecture, *state.shown, state.task) for architecture in sample])
     each = (time.thread_time() - began) / len(sample)
     values = numpy.column_stack((scores, rows))
     names, groups = ("supernet", *state.views.names), (EVALUATION, *state.views.groups)

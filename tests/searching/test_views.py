@@ -39,7 +39,7 @@ def looked() -> SearchState:
     state = begun()
     assert state.views is not None
     for architecture in dict.fromkeys(drawn(state.network.space, 12)):
-        state.views.look(architecture, *state._shown, state.task)
+        state.views.look(architecture, *state.shown, state.task)
     return state
 
 
@@ -62,12 +62,12 @@ def test_a_row_hangs_on_seed_and_architecture_alone(looked: SearchState) -> None
     torch.manual_seed(99)
     for architecture in reversed(looked.views.rows):
         before = torch.random.get_rng_state()
-        other.views.look(architecture, *other._shown, other.task)
+        other.views.look(architecture, *other.shown, other.task)
         assert torch.random.get_rng_state().equal(before)
     assert other.views.rows == looked.views.rows
     fresh = Views(other.network, other.tables, PROXIES, seed=4)
     first = next(iter(looked.views.rows))
-    assert fresh.look(first, *other._shown, other.task) != looked.views.rows[first]
+    assert fresh.look(first, *other.shown, other.task) != looked.views.rows[first]
 
 
 def test_depth_is_that_of_the_longest_path() -> None:

@@ -116,7 +116,7 @@ class SearchState:
         return [self.inputs(batch) for batch in self.data.weights.in_order(EVALUATED, limit)]
 
     @cached_property
-    def _shown(self) -> tuple[Any, Batch]:
+    def shown(self) -> tuple[Any, Batch]:
         """What proxies are shown: inputs of some training examples, and these."""
         batch = examples(self.data.weights)
         return self.inputs(batch), batch
@@ -132,7 +132,7 @@ class SearchState:
         result = (self.judge or self.evaluator)(architecture)
         self.archive.append(result)
         if self.views is not None:
-            self.views.look(architecture, *self._shown, self.task)
+            self.views.look(architecture, *self.shown, self.task)
         return result
 
     def weigh(self) -> None:
