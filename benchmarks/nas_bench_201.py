@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from archdial.common.metrics import kendall_tau
 from archdial.families.family import Family
 from archdial.runs.folder import read_run
 from archdial.runs.opening import open_family
+from archdial.searching.evaluation import Evaluated
 from archdial.space import Architecture
 from nas_bench_201_tables import Array, Truth, chosen, counts, read
 
@@ -64,8 +66,25 @@ def _limits(latency: Array, count: int) -> Array:
 def supernet_tau(family: Family, truth: Truth, first: int | None = None) -> float:
     """Return Kendall τ between supernet accuracy and true accuracy of what was evaluated, or of the `first` of it."""
     seen = family.archive[:first]
-    true = [float(truth.accuracy[truth.index[item.architecture]]) for item in seen]
-    return kendall_tau([item.accuracy for item in seen], true)
+    return kendall_tau([item.accuracy for item in seen], _true(seen, truth))
+
+
+def judged_tau(family: Family, truth: Truth, first: int) -> float:
+    """Return the same of what all views of the `first` evaluated architectures together speak for."""
+    seen = family.archive[:first]
+    return kendall_tau([item.believed for item in seen], _true(seen, truth))
+
+
+def predicted_tau(family: Family, truth: Truth, first: int) -> float:
+    """Return the same of what the predictor, which was fitted to all of them, says of the `first`."""
+    seen = family.archive[:first]
+    with torch.no_grad():
+        errors = family.predictor(family.space.one_hots(item.architecture for item in seen))
+    return kendall_tau(-errors, _true(seen, truth))
+
+
+def _true(seen: Sequence[Evaluated], truth: Truth) -> list[float]:
+    return [float(truth.accuracy[truth.index[item.architecture]]) for item in seen]
 
 
 def report(family: Family, truth: Truth, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -126,13 +145,16 @@ def main() -> None:
     names = ("ours", "random", "most_multiplications", "truly_best")
     means = {name: float(numpy.mean([row[name] for row in rows])) for name in names}
     beaten = sum(row["ours"] > row["most_multiplications"] for row in rows)
+    sample = read_run(options.run).recipe.search.sample
     print(
         json.dumps(
             {
                 "devices": len(rows),
                 **means,
                 "beats_most_multiplications_on": beaten,
-                "tau_of_sample": supernet_tau(searched, truth, read_run(options.run).recipe.search.sample),
+                "tau_of_sample": supernet_tau(searched, truth, sample),
+                "tau_of_sample_judged": judged_tau(searched, truth, sample),
+                "tau_of_sample_predicted": predicted_tau(searched, truth, sample),
                 "tau_of_all_evaluated": supernet_tau(searched, truth),
             }
         )

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from archdial.common import files
-from archdial.common.documents import sealed
+from archdial.common.documents import SEAL, sealed
 from archdial.common.errors import RunError, UsageError
 from archdial.common.folder_lock import locked
 from archdial.families import storage, weights_file
@@ -68,6 +68,32 @@ def test_a_family_comes_back(toy: Toy, folder: Path) -> None:
 def test_saving_what_was_loaded_gives_the_same_files(folder: Path, tmp_path: Path) -> None:
     save_family(load_family(folder), tmp_path / "again")
     assert contents(tmp_path / "again") == contents(folder)
+
+
+def test_what_views_speak_for_comes_back_and_is_what_members_are_compared_by(toy: Toy, tmp_path: Path) -> None:
+    assert "judged" not in storage.family_json(toy.family)
+    worst, best = (pick(toy.family.archive, key=lambda item: item.score) for pick in (min, max))
+    judged = [replace(item, judged=0.97 if item == worst else item.score / 2) for item in toy.family.archive]
+    save_family(replace(toy.family, archive=tuple(judged)), tmp_path)
+    loaded = load_family(tmp_path)
+    assert [(item, item.judged) for item in loaded.archive] == [(item, item.judged) for item in judged]
+    limit = max(loaded.costs["flops"].of(item.architecture) for item in (worst, best))
+    found = loaded.within(flops=limit)
+    assert (found.architecture, found.score) == (worst.architecture, worst.score)
+    assert toy.family.within(flops=limit).architecture != worst.architecture
+
+
+@pytest.mark.parametrize(
+    ("judged", "said"), [([0.5], "judged has 1 scores of"), ([1.5], "accuracy is 1.5: expected"), (["a"], "judged")]
+)
+def test_scores_of_views_that_do_not_fit(folder: Path, tmp_path: Path, judged: list[object], said: str) -> None:
+    for name in ("family.json", "weights.safetensors"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    value = json.loads((folder / "family.json").read_text())
+    del value[SEAL]
+    (tmp_path / "family.json").write_text(json.dumps(sealed({**value, "judged": judged})))
+    with pytest.raises(UsageError, match=said):
+        load_family(tmp_path)
 
 
 def test_no_pickle_is_written(folder: Path) -> None:

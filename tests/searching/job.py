@@ -48,6 +48,9 @@ def slim_network() -> GatedNetwork:
 
 
 def small_settings(method: str) -> SearchSettings:
+    """Those of a method, or of `proxies`: the default method with several views of each architecture."""
+    if method == "proxies":
+        return replace(small_settings("predictor"), proxies=("synflow", "naswot", "zen"))
     return SearchSettings(
         method=method,  # type: ignore[arg-type]
         epochs=3,

@@ -80,7 +80,7 @@ def test_evaluator_is_the_built_module_on_the_images(batch_size: int) -> None:
     inputs, task = NORMALIZE(images.pixels), ImageClassification(NORMALIZE)
     calibration = NORMALIZE(seen.pixels).split(batch_size)
     batches = partial(images.in_order, batch_size)
-    examples = Examples(batches, lambda batch: task.inputs(batch, torch.device("cpu")), task.judged)
+    examples = Examples(batches, lambda batch: task.inputs(batch, torch.device("cpu")), task.prepared)
     evaluator = Evaluator(network, calibration, examples, task)
     architectures = drawn(network.space, 3)
     found = [evaluator(a) for a in architectures]

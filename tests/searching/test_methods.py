@@ -17,8 +17,8 @@ from tests.networks.examples import counted_table
 from tests.searching.job import small_data, small_network, small_settings
 
 # The optimizer that it is a rate of is made for every method, and used by those that are named; budgets are drawn in
-# turns, which these searches have none of.
-USED_IN_THE_LOOP = set(READ_BY) - {"hypernet_rate", "budgets"}
+# turns, which these searches have none of; proxies are looked up before the loop begins.
+USED_IN_THE_LOOP = set(READ_BY) - {"hypernet_rate", "budgets", "proxies"}
 
 
 @pytest.mark.slow
@@ -55,13 +55,29 @@ def test_every_setting_is_part_of_what_fingerprints_are_made_of() -> None:
     told = repr(SearchSettings())
     assert told.startswith("SearchSettings(method='predictor', epochs=20, warmup_epochs=2, second_order=False, ")
     # What came later is there where it is not as it was before.
-    later = ("optimizer", "importance", "budgets")
+    later = ("optimizer", "importance", "budgets", "proxies")
     assert all((f"{one.name}=" in told) != (one.name in later) for one in fields(SearchSettings))
     assert "optimizer='adamw'" in repr(SearchSettings(optimizer="adamw"))
     assert "importance='norm'" in repr(SearchSettings(importance="norm"))
+    assert "proxies=('naswot',)" in repr(SearchSettings(proxies=("naswot",)))
     assert "budgets='octaves'" in repr(SearchSettings(regime="tuned", turns=1, budgets="octaves"))
 
 
 def test_budgets_are_refused_where_none_are_drawn() -> None:
     with pytest.raises(UsageError, match=r"search.budgets = octaves: turns alone draw budgets, set search.turns"):
         SearchSettings(budgets="octaves")
+
+
+def test_runs_without_proxies_are_written_as_before_there_were_any() -> None:
+    assert set(SearchSettings().to_json()) == {one.name for one in fields(SearchSettings)} - {"proxies"}
+    assert SearchSettings(proxies=("zen", "naswot")).to_json()["proxies"] == ["zen", "naswot"]
+
+
+def test_proxies_are_named_and_named_once() -> None:
+    assert repr(SearchSettings(proxies=["zen"])) == repr(SearchSettings(proxies=("zen",)))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"unknown search.proxies 'naswhat'.*naswot"):
+        SearchSettings(proxies=("naswhat",))
+    with pytest.raises(UsageError, match=r"search.proxies = \[zen, zen\]: expected each name once"):
+        SearchSettings(proxies=("zen", "zen"))
+    with pytest.raises(UsageError, match=r"search.proxies is for method predictor, not two_stage: leave it out"):
+        check_read({"method": "two_stage", "proxies": ["zen"]})

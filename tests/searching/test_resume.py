@@ -60,7 +60,7 @@ def assert_same_family(a: Path, b: Path) -> None:
         assert tensor.equal(theirs[name]), name
 
 
-KILLED = {"predictor": (1, 3), "two_stage": (3,), "bilevel": (1,), "widths": (1, 4)}
+KILLED = {"predictor": (1, 3), "two_stage": (3,), "bilevel": (1,), "widths": (1, 4), "proxies": (3, 4)}
 """After so many lines of metrics: within the second epoch of the weights, and while the dial is fitted or evaluated."""
 
 

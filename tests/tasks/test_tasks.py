@@ -190,7 +190,7 @@ def test_who_is_imitated_runs_once_for_a_batch_that_is_judged_again_and_again() 
     teacher, runs = nn.Linear(4, 3), []
     teacher.register_forward_hook(lambda *_: runs.append(1))
     task, batch, device = ad.Imitation(labelled=True).taught(teacher), (drawn(8, 4), labels(8, 3)), torch.device("cpu")
-    kept = task.judged(batch)
+    kept = task.prepared(batch)
     for other in (nn.Linear(4, 3), nn.Linear(4, 3)):
         assert task.size(kept) == 8
         outputs, score = other(task.inputs(kept, device)), task.score()

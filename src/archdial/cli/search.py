@@ -81,6 +81,8 @@ def search(
     with Bar() as bar:
         family = guarded(run, _again(recipe, given, trust), bar, tables)
     title = f"the best of {len(family.archive)} evaluated, {family.task.measure.name} on validation"
+    if any(item.judged is not None for item in family.archive):
+        title += "; the best by what all views agree on"
     show_family(family, folder, title, f"family in {folder}; next: archdial evaluate {folder}", json)
 
 

@@ -41,7 +41,7 @@ def evaluator_of(family: Family, data: Seen, images: int) -> Evaluator:
     """Return who evaluates as the search did: by the first validation images, with inherited weights."""
     task, here = family.task, torch.device("cpu")
     batches = partial(data.validation.in_order, EVALUATED, images)
-    examples = Examples(batches, lambda batch: task.inputs(batch, here), task.judged)
+    examples = Examples(batches, lambda batch: task.inputs(batch, here), task.prepared)
     return Evaluator(family.network, family.calibrating, examples, task)
 
 

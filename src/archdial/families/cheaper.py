@@ -34,7 +34,9 @@ def cheaper_than(
     column = asked.column
     cost = chooser.costs[column]
     limits = {**asked.without(column), column: LESS * cost.of(chosen)}
-    least = chooser.measure.merit(score) - noise
+    known = chooser.known.get(chosen)
+    # Where there are several views of each, all of them are compared by what these say together.
+    least = (chooser.measure.merit(score) if known is None else known.merit) - noise
     good = [item.architecture for item in chooser.known.values() if item.merit >= least]
     meeting = chooser.meeting(good, limits)
     # Of those that cost the same the better.

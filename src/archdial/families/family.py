@@ -48,7 +48,8 @@ class Family:
         column: the column of the table that the dial trades against the score.
         normalize: from pixels to inputs, of a family for images; None for others.
         calibration: training images uint8 (n, c, h, w) for BatchNorm statistics; of other tasks inputs, a batch each.
-        archive: the architectures evaluated with the final weights.
+        archive: the architectures evaluated with the final weights; compared by what all views of them speak for,
+            where the search had several.
         own_task: what its members are for, where that is not the accuracy of classified images in memory.
         info: config, seed, versions, device and data of the search, as JSON.
         device: name of the device that it answers for, of those in `devices`; table, dial and hypernet are that one's.

@@ -221,6 +221,7 @@ class FamilyFile:
     task: TaskFile | None = None
     choices: Annotated[tuple[ChoiceFile, ...], Field(fail_fast=True)] | None = None
     refined: RefinedFile | None = None
+    judged: Annotated[tuple[Number, ...], Field(fail_fast=True)] | None = None
 
 
 @with_config(ConfigDict(extra="allow"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import sys
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,7 @@ def search(
         rank(state)
     with nullcontext() if folder is None else locked(folder, "a search"):
         Loop(state, folder, bar).run(resume=resume)
-    return as_family(state, config or {"search": asdict(settings)})
+    return as_family(state, config or {"search": settings.to_json()})
 
 
 def told(whole: Evaluated | None, bar: Bar | NoBar | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,6 +69,7 @@ def family_json(family: Family) -> dict[str, Any]:
         **task_json(family.own_task),
         "classes": list(family.classes),
         "archive": [item.row() for item in family.archive],
+        **_judged_json(family.archive),
         "info": family.info,
         "device": family.device,
         "devices": None if family.devices is None else family.devices.to_json(),
@@ -135,7 +136,7 @@ def _family(
     recall(network, _under("untouched", tensors))
     network.eval()
     answers = _answering(file, hypernet)
-    archive = tuple(_evaluated(network, measure, *row) for row in file.archive)
+    archive = _archive(network, measure, file)
     refinement = stored_refinement(file.refined, network, measure, archive, _under("refined", tensors))
     family = Family(
         network=network,
@@ -198,10 +199,26 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
 
 
-def _evaluated(network: Supernet, measure: Measure, options: tuple[int, ...], score: float, loss: float) -> Evaluated:
+def _judged_json(archive: Sequence[Evaluated]) -> dict[str, Any]:
+    """Return the scores that architectures are compared by, where these are others than those measured."""
+    judged = [item.believed for item in archive]
+    return {"judged": judged} if any(item.judged is not None for item in archive) else {}
+
+
+def _archive(network: Supernet, measure: Measure, file: FamilyFile) -> tuple[Evaluated, ...]:
+    judged = (None,) * len(file.archive) if file.judged is None else tuple(map(measure.checked, file.judged))
+    if len(judged) != len(file.archive):
+        raise UsageError(f"judged has {len(judged)} scores of {len(file.archive)} architectures: restore a copy")
+    rows = zip(file.archive, judged, strict=True)
+    return tuple(_evaluated(network, measure, *row, believed) for row, believed in rows)
+
+
+def _evaluated(
+    network: Supernet, measure: Measure, options: tuple[int, ...], score: float, loss: float, judged: float | None
+) -> Evaluated:
     architecture = Architecture(options)
     network.space.check(architecture)
-    return Evaluated(architecture, measure.checked(score), loss, measure)
+    return Evaluated(architecture, measure.checked(score), loss, measure, judged)
 
 
 def _checked(value: dict[str, Any], path: Path, expected: str, fix: str) -> dict[str, Any]:

@@ -183,7 +183,7 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as a JSON value, every setting spelt out but for those that came later and are not used."""
-        value: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        value: dict[str, Any] = json.loads(json.dumps({**asdict(self), "search": self.search.to_json()}))
         value["network"] = _without(value["network"], self.network.later)
         return _without(value, _LATER)
 

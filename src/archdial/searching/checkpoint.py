@@ -14,6 +14,7 @@ from archdial.cost.table.several import tables_json
 from archdial.data import SearchData
 from archdial.searching.evaluation import Evaluated
 from archdial.searching.state import SearchState
+from archdial.searching.views import Views
 from archdial.space import Architecture
 from archdial.tasks.measure import ACCURACY
 from archdial.training.checkpoint import (
@@ -31,7 +32,7 @@ NAME = "checkpoint.pt"
 _ALL_INPUTS = "2:"
 """What a fingerprint begins with that knows of images and first weights; older ones do not."""
 
-_OTHERS = ("place", "fingerprint", "generator", "dial", "archive", "pending", "precision")
+_OTHERS = ("place", "fingerprint", "generator", "dial", "archive", "pending", "precision", "views")
 _OPTIMIZERS = ("weights_optimizer", "hypernet_optimizer")
 
 
@@ -52,6 +53,8 @@ def save(path: Path, state: SearchState, place: Place) -> Path:
     # Only half precision has any, and who reads older files finds none.
     if scale := precision_state(state.fabric):
         value["precision"] = scale
+    if state.views is not None:
+        value["views"] = [[list(item.options), list(row)] for item, row in state.views.rows.items()]
     return write_checkpoint(path, value)
 
 
@@ -89,6 +92,23 @@ def _restore(value: dict[str, Any], state: SearchState) -> None:
     state.pending = [Architecture(options) for options in pending]
     for architecture in (*state.seen(), *state.pending):
         state.network.space.check(architecture)
+    if state.views is not None:
+        _restore_views(value.get("views"), state, state.views)
+
+
+def _restore_views(value: object, state: SearchState, views: Views) -> None:
+    """Put the rows of views back, and what they were last judged to say of the archive."""
+    rows = conforming(tuple[tuple[tuple[CountOrNone, ...], tuple[Number, ...]], ...], value, "views")
+    views.rows = {Architecture(options): row for options, row in rows}
+    for architecture, row in views.rows.items():
+        state.network.space.check(architecture)
+        if len(row) != len(views.names):
+            raise UsageError(f"views holds {len(row)} numbers of an architecture: expected {len(views.names)}")
+    if missing := set(state.seen()) - set(views.rows):
+        raise UsageError(f"views holds nothing of {len(missing)} evaluated architectures")
+    # What an interrupted epoch is evaluating is judged when that ends, as is all else then.
+    if state.archive and not state.pending:
+        state.weigh()
 
 
 def _parts(state: SearchState) -> dict[str, Any]:

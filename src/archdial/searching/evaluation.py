@@ -45,12 +45,19 @@ class Evaluated:
     Attributes:
         score: how good it is, by `measure`.
         loss: the mean of the task's.
+        judged: the score that all views of it together speak for, in a search that has several; see `views`.
     """
 
     architecture: Architecture
     score: float
     loss: float
     measure: Measure = field(repr=False, compare=False)
+    judged: float | None = field(default=None, compare=False)
+
+    @property
+    def believed(self) -> float:
+        """The score that it is compared by: as judged, else as measured."""
+        return self.score if self.judged is None else self.judged
 
     @property
     def accuracy(self) -> float:
@@ -59,13 +66,13 @@ class Evaluated:
 
     @property
     def error(self) -> float:
-        """How far it is from the best score."""
-        return self.measure.error(self.score)
+        """How far it is believed to be from the best score."""
+        return self.measure.error(self.believed)
 
     @property
     def merit(self) -> float:
-        """Its score such that higher is better."""
-        return self.measure.merit(self.score)
+        """The score that it is believed to deserve, such that higher is better."""
+        return self.measure.merit(self.believed)
 
     def row(self) -> list[Any]:
         """Return it as files hold it: options, score, loss."""
@@ -112,16 +119,16 @@ class Examples:
     Args:
         batches: returns them from the first on.
         inputs: what the network takes for a batch.
-        judged: what outputs are judged by; see `Task.judged`.
+        prepared: the batch as outputs are judged by it; see `Task.prepared`.
     """
 
     def __init__(
         self,
         batches: Callable[[], Iterable[Batch]],
         inputs: Callable[[Batch], Any],
-        judged: Callable[[Batch], Batch],
+        prepared: Callable[[Batch], Batch],
     ) -> None:
-        self._batches, self._inputs, self._judged = batches, inputs, judged
+        self._batches, self._inputs, self._prepared = batches, inputs, prepared
         self._kept: list[tuple[Any, Batch]] | None = None
 
     def __iter__(self) -> Iterator[tuple[Any, Batch]]:
@@ -132,7 +139,7 @@ class Examples:
         kept: list[tuple[Any, Batch]] = []
         room = _KEPT
         for batch in self._batches():
-            found = self._inputs(batch), self._judged(batch)
+            found = self._inputs(batch), self._prepared(batch)
             room -= bytes_of(found)
             if room >= 0:
                 kept.append(found)

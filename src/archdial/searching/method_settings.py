@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from archdial.common.limits import Count, CountOrNone, Rate, Share
+from archdial.common.limits import Count, CountOrNone, Name, Rate, Share
 
 STEPS = 500
 """Of a fit of the hypernetwork, on 64 positions each: enough for it to settle; seconds."""
@@ -23,12 +23,15 @@ class PredictorSettings:
         budgets: how the budget is drawn for whose best architecture a step of a turn trains: even, over the range of
             cost, or octaves, each doubling of the cost alike. Small members learn slowest, and their steps take least.
         dial_steps: of each fit of the hypernetwork to predictor and cost table.
+        proxies: scores of untrained members that are believed beside the score with inherited weights, as far as they
+            agree: synflow, naswot, zen, grad_norm, jacob_cov; for networks searched from scratch.
     """
 
     rounds: Count = 5
     turns: CountOrNone = 0
     budgets: Literal["even", "octaves"] = "even"
     dial_steps: Count = STEPS
+    proxies: tuple[Name, ...] = ()
 
 
 @dataclass(frozen=True)

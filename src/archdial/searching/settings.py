@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from archdial.common.errors import UsageError, unknown
@@ -11,6 +12,7 @@ from archdial.common.validation import check_fields
 from archdial.relaxation import RELAXATIONS, Temperature
 from archdial.searching.method_settings import BilevelSettings, PredictorSettings, TwoStageSettings
 from archdial.searching.paths import PATHS
+from archdial.searching.proxies import PROXIES
 
 Method = Literal["predictor", "two_stage", "single_level", "bilevel"]
 
@@ -71,9 +73,15 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
 
     def __repr__(self) -> str:
         """Return the settings in the order that they always had: the fingerprints of runs are made of it."""
-        usual = {"optimizer": "sgd", "importance": "taylor", "budgets": "even"}
+        usual = {"optimizer": "sgd", "importance": "taylor", "budgets": "even", "proxies": ()}
         names = (*_IN_ORDER, *(name for name, value in usual.items() if getattr(self, name) != value))
         return f"SearchSettings({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as a JSON value; without proxies where there are none, as older runs have it."""
+        value = asdict(self)
+        proxies = {"proxies": list(self.proxies)} if self.proxies else {}
+        return {**{name: item for name, item in value.items() if name != "proxies"}, **proxies}
 
     def __post_init__(self) -> None:
         check_fields(self, "search")
@@ -81,6 +89,9 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
             raise unknown("search.paths", self.paths, PATHS)
         if self.relaxation not in RELAXATIONS:
             raise unknown("search.relaxation", self.relaxation, RELAXATIONS)
+        # Whoever passes a list means the same run.
+        object.__setattr__(self, "proxies", tuple(self.proxies))
+        _check_proxies(self.proxies)
         if not 2 <= self.sample <= self.evaluations:
             raise UsageError(f"search.sample = {self.sample}: expected 2 to evaluations = {self.evaluations}")
         if self.turns and (self.regime, self.method) != ("tuned", "predictor"):
@@ -107,6 +118,14 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
                 f"search.warmup_epochs = {self.warmup_epochs}: expected 1 to epochs − 1 = {self.epochs - 1}, "
                 "the range of the dial is found in between"
             )
+
+
+def _check_proxies(names: Sequence[str]) -> None:
+    for name in names:
+        if name not in PROXIES:
+            raise unknown("search.proxies", name, PROXIES)
+    if len(set(names)) != len(names):
+        raise UsageError(f"search.proxies = [{', '.join(names)}]: expected each name once, leave out the second")
 
 
 _IN_ORDER = (

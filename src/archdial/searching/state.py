@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -30,6 +31,7 @@ from archdial.searching.evaluation import errors as errors_of
 from archdial.searching.evaluation import losses as losses_of
 from archdial.searching.predictor import ErrorPredictor
 from archdial.searching.settings import SearchSettings
+from archdial.searching.views import Views, examples
 from archdial.space import Architecture
 from archdial.tasks.images import ImageClassification
 from archdial.tasks.own import OwnTask
@@ -57,6 +59,7 @@ class SearchState:
         pending: what the epoch in hand still is to evaluate, from its first batch on.
         origin: digest of the weights that the search begins with, where they are not drawn from its seed.
         judge: who evaluates architectures, if not its own evaluator.
+        views: what else is known of architectures, if the settings name proxies.
     """
 
     network: Supernet
@@ -82,6 +85,7 @@ class SearchState:
     pending: list[Architecture] = field(default_factory=list)
     origin: str = ""
     judge: Callable[[Architecture], Evaluated] | None = None
+    views: Views | None = None
     _evaluator: Evaluator | None = None
 
     @property
@@ -100,7 +104,9 @@ class SearchState:
         """The judge of architectures: the same calibration and validation data for all of them."""
         if self._evaluator is None:
             limit = self.settings.evaluation_images
-            examples = Examples(lambda: self.data.validation.in_order(EVALUATED, limit), self.inputs, self.task.judged)
+            examples = Examples(
+                lambda: self.data.validation.in_order(EVALUATED, limit), self.inputs, self.task.prepared
+            )
             self._evaluator = Evaluator(self.network, self.calibration, examples, self.task)
         return self._evaluator
 
@@ -112,6 +118,12 @@ class SearchState:
         limit = self.settings.calibration_images
         return [self.inputs(batch) for batch in self.data.weights.in_order(EVALUATED, limit)]
 
+    @cached_property
+    def shown(self) -> tuple[Any, Batch]:
+        """What proxies are shown: inputs of some training examples, and these."""
+        batch = examples(self.data.weights)
+        return self.inputs(batch), batch
+
     @property
     def calibration_pixels(self) -> Tensor:
         """The first images for the weights, as bytes (n, c, h, w), of a search on images in memory."""
@@ -122,7 +134,14 @@ class SearchState:
         """Evaluate `architecture` with inherited weights and put it into the archive."""
         result = (self.judge or self.evaluator)(architecture)
         self.archive.append(result)
+        if self.views is not None:
+            self.views.look(architecture, *self.shown, self.task)
         return result
+
+    def weigh(self) -> None:
+        """Judge anew all that was evaluated, if there is more than one view of it."""
+        if self.views is not None:
+            self.archive = self.views.judged(self.archive, self.settings.sample)
 
     def seen(self) -> Iterable[Architecture]:
         """Return the architectures of the archive."""
@@ -195,6 +214,7 @@ def begin(
         teacher=teacher,
         frozen=isinstance(network, Pretrained) and settings.regime == "frozen",
         origin=origin,
+        views=Views(network, tables, settings.proxies, seed) if settings.proxies else None,
     )
 
 

@@ -63,7 +63,7 @@ class Imitation(Task):
         """Return the number of examples in `batch`."""
         return super().size(_plain(batch))
 
-    def judged(self, batch: Batch) -> Batch:
+    def prepared(self, batch: Batch) -> Batch:
         """Return `batch` with what the teacher gives for it, on the teacher's device: one run for all architectures."""
         first = next(self._known().parameters(), None)
         return Imitated(batch, self._taught(batch, torch.device("cpu") if first is None else first.device))

@@ -53,6 +53,10 @@ class Measure:
         """Return the score that is so far from the best."""
         return self.best - error if self.higher_is_better else self.best + error
 
+    def nearest(self, score: float) -> float:
+        """Return what can be a score and is nearest to `score`."""
+        return min(max(score, 0.0), 1.0) if self.share else score
+
     def checked(self, score: float) -> float:
         """Return `score`, which a file holds.
 

@@ -57,7 +57,7 @@ class Task(ABC):
         """Return the number of examples in `batch`."""
         return size_of(batch)
 
-    def judged(self, batch: Batch) -> Batch:
+    def prepared(self, batch: Batch) -> Batch:
         """Return `batch` for judging outputs again and again: beside it is what takes long to find out, once."""
         return batch
 

@@ -46,6 +46,7 @@ class Evaluate(SearchStep):
     def close(self, state: SearchState, progress: float) -> Figures:
         """Fit the predictor to all that was evaluated."""
         state.pending = []
+        state.weigh()
         remaining = state.predictor.fit(state.archive, state.generator)
         best = max(state.archive, key=lambda item: item.merit)
         told = {"evaluated": len(state.archive), f"best_{best.measure.name}": best.score}
