@@ -73,3 +73,11 @@ class Chooser:
         pessimistic = self.measure.merit(self.measure.score(self.predictor.feared(self.space.one_hots(pool))))
         measured = {a: item.merit for a, item in self.known.items()}
         return {a: measured.get(a, value) for a, value in zip(pool, pessimistic.tolist(), strict=True)}
+
+    def position_of(self, architecture: Architecture) -> float | list[float]:
+        """Return the dial position of a grid at which the hypernetwork considers `architecture` most likely."""
+        grid = self.dial.grid(GRID)
+        taken = self.space.one_hot(architecture).bool()
+        with torch.no_grad():
+            log_p = torch.log_softmax(self.hypernet(self.dial.encode(grid)), -1)
+        return self.dial.value(grid[int(log_p[:, taken].sum(1).argmax())])

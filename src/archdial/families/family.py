@@ -22,11 +22,11 @@ from archdial.cost.table.terms import PEAK
 from archdial.data import Normalize
 from archdial.dial import Dial
 from archdial.families.budgets import LATENCY, Asked
-from archdial.families.chooser import GRID, Chooser
+from archdial.families.chooser import Chooser
 from archdial.families.evaluated import examples_in
 from archdial.families.hardware import Answering, Devices
-from archdial.families.member import AfterTraining, Member, Origin
-from archdial.families.refined import Claim, Refinement
+from archdial.families.member import Member
+from archdial.families.refined import Refinement
 from archdial.families.within import best_within
 from archdial.hypernet import Hypernetwork
 from archdial.networks.supernet import Supernet
@@ -48,8 +48,7 @@ class Family:
         column: the column of the table that the dial trades against the score.
         normalize: from pixels to inputs, of a family for images; None for others.
         calibration: training images uint8 (n, c, h, w) for BatchNorm statistics; of other tasks inputs, a batch each.
-        archive: the architectures evaluated with the final weights; compared by what all views of them speak for,
-            where the search had several.
+        archive: what was evaluated with the final weights; compared by all views of it, where the search had several.
         own_task: what its members are for, where that is not the accuracy of classified images in memory.
         info: config, seed, versions, device and data of the search, as JSON.
         device: name of the device that it answers for, of those in `devices`; table, dial and hypernet are that one's.
@@ -127,10 +126,6 @@ class Family:
     @cached_property
     def _known(self) -> dict[Architecture, Evaluated]:
         return {item.architecture: item for item in self.archive}
-
-    @cached_property
-    def _claims(self) -> dict[Architecture, Claim]:
-        return {} if self.refinement is None else {item.architecture: item for item in self.refinement.claims}
 
     @property
     def judged(self) -> Sequence[Judged]:
@@ -276,7 +271,7 @@ class Family:
             family=self,
             architecture=architecture,
             dial=dial,
-            score=self._predict([architecture])[0] if known is None else known.score,
+            score=self._predicted(architecture) if known is None else known.score,
             score_from="predicted" if known is None else "measured",
             latency_ms=costs["latency_ms"],
             parameters=round(costs["parameters"]),
@@ -284,7 +279,7 @@ class Family:
             flops=round(costs["flops"]),
             size_bytes=round(costs["size_bytes"]) if "size_bytes" in costs else None,
             peak_bytes=None if self.peak is None else round(self.peak.of(architecture)),
-            after_training=self._after_training(architecture),
+            after_training=None if self.refinement is None else self.refinement.after_training(architecture),
         )
 
     def build(self, architecture: Architecture, *, merge: bool = True) -> nn.Module:
@@ -296,26 +291,10 @@ class Family:
         module = self.network.build(architecture, self.calibrating).eval()
         return self.network.merge(module, self.table.merging(self.space.describe(architecture)) if merge else ())
 
-    def _predict(self, pool: Sequence[Architecture]) -> list[float]:
-        with torch.no_grad():
-            return [float(self.task.measure.score(error)) for error in self.predictor(self.space.one_hots(pool))]
-
-    def _after_training(self, architecture: Architecture) -> AfterTraining | None:
-        told = self.refinement
-        if told is None:
-            return None
-        claim = self._claims.get(architecture)
-        if claim is None:
-            with torch.no_grad():
-                error = float(told.predictor(self.space.one_hots([architecture])))
-            return AfterTraining(self.task.measure.score(error), "predicted", told.weights, told.epochs)
-        origin: Origin = "measured" if claim.name else "predicted"
-        return AfterTraining(claim.score, origin, told.weights, told.epochs, claim.name or None)
+    @torch.no_grad()
+    def _predicted(self, architecture: Architecture) -> float:
+        return float(self.task.measure.score(self.predictor(self.space.one_hots([architecture]))[0]))
 
     def position_of(self, architecture: Architecture) -> float | list[float]:
         """Return the dial position of a grid at which the hypernetwork considers `architecture` most likely."""
-        grid = self.dial.grid(GRID)
-        taken = self.space.one_hot(architecture).bool()
-        with torch.no_grad():
-            log_p = torch.log_softmax(self.hypernet(self.dial.encode(grid)), -1)
-        return self.dial.value(grid[int(log_p[:, taken].sum(1).argmax())])
+        return self.chooser.position_of(architecture)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
+import torch
+
+from archdial.families.member import AfterTraining, Origin
 from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Architecture
 from archdial.tasks.measure import Measure
@@ -64,3 +68,17 @@ class Refinement:
     def trained(self) -> tuple[Claim, ...]:
         """The members that were trained."""
         return tuple(claim for claim in self.claims if claim.name)
+
+    @cached_property
+    def _by_architecture(self) -> dict[Architecture, Claim]:
+        return {claim.architecture: claim for claim in self.claims}
+
+    def after_training(self, architecture: Architecture) -> AfterTraining:
+        """Return what `architecture` scores after training alone: as claimed, or of one not evaluated as predicted."""
+        claim = self._by_architecture.get(architecture)
+        if claim is not None:
+            origin: Origin = "measured" if claim.name else "predicted"
+            return AfterTraining(claim.score, origin, self.weights, self.epochs, claim.name or None)
+        with torch.no_grad():
+            error = float(self.predictor(self.predictor.space.one_hots([architecture])))
+        return AfterTraining(self.claims[0].measure.score(error), "predicted", self.weights, self.epochs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from archdial.families.family import Family
 from archdial.families.family_file import FORMAT, MEMBER_FORMAT, VERSION, FamilyFile, MemberFile
 from archdial.families.hardware import Answering, Devices
 from archdial.families.member import Member
+from archdial.families.stored_archive import archive_json, stored_archive
 from archdial.families.stored_choices import check_choices, choices_json
 from archdial.families.stored_network import (
     check_calibration,
@@ -37,11 +38,9 @@ from archdial.families.weights_file import WEIGHTS, Replaced, read_tensors, writ
 from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.networks.example import shapes_of
 from archdial.networks.pretrained import Pretrained, taught
-from archdial.networks.supernet import Supernet
-from archdial.searching.evaluation import Evaluated
 from archdial.searching.predictor import ErrorPredictor
-from archdial.space import Architecture, Space
-from archdial.tasks.measure import ACCURACY, Measure
+from archdial.space import Space
+from archdial.tasks.measure import ACCURACY
 from archdial.tasks.task import Task
 
 T = TypeVar("T")
@@ -68,8 +67,7 @@ def family_json(family: Family) -> dict[str, Any]:
         "normalize": normalize_json(family.normalize),
         **task_json(family.own_task),
         "classes": list(family.classes),
-        "archive": [item.row() for item in family.archive],
-        **_judged_json(family.archive),
+        **archive_json(family.archive),
         "info": family.info,
         "device": family.device,
         "devices": None if family.devices is None else family.devices.to_json(),
@@ -136,7 +134,7 @@ def _family(
     recall(network, _under("untouched", tensors))
     network.eval()
     answers = _answering(file, hypernet)
-    archive = _archive(network, measure, file)
+    archive = stored_archive(file, network, measure)
     refinement = stored_refinement(file.refined, network, measure, archive, _under("refined", tensors))
     family = Family(
         network=network,
@@ -197,28 +195,6 @@ def _tensors(family: Family) -> dict[str, Tensor]:
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     start = prefix + "."
     return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
-
-
-def _judged_json(archive: Sequence[Evaluated]) -> dict[str, Any]:
-    """Return the scores that architectures are compared by, where these are others than those measured."""
-    judged = [item.believed for item in archive]
-    return {"judged": judged} if any(item.judged is not None for item in archive) else {}
-
-
-def _archive(network: Supernet, measure: Measure, file: FamilyFile) -> tuple[Evaluated, ...]:
-    judged = (None,) * len(file.archive) if file.judged is None else tuple(map(measure.checked, file.judged))
-    if len(judged) != len(file.archive):
-        raise UsageError(f"judged has {len(judged)} scores of {len(file.archive)} architectures: restore a copy")
-    rows = zip(file.archive, judged, strict=True)
-    return tuple(_evaluated(network, measure, *row, believed) for row, believed in rows)
-
-
-def _evaluated(
-    network: Supernet, measure: Measure, options: tuple[int, ...], score: float, loss: float, judged: float | None
-) -> Evaluated:
-    architecture = Architecture(options)
-    network.space.check(architecture)
-    return Evaluated(architecture, measure.checked(score), loss, measure, judged)
 
 
 def _checked(value: dict[str, Any], path: Path, expected: str, fix: str) -> dict[str, Any]:
