@@ -26,7 +26,8 @@ def promise_lines(promise: Promise) -> Iterator[str]:
 
     predicted = f"predicted {promise.predicted_ms:.4g} ms"
     if promise.confidence is None or promise.margin is None:
-        yield f"{predicted}, and no more promised: the cost table holds no errors of whole networks; try --measure"
+        why = "the cost table holds no errors of whole networks, or too large ones"
+        yield f"{predicted}, and no more promised: {why}; try --measure"
     elif promise.margin > 0:
         most, sure = rounded_up(promise.latency_ms), f"with a confidence of {promise.confidence:g}"
         margin = f"a margin of {promise.margin:.1%} for the cost table's own error"

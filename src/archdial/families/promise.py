@@ -13,8 +13,8 @@ class Promise:
     Attributes:
         budget_ms: what was asked for.
         predicted_ms: by the cost table.
-        margin: by what share of that it may take longer, with this confidence; None where the table holds no errors of
-            whole networks, by which nothing can be promised.
+        margin: by what share of that it may take longer, with this confidence; None where the table holds no
+            errors of whole networks, or too large ones, and nothing can be promised.
         confidence: that it takes no longer than `latency_ms`; None likewise.
         measured_ms: of the built module on this machine, where it was measured: the slower of two processes.
     """

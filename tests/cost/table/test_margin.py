@@ -56,6 +56,13 @@ def test_half_a_confidence_keeps_nothing_and_more_keeps_more() -> None:
     assert kept == sorted(kept) and len(set(kept)) == len(kept)
 
 
+def test_errors_as_large_as_what_is_predicted_promise_nothing() -> None:
+    """One network that was predicted to take next to no time would else make every budget unreachable."""
+    assert margin([0.01] * 31 + [1e8], 0.95) is None
+    assert margin([0.01] * 31 + [1e8], 0.5) == 0.0
+    assert margin([0.5, -0.5] * 16, 0.95) == pytest.approx(stats.t.ppf(0.95, 32) * (0.25 + APART**2) ** 0.5)
+
+
 def test_too_few_errors_promise_nothing() -> None:
     assert margin([0.01] * (FEWEST - 1), 0.95) is None and margin([], 0.5) is None
     assert margin([0.01] * FEWEST, 0.95) is not None

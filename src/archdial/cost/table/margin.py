@@ -17,6 +17,8 @@ NO_MARGIN = 0.5
 APART = 0.01
 """Standard deviation, relative, of what one network takes in two processes of a quiet machine: those of a table were
 all measured in one, and what is promised runs in another."""
+MOST = 1.0
+"""Beyond a margin as large as the prediction a table is too far off to promise anything by."""
 _MOST_PARTS = 2_000
 """Of a table whose residuals are found anew: as many as a table is fitted with while it is read."""
 
@@ -59,11 +61,12 @@ def margin(residuals: Sequence[float], confidence: float) -> float | None:
         confidence: 0.5 ≤ confidence < 1.
 
     Returns:
-        0 or more; None with fewer than 10 residuals, which nothing is promised by.
+        0 to 1; None with fewer than 10 residuals, or such large ones, that nothing is promised by them.
     """
     from scipy.special import stdtrit
 
     if len(residuals) < FEWEST:
         return None
     root = math.sqrt(sum(one * one for one in residuals) / len(residuals) + APART**2)
-    return max(0.0, float(stdtrit(len(residuals), confidence)) * root)
+    found = max(0.0, float(stdtrit(len(residuals), confidence)) * root)
+    return found if found <= MOST else None
