@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -16,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from archdial.common.errors import RunError
-from archdial.cost.measuring import isolation
 from archdial.cost.measuring.isolation import timings
 from archdial.cost.measuring.runtimes import runtime
 from tests import copied
@@ -177,7 +177,7 @@ def test_threads_of_the_environment_are_those_asked_for(monkeypatch: pytest.Monk
         raise Refused
 
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    monkeypatch.setattr(isolation.subprocess, "Popen", begun)
+    monkeypatch.setattr(subprocess, "Popen", begun)
     with pytest.raises(Refused):
         timings(runtime("eager", threads=3), [], count=0, repeats=1)
     assert seen["OMP_NUM_THREADS"] == seen["MKL_NUM_THREADS"] == "3"

@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
-import signal
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from archdial.common.child_process import Child, child
 from archdial.common.errors import RunError, reason
 from archdial.cost.measuring.runtimes import Runtime
 from archdial.cost.measuring.timing import Progress, Timing
 from archdial.cost.measuring.transport import packed
 
 _CHILD = "archdial.cost.measuring.worker"
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _SETTINGS = {
     # What is compiled is compiled in the process that measures, and read from no cache of pickles.
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
     "TORCHINDUCTOR_FX_GRAPH_CACHE": "0",
     "TORCHINDUCTOR_AUTOGRAD_CACHE": "0",
-    "PYTHONUNBUFFERED": "1",
 }
 
 
@@ -62,12 +54,13 @@ def timings(
     Raises:
         RunError: a subject cannot be sent or does not run, or the process ended.
     """
-    with _process(runtime.threads) as child:
-        child.send(pickle.dumps(asdict(Task(runtime.name, runtime.threads, runtime.device, repeats, count))))
+    with child(_CHILD, runtime.threads, _SETTINGS) as process:
+        measuring = _Measuring(process)
+        measuring.send(pickle.dumps(asdict(Task(runtime.name, runtime.threads, runtime.device, repeats, count))))
         for name, converted in subjects:
-            child.send(_sendable(name, converted, runtime))
-            child.answer(f"{name!r} does not run on {runtime.name}", progress)
-        found = child.answer(f"measuring on {runtime.name} failed", progress)
+            measuring.send(_sendable(name, converted, runtime))
+            measuring.answer(f"{name!r} does not run on {runtime.name}", progress)
+        found = measuring.answer(f"measuring on {runtime.name} failed", progress)
     return [Timing(median, spread) for median, spread in found]
 
 
@@ -82,22 +75,21 @@ def _sendable(name: str, converted: Any, runtime: Runtime) -> bytes:
 
 
 @dataclass(frozen=True)
-class _Child:
-    process: subprocess.Popen[bytes]
-    errors: IO[bytes]
+class _Measuring:
+    child: Child
 
     def send(self, message: bytes) -> None:
-        assert self.process.stdin is not None
+        assert self.child.process.stdin is not None
         try:
-            self.process.stdin.write(message)
-            self.process.stdin.flush()
+            self.child.process.stdin.write(message)
+            self.child.process.stdin.flush()
         except BrokenPipeError:
             raise self._ended("the process that measures ended") from None
 
     def answer(self, failure: str, progress: Progress | None) -> Any:
         """Return the next answer; steps that are told before it go to `progress`."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        assert self.child.process.stdout is not None
+        for line in self.child.process.stdout:
             value = json.loads(line)
             if "error" in value:
                 raise RunError(f"{failure}: {value['error']}")
@@ -108,52 +100,5 @@ class _Child:
         raise self._ended(failure)
 
     def _ended(self, failure: str) -> RunError:
-        status = self.process.wait()
-        how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
-        self.errors.seek(0)
-        said = self.errors.read().decode(errors="replace").strip().splitlines()
-        reason = f" ({said[-1].strip()})" if said else ""
-        return RunError(f"{failure}: the process that measures ended {how}{reason}; close other programs, or try again")
-
-
-@contextmanager
-def _process(threads: int) -> Iterator[_Child]:
-    """Start the process that measures; whatever happens within, it is gone afterwards."""
-    environment = {**os.environ, **_SETTINGS, **dict.fromkeys(_THREADS, str(threads))}
-    environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-    with tempfile.TemporaryFile() as errors:
-        # Not multiprocessing, which would run the caller's script again. A session of its own, so that Ctrl-C comes
-        # here alone; what libraries write on their way is kept for the case that it explains an end.
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", _CHILD],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment,
-            start_new_session=True,
-        )
-        try:
-            yield _Child(process, errors)
-        finally:
-            _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    # The group, as a compiler may be at work.
-    if hasattr(os, "killpg"):
-        with _gone():
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.wait()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            with _gone():
-                stream.close()
-
-
-@contextmanager
-def _gone() -> Iterator[None]:
-    try:
-        yield
-    except (ProcessLookupError, BrokenPipeError):
-        return
+        how = self.child.ending()
+        return RunError(f"{failure}: the process that measures ended {how}; close other programs, or try again")

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
-import signal
 import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from archdial.common.child_process import Child, child
 from archdial.common.errors import RunError, UsageError
 from archdial.runs.alone.school import Told
 from archdial.training.interrupt import Interrupt
 
 _CHILD = "archdial.runs.alone.worker"
-_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _PATIENCE = 60.0
 """Seconds in which a worker that is asked to stop ends the step in hand and writes its checkpoint."""
 _LOOK = 0.2
@@ -86,8 +81,7 @@ def _follow(heard: queue.Queue[dict[str, Any]], left: int, told: Told, interrupt
 
 @dataclass(frozen=True)
 class _Worker:
-    process: subprocess.Popen[str]
-    errors: IO[bytes]
+    child: Child
 
     def work(self, waiting: queue.Queue[int], heard: queue.Queue[dict[str, Any]]) -> None:
         """Have one member after the other trained; whatever the process says is heard."""
@@ -100,15 +94,15 @@ class _Worker:
             heard.put({"error": f"the process that trains cannot be reached ({error})", "status": 1})
 
     def _send(self, line: str) -> None:
-        assert self.process.stdin is not None
+        assert self.child.process.stdin is not None
         with suppress(BrokenPipeError):
-            self.process.stdin.write(line + "\n")
-            self.process.stdin.flush()
+            self.child.process.stdin.write(f"{line}\n".encode())
+            self.child.process.stdin.flush()
 
     def _answered(self, heard: queue.Queue[dict[str, Any]], ends: Sequence[str]) -> bool:
         """Pass on what is said until one of `ends`; return False where the process ended or failed before."""
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        assert self.child.process.stdout is not None
+        for line in self.child.process.stdout:
             value = json.loads(line)
             heard.put(value)
             if any(end in value for end in ends):
@@ -119,50 +113,26 @@ class _Worker:
         return False
 
     def _ended(self) -> str:
-        status = self.process.wait()
-        how = f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
-        self.errors.seek(0)
-        said = self.errors.read().decode(errors="replace").strip().splitlines()
-        why = f" ({said[-1].strip()})" if said else ""
-        return (
-            f"a process that trains a member ended {how}{why}: close other programs or take fewer --workers, then go on"
-        )
+        how = self.child.ending()
+        return f"a process that trains a member ended {how}: close other programs or take fewer --workers, then go on"
 
     def ask_to_stop(self) -> None:
         """Let it end the step in hand; where it trains nothing, that is at once."""
         with suppress(ProcessLookupError):
-            self.process.terminate()
+            self.child.process.terminate()
 
     def stop(self) -> None:
-        """See it end, and end it where it does not."""
+        """See it end, if it does in time."""
         self.ask_to_stop()
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(_PATIENCE)
-        if hasattr(os, "killpg"):
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.kill()
-        self.process.wait()
+            self.child.process.wait(_PATIENCE)
 
 
 @contextmanager
 def _worker(call: Call) -> Iterator[_Worker]:
     """Start a process that trains; afterwards it is gone."""
-    environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONUNBUFFERED": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
-    with tempfile.TemporaryFile() as errors:
-        # A session of its own, so that Ctrl-C comes here alone, where it is told which others to stop.
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", _CHILD],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment,
-            start_new_session=True,
-            text=True,
-            encoding="utf-8",
-        )
-        worker = _Worker(process, errors)
+    with child(_CHILD, threads=1) as process:
+        worker = _Worker(process)
         try:
             worker._send(json.dumps(asdict(call)))
             yield worker
