@@ -63,6 +63,13 @@ def test_errors_as_large_as_what_is_predicted_promise_nothing() -> None:
     assert margin([0.5, -0.5] * 16, 0.95) == pytest.approx(stats.t.ppf(0.95, 32) * (0.25 + APART**2) ** 0.5)
 
 
+def test_more_confidence_never_keeps_less_however_far_off_a_table_is() -> None:
+    for error in (0.1, 0.5, 0.9):
+        kept = [margin([error, -error] * 16, confidence) for confidence in (0.5, *CONFIDENCES, 0.9999)]
+        assert None not in kept and kept == sorted(kept)  # type: ignore[type-var]
+    assert {margin([2.0, -0.9] * 16, confidence) for confidence in CONFIDENCES} == {None}
+
+
 def test_too_few_errors_promise_nothing() -> None:
     assert margin([0.01] * (FEWEST - 1), 0.95) is None and margin([], 0.5) is None
     assert margin([0.01] * FEWEST, 0.95) is not None
