@@ -2,15 +2,16 @@
 
     pip install "torch-pruning>=1.6,<2" --no-deps
     python benchmarks/against_torch_pruning.py RUN [--fractions 0.7,0.5,0.35,0.25] [--batches 1,64] [--epochs 5]
-        [--share each|total] [--criteria magnitude,taylor,bn] [--trial 2] [--seed 0] [--runtime onnxruntime]
+        [--shares each,total] [--targets 5] [--criteria magnitude,taylor,bn] [--trial 2] [--seed 0]
+        [--runtime onnxruntime]
 
 Both begin with the whole network of the run as the run has it. Of archdial the member of best validation accuracy
 within the fraction of the whole network's measured latency is taken from the front, and trained on for `--epochs`. Of
 Torch-Pruning each criterion prunes at once to the least ratio that is within the fraction, and is trained for `--trial`
-epochs; the best of them on validation then prunes in five steps, with training between them and after. With `each` it
-gets for every target as many epochs as archdial's whole search and the training of that member took together; with
-`total` all targets together get as many as archdial's search and all its members. Both are taught by the whole network
-and tested once.
+epochs, which nobody counts; the best of them on validation then prunes in five steps, with training between them and
+after. With `each` it gets for every target as many epochs as archdial's whole search and the training of that member
+took together; with `total` so many that `--targets` of them get as many as archdial's search and all its members. Both
+are taught by the whole network and tested once.
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ def main() -> None:
     parser.add_argument("--fractions", default="0.7,0.5,0.35,0.25")
     parser.add_argument("--batches", default="1,64")
     parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--share", choices=["each", "total"], default="each")
+    parser.add_argument("--shares", default="each,total")
+    parser.add_argument("--targets", type=int, default=5)
     parser.add_argument("--criteria", default="magnitude,taylor,bn")
     parser.add_argument("--trial", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
@@ -140,14 +142,15 @@ def main() -> None:
     whole, members = network.untouched(), family.front()
     fractions, criteria = [float(f) for f in options.fractions.split(",")], options.criteria.split(",")
     searched = int(family.info["config"]["search"]["epochs"])
-    share = searched + options.epochs if options.share == "each" else searched // len(fractions) + options.epochs
+    divided = {"each": 1, "total": options.targets}
+    shares = {share: searched // divided[share] + options.epochs for share in options.shares.split(",")}
     pruned = {(c, ratio): at_once(whole, contest, c, ratio) for c in criteria for ratio in RATIOS}
     for batch in map(int, options.batches.split(",")):
         timed = [whole, *(member.timed() for member in members), *pruned.values()]
         full, *times = milliseconds(timed, shape, batch, options.runtime)
         ours, theirs = times[: len(members)], dict(zip(pruned, times[len(members) :], strict=True))
         for fraction in fractions:
-            row: dict[str, Any] = {"runtime": options.runtime, "batch": batch, "fraction": fraction, "share": share}
+            row: dict[str, Any] = {"runtime": options.runtime, "batch": batch, "fraction": fraction, "epochs": shares}
             within = [(member, ms) for member, ms in zip(members, ours, strict=True) if ms <= fraction * full]
             if within:
                 member, ms = max(within, key=lambda pair: pair[0].accuracy)
@@ -161,10 +164,11 @@ def main() -> None:
                     trials[criterion, fitting[0]] = score(trial, contest.validation, family.task)
             if trials:
                 criterion, ratio = max(trials, key=lambda key: trials[key])
-                module = in_steps(whole, contest, criterion, ratio, share)
-                (ms, again) = milliseconds([module, whole], shape, batch, options.runtime)
-                row |= {"torch_pruning": score(module, data.test, family.task), "torch_pruning_latency": ms / again}
                 row |= {"criterion": criterion, "ratio": ratio, "trials": {key[0]: v for key, v in trials.items()}}
+                for share, epochs in shares.items():
+                    module = in_steps(whole, contest, criterion, ratio, epochs)
+                    ms, again = milliseconds([module, whole], shape, batch, options.runtime)
+                    row[share] = {"accuracy": score(module, data.test, family.task), "latency": ms / again}
             print(json.dumps(row), flush=True)
 
 

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from archdial.common.errors import UsageError
+from archdial.cost.table import fit_to_networks
 from archdial.cost.table.contents import TableContents
 from archdial.cost.table.fit import FEWEST
 from archdial.cost.table.margin import APART, check_confidence, margin, residuals_of
@@ -121,6 +122,16 @@ def test_errors_that_contradict_the_fit_are_refused(spoil) -> None:
     value["fit"]["residuals"] = spoil(value["fit"]["residuals"])
     with pytest.raises(UsageError, match=r"fit\.residuals are .* one of them was edited"):
         CostTable.from_json(value)
+
+
+@pytest.mark.parametrize("times", [5, 50, 5_000])
+def test_a_table_with_a_network_that_something_held_up_is_read_again(times: int) -> None:
+    table = fitted()
+    networks = list(table.networks)
+    networks[7] = replace(networks[7], latency_ms=times * networks[7].latency_ms)
+    again = fit_to_networks.fitted(replace(table, networks=tuple(networks), fit=None))
+    assert again.fit is not None
+    assert CostTable.from_json(again.to_json()).fit == again.fit
 
 
 @pytest.mark.parametrize("wrong", ["x", -2.0, None, float("nan")])
