@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -177,6 +178,12 @@ class Evaluator:
             return self._whole
         weights = self.network.space.one_hot(architecture)
         return Evaluated(architecture, *self._under(weights), self.task.measure)
+
+    def on(self, network: Supernet) -> Evaluator:
+        """Return the same judge of `network`, a copy of this one."""
+        other = copy.copy(self)
+        other.network = network
+        return other
 
     def relaxed(self, weights: Tensor) -> float:
         """Return the score of the supernet under option weights (m, k) that need not be one-hot."""

@@ -7,10 +7,11 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic
+from typing import Any, Generic
 
 import torch
 
@@ -99,17 +100,18 @@ class TrainingLoop(Generic[S]):
             batches = phase.step.batches(state, order, start)
             count = phase.step.count(state)
             part = part or log.bar.part(phase.step.name, count * phase.epochs, count * epoch + start)
-            for index, batch in enumerate(batches, start):
-                here = Place(place.phase, epoch, index)
-                if interrupt.asked:
-                    self._stop(here)
-                # Dropout and whatever else draws from torch's own numbers does so again in a run that is resumed.
-                torch.manual_seed(number_of(self.job.seed, place.phase, epoch, index))
-                with told_batch(batch, f"batch {index} of epoch {epoch + 1}"):
-                    figures = phase.step(state, batch, (epoch + index / count) / phase.epochs)
-                self._check(figures, here)
-                sums.add(figures)
-                part.advance(f"loss {figures['loss']:.3f}")
+            with _ended(batches):
+                for index, batch in enumerate(batches, start):
+                    here = Place(place.phase, epoch, index)
+                    if interrupt.asked:
+                        self._stop(here)
+                    # Dropout and whatever else draws from torch's own numbers does so again in a run that is resumed.
+                    torch.manual_seed(number_of(self.job.seed, place.phase, epoch, index))
+                    with told_batch(batch, f"batch {index} of epoch {epoch + 1}"):
+                        figures = phase.step(state, batch, (epoch + index / count) / phase.epochs)
+                    self._check(figures, here)
+                    sums.add(figures)
+                    part.advance(f"loss {figures['loss']:.3f}")
             closing = phase.step.close(state, (epoch + 1) / phase.epochs)
             seconds = time.perf_counter() - started
             here = Place(place.phase, epoch)
@@ -135,6 +137,16 @@ class TrainingLoop(Generic[S]):
             return
         where = f"the loss became {figures['loss']} at step {place.batch} of epoch {place.epoch + 1}"
         raise RunError(f"{where}{self.job.advice(self.file)}")
+
+
+@contextmanager
+def _ended(batches: Iterator[Any]) -> Iterator[None]:
+    """End what gives the batches however the epoch ends: else it would live as long as the error's traceback."""
+    try:
+        yield
+    finally:
+        if isinstance(batches, Generator):
+            batches.close()
 
 
 def fold(seed: int, *numbers: int) -> torch.Generator:

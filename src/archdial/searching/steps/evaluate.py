@@ -12,6 +12,7 @@ from archdial.networks.pretrained import Pretrained
 from archdial.searching.candidates import at_positions, fronts, likely, mutated, one_apart, unseen
 from archdial.searching.dialling import DialTrainer, Known, thompson
 from archdial.searching.paths import make_paths
+from archdial.searching.side_by_side import side_by_side
 from archdial.searching.state import SearchState
 from archdial.searching.steps.step import Figures, SearchStep
 from archdial.space import Architecture
@@ -36,7 +37,12 @@ class Evaluate(SearchStep):
         # What is pending was proposed before an interruption: proposing draws numbers, and must not happen twice.
         if not state.pending:
             state.pending = fresh(state, self.propose(state))
-        return iter(state.pending[start:])
+        return self._in_order(state, state.pending[start:])
+
+    @staticmethod
+    def _in_order(state: SearchState, architectures: list[Architecture]) -> Iterator[Architecture]:
+        with side_by_side(state, architectures):
+            yield from architectures
 
     def __call__(self, state: SearchState, batch: Architecture, progress: float) -> Figures:
         """Evaluate one architecture."""
