@@ -51,6 +51,7 @@ class MembersFile:
     range: RangeFile | None = None
     data: Text | None = None
     device: Text | None = None
+    on: Text | None = None
     seed: Whole | Text | None = None
     versions: Annotated[Mapping[Name, Text], Field(max_length=MOST_KINDS)] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)

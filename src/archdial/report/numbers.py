@@ -36,6 +36,7 @@ class ReportNumbers:
         archive: all evaluated architectures; may be empty.
         latency_range: (lowest, highest) latency of the space in ms, if known.
         device: the device of the latencies, in words.
+        on: which one of several devices that is; empty where there was one.
         seed: of the search.
         versions: package to version.
         config: of the search, as in the file.
@@ -57,6 +58,7 @@ class ReportNumbers:
     config: Mapping[str, Any]
     measure: Measure
     examples: int | None = None
+    on: str = ""
 
     def along_dial(self) -> list[int]:
         """Return the indices of the members by increasing scalar dial, for any other by latency."""
@@ -135,6 +137,7 @@ def _numbers(file: MembersFile) -> ReportNumbers:
         config=file.config,
         measure=file.score,
         examples=file.examples,
+        on=file.on or "",
     )
 
 

@@ -18,6 +18,8 @@ from archdial.report.experiments import Experiments, read_experiments
 from archdial.report.figures import counts_figure, front_figure
 from archdial.report.numbers import ReportNumbers, report_numbers
 from archdial.report.page_assets import CSS, SCRIPT
+from archdial.report.page_dial import dial_data, dial_section
+from archdial.report.page_dial_script import DIAL_SCRIPT
 from archdial.report.page_policy import policy
 from archdial.report.page_section import chart, section
 from archdial.report.page_table import table_html
@@ -26,6 +28,7 @@ from archdial.report.points import MemberNumbers
 from archdial.report.wording import dial_name, dial_text, figure_text, score_of
 from archdial.tasks.measure import ACCURACY, Measure
 
+_SCRIPTS = SCRIPT + DIAL_SCRIPT
 _EDGES = 10_000
 """Choices whose cells are drawn, of all members that can be picked together."""
 
@@ -59,6 +62,7 @@ def page_html(
     cells = {str(i): figure for i, figure in drawn.items()}
     charts = {"front": front_figure(numbers), "counts": counts_figure(numbers), **trial_charts(comparison, experiments)}
     sections = [
+        dial_section(numbers),
         _front(numbers),
         _counts(numbers),
         _cells(numbers, list(drawn)) if drawn else "",
@@ -68,7 +72,7 @@ def page_html(
     ]
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy(get_plotlyjs(), SCRIPT)}">
+<meta http-equiv="Content-Security-Policy" content="{policy(get_plotlyjs(), _SCRIPTS)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
 <style>{CSS}</style>
@@ -78,15 +82,16 @@ def page_html(
 {_facts(numbers)}{as_good_html(numbers)}
 {"".join(sections)}
 </main>
-<script type="application/json" id="figures">{_island({"charts": charts, "cells": cells})}</script>
-<script>{SCRIPT}</script>
+<script type="application/json" id="figures">{_island({"charts": charts, "cells": cells}, dial_data(numbers))}</script>
+<script>{_SCRIPTS}</script>
 </body></html>
 """
 
 
-def _island(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """Write figures as JSON that no name in it can end early, nor begin a comment or a line."""
-    plain = {group: {name: json.loads(f.to_json()) for name, f in of.items()} for group, of in figures.items()}
+def _island(figures: Mapping[str, Mapping[str, Any]], dial: Mapping[str, Any]) -> str:
+    """Write figures and dial as JSON that no name in it can end early, nor begin a comment or a line."""
+    drawn = {group: {name: json.loads(f.to_json()) for name, f in of.items()} for group, of in figures.items()}
+    plain = {**drawn, "dial": dial}
     # Only ASCII is written, so U+2028 and its like are escaped already.
     text = json.dumps(plain, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -22,6 +22,8 @@ _COLOURS = (
 _NOTHING = ("none", "zero")
 
 NEUTRAL, CLOUD, INK, FRONT = "#8A8F98", "#C9CED6", "#23272E", "#23272E"
+_DARK, _LIGHT = "#1E2228", "#FFFFFF"
+"""Text on a colour: other ones than ink and paper, which a dark page swaps."""
 ALONG = ("#2B2D8F", "#8A2B9B", "#D9546A", "#F0A03C")
 """The stops of the scale from the first dial position to the last."""
 
@@ -46,7 +48,7 @@ def blend(colours: Sequence[str], shares: Sequence[float]) -> str:
 def ink_on(colour: str) -> str:
     """Return the colour, dark or white, that text on `colour` is read best in."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 130 else "white"
+    return _DARK if 0.299 * red + 0.587 * green + 0.114 * blue > 130 else _LIGHT
 
 
 def shade(position: float) -> str:

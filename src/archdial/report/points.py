@@ -48,6 +48,7 @@ class MemberNumbers(Point):
     Attributes:
         parameters: how many.
         flops: floating-point operations of one input.
+        size_bytes, peak_bytes: of weights, and of activations at once; None in files of older archdials.
         dial: the position that gave it.
         architecture: choice name to option name.
         counts: kind to the number of choices that take it.
@@ -57,6 +58,8 @@ class MemberNumbers(Point):
 
     parameters: Tally
     flops: Tally
+    size_bytes: Tally | None = None
+    peak_bytes: Tally | None = None
     dial: DialPosition = None
     architecture: Annotated[Mapping[Name, Name], Field(max_length=10_000)] = field(default_factory=dict)
     counts: Annotated[Mapping[Name, Tally], Field(max_length=MOST_KINDS)] = field(default_factory=dict)
