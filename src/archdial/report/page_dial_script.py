@@ -75,18 +75,12 @@ function tellBuilding(row) {
 }
 
 let chosen = dial.first;
-let ring = null;
+// A shape: to move it, plotly draws nothing else again.
 function mark() {
   const row = dial.rows[chosen];
-  const [x, y] = [[row.limits.latency_ms], [row.y]];
-  if (ring !== null) {
-    Plotly.restyle("front", { x: [x], y: [y] }, [ring]);
-    return;
-  }
-  ring = one("front").data.length;
   const line = { color: getComputedStyle(document.body).color, width: 2.5 };
-  const marker = { size: 20, color: "rgba(0,0,0,0)", line };
-  Plotly.addTraces("front", { x, y, mode: "markers", name: "chosen", marker, hoverinfo: "skip", showlegend: false });
+  const round = { type: "circle", xsizemode: "pixel", ysizemode: "pixel", x0: -10, x1: 10, y0: -10, y1: 10 };
+  Plotly.relayout("front", { shapes: [{ ...round, xanchor: row.limits.latency_ms, yanchor: row.y, line }] });
 }
 
 let drawing = 0;
@@ -175,7 +169,6 @@ one("front").on("plotly_click", ({ points: [point] }) => {
 });
 window.addEventListener("hashchange", follow);
 dark.addEventListener("change", () => {
-  ring = null;
   drawAll();
   mark();
 });
