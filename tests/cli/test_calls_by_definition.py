@@ -58,6 +58,7 @@ RIGHT = {
     "pick": ["{run}", "--at", "1"],
     "profile": ["{recipe}", "--out", "new.json"],
     "recipes": [],
+    "doctor": [],
     "refine": ["{run}"],
     "report": ["{run}"],
     "search": ["{recipe}", "--out", "new"],

@@ -98,7 +98,7 @@ def test_hostile_names_stay_text(tmp_path: Path, simplex_file: dict[str, Any]) -
     assert [tag for tag, _ in read.tags] == [tag for tag, _ in plain.tags]
     island = read.scripts[1]
     assert "<" not in island
-    # Plotly reads labels as HTML, so the names must arrive there escaped as well; the dial's are text, see test_browser.
+    # Plotly reads labels as HTML, so the names must arrive there escaped as well; those of the dial are text.
     drawn = {name: figures for name, figures in json.loads(island).items() if name != "dial"}
     assert "<img" not in json.dumps(drawn)
 

@@ -26,6 +26,7 @@ from archdial.cli import (
     export,
     report,
     demo,
+    doctor,
 )
 # isort: on
 
@@ -34,6 +35,7 @@ __all__ = [
     "app",
     "compare",
     "demo",
+    "doctor",
     "evaluate",
     "experiments",
     "export",
