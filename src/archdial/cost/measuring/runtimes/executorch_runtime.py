@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from archdial.common.quiet import quiet
 from archdial.cost.measuring.runtimes.interface import Runtime, as_arrays, keeping
+from archdial.cost.measuring.runtimes.lean import lean
 from archdial.cost.measuring.timing import Call
 from archdial.networks.portable import in_one_layout, row_major, scaled
 
@@ -94,5 +95,6 @@ def _folded(module: nn.Module) -> nn.Module:
 def lowered(program: torch.export.ExportedProgram) -> bytes:
     """Return `program` as ExecuTorch's, with all that XNNPACK knows handed to it."""
     partitioner = import_module(_XNNPACK).XnnpackPartitioner()
-    edge = import_module(_EXIR).to_edge_transform_and_lower(program, partitioner=[partitioner])
-    return bytes(edge.to_executorch().buffer)
+    with lean():
+        edge = import_module(_EXIR).to_edge_transform_and_lower(program, partitioner=[partitioner])
+        return bytes(edge.to_executorch().buffer)
