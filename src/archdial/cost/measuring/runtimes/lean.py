@@ -152,7 +152,7 @@ def _walked_once(walk: Function) -> Function:
     """Leave out a walk that changes nothing: of a pass that found nothing, through a graph that was walked before."""
 
     def call(one: Any, module: Any) -> Any:
-        kind: Any = type(one)  # mypy takes no kind for hashable
+        kind: Any = type(one)  # A class, which mypy does not take for hashable.
         if _only_walks(kind) and _same(module):
             return PassResult(module, False)
         found = walk(one, module)
