@@ -51,7 +51,7 @@ class ProfileSettings:
 
     Attributes:
         networks: whole networks at most, to which is fitted what the sum of the parts leaves out; left open as
-            many as there are parts, from 32 to 64, for ExecuTorch 16.
+            many as there are parts, from 32 to 64.
         repeats: repetitions of which medians are taken.
     """
 

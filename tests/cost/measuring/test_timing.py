@@ -19,8 +19,8 @@ class Clock:
         return self.now
 
     def call(self, name, durations):
-        """A call that takes the first of `durations`, then each other twice, as a repetition is two."""
-        left = [durations[0], *(duration for duration in durations[1:] for _ in range(2))]
+        """A call that takes the first of `durations`, then each other three times, as a repetition is three."""
+        left = [durations[0], *(duration for duration in durations[1:] for _ in range(3))]
 
         def run():
             self.log.append(name)
@@ -38,7 +38,7 @@ def test_each_repetition_goes_round_all_calls():
     clock = Clock()
     calls = [clock.call("a", [0.5, 0.02]), clock.call("b", [0.03])]
     timings = time_callables(calls, repeats=3, warmup=1, clock=clock)
-    assert clock.log == ["a", "a", "b", "b"] + ["a", "a", "b", "b"] * 3
+    assert clock.log == ["a", "a", "b", "b"] + ["a", "a", "a", "b", "b", "b"] * 3
     assert [timing.median_ms for timing in timings] == pytest.approx([20.0, 30.0])
     assert [timing.spread for timing in timings] == pytest.approx([0.0, 0.0])
 
@@ -48,6 +48,19 @@ def test_short_calls_are_looped():
     (timing,) = time_callables([clock.call("a", [0.0002])], repeats=2, warmup=0, clock=clock)
     assert len(clock.log) == (1 + 2 + 4 + 8 + 16 + 32) + 2 * (1 + 32)
     assert timing.median_ms == pytest.approx(0.2)
+
+
+def test_a_long_call_runs_twice_a_repetition_and_a_very_long_one_once():
+    clock = Clock()
+    # Every other run in a repetition is interrupted: the other one tells what the call takes.
+    hit = iter([0.02, *[0.02, 0.05, 0.02] * 4])
+
+    def call():
+        clock.now += next(hit)
+
+    timings = time_callables([call, clock.call("very long", [0.3])], repeats=4, warmup=0, retries=0, clock=clock)
+    assert timings == [Timing(pytest.approx(ms), pytest.approx(0.0)) for ms in (20.0, 300.0)]
+    assert clock.log == ["very long"] * (1 + 2 * 4)
 
 
 @pytest.mark.parametrize("short", [0.002, 0.0002])
@@ -97,7 +110,7 @@ QUIET, WIDE = [0.01], [0.01, 0.03, 0.01, 0.03]
 def test_what_is_quiet_is_measured_once():
     clock = Clock()
     time_callables([clock.call("a", QUIET)], repeats=4, warmup=0, clock=clock)
-    assert clock.log == ["a"] * (1 + 2 * 4)
+    assert clock.log == ["a"] * (1 + 3 * 4)
 
 
 def test_only_what_is_wide_is_repeated_and_its_narrowest_timing_counts():
@@ -107,7 +120,7 @@ def test_only_what_is_wide_is_repeated_and_its_narrowest_timing_counts():
     quiet, mended = time_callables(
         calls, repeats=4, warmup=0, clock=clock, progress=lambda done, total: seen.append((done, total))
     )
-    assert clock.log == ["quiet", "loud", *["quiet", "quiet", "loud", "loud"] * 4, *["loud"] * 2 * 8]
+    assert clock.log == ["quiet", "loud", *[*["quiet"] * 3, *["loud"] * 3] * 4, *["loud"] * 3 * 8]
     assert quiet == Timing(pytest.approx(10.0), pytest.approx(0.0))
     assert mended == Timing(pytest.approx(20.0), pytest.approx(0.0)) and not mended.noisy
     # The bar goes up to what is known to be left, and says that all is done only when it is.
@@ -118,7 +131,7 @@ def test_only_what_is_wide_is_repeated_and_its_narrowest_timing_counts():
 def test_what_stays_wide_is_given_up_and_says_so():
     clock = Clock()
     (timing,) = time_callables([clock.call("a", [0.01, *WIDE * 9])], repeats=4, warmup=0, retries=2, clock=clock)
-    assert len(clock.log) == 1 + 2 * 4 * (1 + 2)
+    assert len(clock.log) == 1 + 3 * 4 * (1 + 2)
     assert timing.noisy and timing.spread == pytest.approx(1.0)
 
 
@@ -176,9 +189,9 @@ def test_of_many_calls_only_what_is_not_steady_goes_on():
     timings = time_callables(
         calls, repeats=12, warmup=0, clock=clock, progress=lambda done, total: seen.append((done, total))
     )
-    assert clock.log.count("loud") == 1 + 2 * 8
+    assert clock.log.count("loud") == 1 + 3 * 8
     # Five of them tell the pace meanwhile.
-    assert sorted(clock.log.count(str(n)) for n in range(6)) == [1 + 2 * 4] + [1 + 2 * 8] * 5
+    assert sorted(clock.log.count(str(n)) for n in range(6)) == [1 + 3 * 4] + [1 + 3 * 8] * 5
     assert timings[-1].median_ms == pytest.approx(10.4) and not timings[-1].noisy
     assert seen[-1][0] == seen[-1][1] and all(done < total for done, total in seen[:-1])
 
@@ -187,7 +200,7 @@ def test_of_many_calls_only_what_is_not_steady_goes_on():
 def test_many_calls_that_are_steady_take_few_rounds_each():
     clock = Clock()
     timings = time_callables([clock.call(str(n), [0.01 * (n + 1)]) for n in range(6)], warmup=0, clock=clock)
-    assert [clock.log.count(str(n)) for n in range(6)] == [1 + 2 * 4] * 6
+    assert [clock.log.count(str(n)) for n in range(6)] == [1 + 3 * 4] * 6
     assert [timing.median_ms for timing in timings] == pytest.approx([10.0 * (n + 1) for n in range(6)])
 
 
@@ -198,14 +211,14 @@ def test_a_longer_one_of_many_has_all_its_pieces(monkeypatch):
     calls = [clock.call(str(n), [duration]) for n, duration in enumerate([0.002, 0.02, 0.1, 0.1, 0.1, 0.1])]
     time_callables(calls, warmup=0, clock=clock)
     assert clock.log.count("0") == (1 + 2 + 4) + 4 * (1 + 16)
-    assert clock.log.count("1") == 1 + 4 * (1 + 2) and clock.log.count("2") == 1 + 4 * (1 + 1)
+    assert clock.log.count("1") == 1 + 4 * (1 + 2) and clock.log.count("2") == 1 + 4 * (1 + 2)
 
 
 @pytest.mark.usefixtures("five_are_many")
 def test_fewer_repetitions_than_the_first_rounds_are_all():
     clock = Clock()
     time_callables([clock.call(str(n), QUIET) for n in range(6)], repeats=2, warmup=0, clock=clock)
-    assert [clock.log.count(str(n)) for n in range(6)] == [1 + 2 * 2] * 6
+    assert [clock.log.count(str(n)) for n in range(6)] == [1 + 3 * 2] * 6
 
 
 def test_threads_are_restored_after_an_error():

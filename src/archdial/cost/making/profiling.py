@@ -60,8 +60,8 @@ def profile(
         threads: threads that one call may use.
         repeats: repetitions of which the median is taken.
         device: "cpu", "cuda" or "cuda:N".
-        networks: how many whole networks at most, by default as many as there are parts, from 32 to 64, for ExecuTorch
-            16; with fewer than 10 nothing is fitted.
+        networks: how many whole networks at most, by default as many as there are parts, from 32 to 64; with
+            fewer than 10 nothing is fitted.
         shapes: of the input, or by name of those that have another than the example's, without the batch, as longer
             texts: of gates on a network that runs at other lengths.
         progress: called with (steps done, steps in all).

@@ -34,6 +34,8 @@ _FIRST = 10
 _LONGEST = 0.05
 """Seconds up to which a repetition of one of many calls has all its pieces: few rounds may all lie in a slow phase, of
 which short calls feel nothing, and a longer one has to come through in at least one piece."""
+_ALONE = 0.25
+"""Seconds up to which a repetition has two pieces at least: of one run alone nothing tells what interrupted it."""
 _SHORTEST = 5e-3  # seconds a repetition lasts at least: far above what a clock resolves, and long enough to be warm
 _MOST_LOOPS = 2**16
 _PIECES = 16
@@ -65,8 +67,9 @@ def time_callables(
 
     Each round runs every call once, so that a slow phase of the machine hits all of them, and is taken out where there
     are enough of them to tell. A repetition begins with a run that is not counted, and a short call is looped in it
-    until it lasts about five milliseconds; the loop count comes from the warm-up. Of the loop the quickest sixteenth
-    counts: what else the machine does comes and goes within milliseconds. Calls whose spread is too wide go through all
+    until it lasts about five milliseconds, a longer one of up to a quarter of a second runs twice; the loop count comes
+    from the warm-up. Of the loop the quickest sixteenth counts, or the quicker half: what else the machine does comes
+    and goes within milliseconds. Calls whose spread is too wide go through all
     their rounds again, and the narrowest of their timings counts; one that is still too wide in the end says so by
     `Timing.noisy`. Of more than MANY calls those are done after ten rounds, or twenty, whose median is then as good
     as that of a quiet measurement after all, and ten rounds are repeated.
@@ -156,7 +159,7 @@ def _warm(call: Call, warmup: int, clock: Clock, longest: float) -> int:
         loops *= 2
     while loops < _PIECES and 2.0 * lasts <= longest:
         loops, lasts = 2 * loops, 2.0 * lasts
-    return loops
+    return 2 if loops == 1 and lasts <= _ALONE else loops
 
 
 def _quickest(call: Call, loops: int, clock: Clock) -> float:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from archdial.common.quiet import quiet
 from archdial.cost.measuring.runtimes.interface import Runtime, as_arrays, keeping
+from archdial.cost.measuring.runtimes.lean import lean
 from archdial.cost.measuring.timing import Call
 from archdial.networks.portable import in_one_layout, row_major, scaled
 
@@ -32,10 +33,6 @@ class ExecuTorch(Runtime):
     needs = (_PYBINDINGS, _EXIR, _XNNPACK)
     extra = "executorch"
     effort = 2000
-
-    def networks(self, parts: int) -> int:
-        """Return 16: each takes many seconds to be converted."""
-        return 16
 
     def convert(self, module: nn.Module, *examples: Tensor) -> Sent:
         """Return the module as a program, and its inputs."""
@@ -93,6 +90,14 @@ def _folded(module: nn.Module) -> nn.Module:
 
 def lowered(program: torch.export.ExportedProgram) -> bytes:
     """Return `program` as ExecuTorch's, with all that XNNPACK knows handed to it."""
+    try:
+        with lean():
+            return _lowered(program)
+    except Exception:  # If it is no fault of the shorter way, the long one says what is wrong.
+        return _lowered(program)
+
+
+def _lowered(program: torch.export.ExportedProgram) -> bytes:
     partitioner = import_module(_XNNPACK).XnnpackPartitioner()
     edge = import_module(_EXIR).to_edge_transform_and_lower(program, partitioner=[partitioner])
     return bytes(edge.to_executorch().buffer)
