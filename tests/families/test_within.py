@@ -82,7 +82,7 @@ def test_within_reach_only_without_the_margin(toy: Toy) -> None:
     with pytest.raises(UsageError, match="only without the margin"):
         family.within(latency_ms=float(least) * 0.998)
     # Out of reach either way, as ever.
-    with pytest.raises(UsageError, match="out of reach: this family has"):
+    with pytest.raises(UsageError, match="out of reach: this family covers"):
         family.within(latency_ms=lowest * 0.99)
 
 
@@ -107,9 +107,9 @@ def test_no_such_confidence(toy: Toy, confidence: float) -> None:
 
 
 def test_only_milliseconds_are_measured(toy: Toy) -> None:
-    with pytest.raises(UsageError, match=r"measured=True \(--measure\) without latency_ms"):
+    with pytest.raises(UsageError, match=r"measured=True \(--measure\) requires latency_ms"):
         toy.family.within(params=1e9, measured=True)
-    with pytest.raises(UsageError, match="without a budget"):
+    with pytest.raises(UsageError, match="needs a budget"):
         toy.family.within(measured=True)
 
 

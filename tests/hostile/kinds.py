@@ -121,7 +121,7 @@ def _text_of(value: Any) -> bytes:
 
 def _once(pairs: list[tuple[str, Any]]) -> Json:
     found = dict(pairs)
-    assert len(found) == len(pairs), "a key stands twice"
+    assert len(found) == len(pairs), "a duplicate key"
     return found
 
 

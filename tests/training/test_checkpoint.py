@@ -39,7 +39,7 @@ def before_the_first(state: dict[str, Any]) -> None:
     [
         (twice, "it has 2 groups, expected 1"),
         (one_less, "it noted .*, expected exp_avg, exp_avg_sq, step"),
-        (before_the_first, "it noted no number of steps"),
+        (before_the_first, "it has no step count"),
     ],
 )
 def test_notes_of_another_optimizer_are_refused(change: Callable[[dict[str, Any]], None], message: str) -> None:

@@ -9,7 +9,7 @@ from archdial.cli.output import show
 
 @app.command(epilog="Example: archdial recipes --json")
 def recipes(json: Json = False) -> None:
-    """List the recipes that ship."""
+    """List the built-in recipes."""
     from rich.table import Table
 
     from archdial.runs.recipe_file import read_yaml, recipe_names, recipe_text

@@ -83,7 +83,7 @@ def is_plain(name: str) -> bool:
 
 def _plain(name: str) -> str:
     if not is_plain(name):
-        raise ValueError("a plain name, without / or blank ends, as pi4")
+        raise ValueError("a plain name such as pi4, without / or surrounding spaces")
     return name
 
 

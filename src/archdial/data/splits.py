@@ -22,7 +22,7 @@ def split(
             other channels than the images.
     """
     if limit is not None and limit < 2:
-        raise UsageError(f"limit {limit}, expected 2 images or more, one a part: raise it or leave it out")
+        raise UsageError(f"limit {limit}, expected at least 2 images, one per part: raise it or omit it")
     total = len(data.train) if limit is None else min(limit, len(data.train))
     count = _count(weights, total)
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(seed))
@@ -35,8 +35,8 @@ def split(
 def _given(normalize: Normalize, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if len(normalize.mean) != channels:
         raise UsageError(
-            f"normalize has mean {normalize.mean} and std {normalize.std}, expected one of each a channel, and the "
-            f"images have {channels}: give {channels} of each"
+            f"normalize has mean {normalize.mean} and std {normalize.std}, expected one value per channel, and the "
+            f"images have {channels} channels: give {channels} of each"
         )
     return normalize.mean, normalize.std
 
@@ -46,7 +46,7 @@ def _count(weights: int | float, total: int) -> int:
     if not isinstance(count, int) or isinstance(count, bool) or not 0 < count < total:
         raise UsageError(
             f"weights {weights} of {total} train images, expected a number from 1 to {total - 1} or a share "
-            "between 0.0 and 1.0 that leaves an image to validate with: choose one in that range"
+            "between 0.0 and 1.0 that leaves at least one validation image"
         )
     return count
 

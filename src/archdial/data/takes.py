@@ -26,8 +26,8 @@ def size_of(batch: Batch) -> int:
         if isinstance(leaf, Tensor) and leaf.dim():
             return len(leaf)
     raise UsageError(
-        f"a batch of type {type(batch).__name__} with no tensor in it: expected a tensor, or a tuple or dict of "
-        "tensors; let the DataLoader's collate_fn make them"
+        f"a batch of type {type(batch).__name__} without tensors: expected a tensor, or a tuple or dict of "
+        "tensors; have the DataLoader's collate_fn create them"
     )
 
 

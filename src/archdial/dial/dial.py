@@ -152,5 +152,5 @@ def make_dial(value: Mapping[str, Any]) -> Dial:
 def one_number(kind: str, position: Tensor) -> float:
     """Return the number of a one-dimensional position, or raise UsageError."""
     if position.numel() != 1:
-        raise UsageError(f"{position.tolist()} on the dial {kind}: expected one number")
+        raise UsageError(f"position {position.tolist()} on the dial {kind}: expected one number")
     return float(position)

@@ -120,7 +120,7 @@ class OperationSimplex(Dial):
         if position.numel() != len(self.kinds):
             raise UsageError(f"S = {text}: expected {len(self.kinds)} numbers, for {', '.join(self.kinds)}")
         if bool((position < 0).any()) or not bool((position.sum() - 1).abs() <= TOLERANCE):
-            raise UsageError(f"S = {text} lies off the simplex: expected numbers ≥ 0 that sum to 1")
+            raise UsageError(f"S = {text} is outside the simplex: expected numbers ≥ 0 that sum to 1")
 
     def settings(self) -> dict[str, Any]:
         """Return strength, balance and kinds."""

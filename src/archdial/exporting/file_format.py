@@ -61,5 +61,5 @@ class Format(ABC):
         """Raise UsageError unless `path` ends as its files do."""
         if path.suffix != self.suffix:
             raise UsageError(
-                f"{path}: files of the format {self.name!r} end in {self.suffix}, name it {path.stem}{self.suffix}"
+                f"{path}: files in the format {self.name!r} end in {self.suffix}: use {path.stem}{self.suffix}"
             )

@@ -80,8 +80,8 @@ def _written(chosen: Format, module: nn.Module, built: BuiltMember, path: Path) 
         raise
     except Exception as error:
         raise RunError(
-            f"the format {chosen.name!r} cannot hold this member ({reason(error)}): "
-            "nothing was written, try another format"
+            f"the format {chosen.name!r} cannot represent this member ({reason(error)}): "
+            "nothing was written; try another format"
         ) from error
 
 
@@ -90,12 +90,12 @@ def _compared(chosen: Format, run: Run, module: nn.Module, built: BuiltMember, b
         apart, allowed = differences(run, module, [tried(built, batch) for batch in batches])
     except Exception as error:
         raise RunError(
-            f"{chosen.runtime} cannot run the file ({reason(error)}): nothing was written, try another format"
+            f"{chosen.runtime} cannot run the file ({reason(error)}): nothing was written; try another format"
         ) from error
     if apart > allowed:
         how = f"{apart:.2g} apart" if math.isfinite(apart) else "of another shape, or not finite"
         raise RunError(
-            f"the format {chosen.name!r} computes something else than the member: outputs are {how}, expected at most "
+            f"the format {chosen.name!r} does not reproduce the member: outputs are {how}, expected at most "
             f"{allowed:g} apart; nothing was written, try another format"
         )
     return apart

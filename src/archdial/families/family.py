@@ -165,7 +165,7 @@ class Family:
         if device in (None, self.device):
             return self
         if self.devices is None:
-            raise UsageError(f"device {device!r}: this family is for one device, leave it out or add that one's table")
+            raise UsageError(f"device {device!r}: this family is for one device; omit it, or call add_device first")
         assert device is not None
         if device not in self._views:
             self._views[device] = self.answering(self.devices.view(device))

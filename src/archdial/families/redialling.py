@@ -63,7 +63,9 @@ def add_device(
     check_name(name)
     others = {FIRST: family.table} if family.devices is None else family.devices.tables
     if name in others and not renew:
-        raise UsageError(f"there is a device {name!r} already: choose another name, or ask for its table to be renewed")
+        raise UsageError(
+            f"device {name!r} already exists: choose another name, or pass renew=True (--renew) to replace its table"
+        )
     if retrain:
         return _retrained(family, {**others, name: table}, family.dial.opened(), seed).on(name)
     return _recognised(family, name, table).on(name)
@@ -85,7 +87,9 @@ def _retrained(family: Family, tables: Tables, dial: Dial, seed: int) -> Family:
 
 def _recognised(family: Family, name: str, table: CostTable) -> Family:
     if family.devices is None:
-        raise UsageError("a family that was searched for one device tells no others apart: let it retrain")
+        raise UsageError(
+            "a family searched for one device cannot tell devices apart: omit retrain=False (--no-retrain)"
+        )
     cost = ExpectedCost(family.space, table, family.column)
     dial = _fitted(family.dial.opened(), cost, known_of(family), family.space)
     device = Device(table, dial, family.devices.fingerprint.of(cost))

@@ -100,7 +100,7 @@ def check_images(network: Supernet, data: SearchData) -> None:
     given, taken = shapes_of(task.example((data.weights.pixels, data.weights.labels))), shapes_of(network.example)
     if given != taken:
         raise UsageError(
-            f"images of (channels, height, width) {_told(given)} for a network that takes {_told(taken)}: "
+            f"images of (channels, height, width) {_told(given)} for a network that expects {_told(taken)}: "
             "set channels and image_size to those of the data"
         )
 
@@ -111,7 +111,7 @@ def _told(shapes: list[tuple[int, ...]]) -> str:
 
 def _take_weights(state: SearchState, family: Family) -> None:
     if family.network.to_json() != state.network.to_json():
-        raise UsageError("weights_from holds another network: its plan must equal that of the network to be searched")
+        raise UsageError("weights_from has a different network: its plan must equal that of the network to search")
     state.network.load_state_dict(family.network.state_dict())
     state.frozen = True
     state.origin = digest_of(family.network.state_dict())

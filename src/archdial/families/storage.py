@@ -92,7 +92,7 @@ def load_family(
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UsageError(f"no run at {folder}: name the folder that `archdial search --out` wrote")
+        raise UsageError(f"no run at {folder}: pass a folder written by `archdial search --out`")
     path = folder / FAMILY
     try:
         return _family(*_twice(lambda: _family_files(path)), model, trust, task)
@@ -123,7 +123,9 @@ def _family(
         check_calibration(tensors.get("calibration"), file)
     network = open_network(file.network, _under("network", tensors), model, trust, file.choices)
     if network.space.fingerprint != file.space:
-        raise UsageError(f"the network has other choices than the family (space {file.space}): name its own model")
+        raise UsageError(
+            f"the network's choices differ from the family's (space {file.space}): pass the model of the search"
+        )
     if file.choices is not None:
         check_choices(network, file.choices)
     hypernet = _hypernet(file, network.space, tensors)
@@ -162,7 +164,7 @@ def _hypernet(file: FamilyFile, space: Space, tensors: dict[str, Tensor]) -> Hyp
     hypernet = make_hypernet(file.hypernet["kind"], space, file.hypernet["features"], **settings)
     load_state(hypernet, _under("hypernet", tensors), "hypernet")
     if any(value != hypernet.settings().get(name) for name, value in settings.items() if value is not None):
-        raise UsageError("the settings of its hypernetwork are not those of its weights: restore a copy")
+        raise UsageError("the settings of its hypernetwork do not match its weights: restore a copy")
     return hypernet
 
 
@@ -174,10 +176,10 @@ def _answering(file: FamilyFile, hypernet: Hypernetwork) -> Answering:
         if own is not None and digest({"table": own.table, "dial": own.dial}) != digest(
             {"table": file.table, "dial": file.dial}
         ):
-            raise UsageError(f"its table or dial is another than that of its device {file.device!r}: restore a copy")
+            raise UsageError(f"its table or dial differs from that of its device {file.device!r}: restore a copy")
         return Devices.of(file.devices, hypernet).view(str(file.device))
     if file.device is not None:
-        raise UsageError(f"it answers for {file.device!r}, and has no devices: restore a copy")
+        raise UsageError(f"it answers for {file.device!r} but lists no devices: restore a copy")
     table = CostTable.from_json(file.table, "its cost table")
     return Answering(table, make_dial(file.dial), hypernet)
 
@@ -200,7 +202,7 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def _checked(value: dict[str, Any], path: Path, expected: str, fix: str) -> dict[str, Any]:
     """Return `value`, which `path` holds, if it is of the format `expected` and as it was written."""
     if value.get("format") != expected:
-        raise UsageError(f"{path} has format {short(value.get('format'))}, expected {expected!r}: name another folder")
+        raise UsageError(f"{path} has format {short(value.get('format'))}, expected {expected!r}: pass another folder")
     if not is_version(value.get("version"), VERSION):
         raise UsageError(
             f"{path} has version {short(value.get('version'))}, this archdial reads version {VERSION}: update archdial"

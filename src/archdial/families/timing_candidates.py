@@ -143,14 +143,16 @@ def truly_within(
     table = family.table
     if other := machine.elsewhere(table.runtime):
         warnings.warn(
-            f"the cost table is of {other}, and what is timed is this machine, {machine.processor()}: it is here that "
-            "the budget is met",
+            f"the cost table is from {other}, but this machine is {machine.processor()}: the budget is met "
+            "here, not there",
             OtherConditions,
             stacklevel=4,
         )
     progress = (bar or NoBar()).part("pace", 1).upto
     pace = pace_now(family.network, table, TOGETHER, progress)
-    warn_drift(pace, table.runtime, "scale it by `archdial profile RUN --recalibrate` or archdial.recalibrate(family)")
+    warn_drift(
+        pace, table.runtime, "rescale it with `archdial profile RUN --recalibrate` or archdial.recalibrate(family)"
+    )
 
     def timer(architectures: Sequence[Architecture]) -> list[float]:
         members = [family.member(one) for one in architectures]
@@ -177,5 +179,5 @@ def _none_meets(asked: Asked, trial: Trial) -> UsageError:
     fastest = min(trial.took.values())
     return UsageError(
         f"none of {len(trial.took)} candidates timed here stays {trial.guard:.0%} below {budget_text(asked.given)} "
-        f"twice: the fastest took {fastest:.4g} ms, ask for some more"
+        f"twice: the fastest took {fastest:.4g} ms; raise the budget slightly above that"
     )

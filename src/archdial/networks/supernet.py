@@ -123,7 +123,7 @@ class Supernet(nn.Module, ABC):
             UsageError: it does not, as cells do not.
         """
         raise UsageError(
-            f"shapes {shapes}: cells are made for inputs of one size, make them with another image_size or length"
+            f"shapes {shapes}: cells have a fixed input size; create them with another image_size or length"
         )
 
     @abstractmethod
@@ -146,7 +146,7 @@ class Supernet(nn.Module, ABC):
             UsageError: layers do not follow each other there, as in cells none do.
         """
         if rows:
-            raise UsageError(f"layers to merge, {', '.join(rows[0])}: cells have none")
+            raise UsageError(f"cannot merge layers {', '.join(rows[0])}: cells have no layers to merge")
         return module
 
     @abstractmethod

@@ -89,12 +89,12 @@ def refined(family: Family, trained: Sequence[Trained], weights: Start, epochs: 
 def _distinct(family: Family, trained: Sequence[Trained]) -> list[Trained]:
     """Return `trained` by the architectures that run."""
     if not trained:
-        raise UsageError("no member was trained: train one at least")
+        raise UsageError("no trained members: expected at least one")
     for member in trained:
         family.space.check(member.architecture)
     found = [replace(member, architecture=family.network.canonical(member.architecture)) for member in trained]
     if len({member.architecture for member in found}) < len(found):
-        raise UsageError(f"{len(found)} trained members, of which two are one network: hand over each once")
+        raise UsageError(f"{len(found)} trained members, two of which are the same network: pass each once")
     return found
 
 

@@ -64,5 +64,5 @@ class MembersFile:
         if len(self.members) * len(self.kinds) > MOST_COUNTS:
             raise UsageError(
                 f"members are {len(self.members):,}, of {len(self.kinds):,} kinds: expected at most {MOST_COUNTS:,} "
-                "counts in all, so evaluate fewer"
+                "counts in total; evaluate fewer members"
             )

@@ -15,8 +15,8 @@ def check_format(value: Mapping[str, Any], expected: str, version: int, command:
     found = (value.get("format"), value.get("version"))
     if found != (expected, version):
         raise UsageError(
-            f"a file of format {short(found[0])}, version {short(found[1])}: expected {expected!r}, version {version}; "
-            f"`{command}` writes one"
+            f"it has format {short(found[0])}, version {short(found[1])}: expected {expected!r}, version {version}; "
+            f"write one with `{command}`"
         )
 
 
@@ -66,4 +66,4 @@ def within(file: str, command: str) -> Iterator[None]:
     try:
         yield
     except UsageError as error:
-        raise UsageError(f"{file}: {error}: make the file anew with `{command}`") from None
+        raise UsageError(f"{file}: {error}: write the file again with `{command}`") from None

@@ -50,7 +50,7 @@ def normalization(setting: str | NormalizeSettings | None, channels: int) -> Nor
         raise UsageError(f"normalize: {error}") from None
     if len(found.mean) != channels:
         raise UsageError(
-            f"normalize has mean {list(setting.mean)} and std {list(setting.std)}, expected one of each a channel, and "
+            f"normalize has mean {list(setting.mean)} and std {list(setting.std)}, expected one value per channel, and "
             f"channels is {channels}: give {channels} of each"
         )
     return found

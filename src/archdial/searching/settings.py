@@ -95,28 +95,26 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
         if not 2 <= self.sample <= self.evaluations:
             raise UsageError(f"search.sample = {self.sample}: expected 2 to evaluations = {self.evaluations}")
         if self.turns and (self.regime, self.method) != ("tuned", "predictor"):
-            raise UsageError(f"search.turns = {self.turns}: expected 0, but for method predictor and regime tuned")
+            raise UsageError(f"search.turns = {self.turns}: expected 0 except for method predictor with regime tuned")
         if not 0 <= self.turns < self.epochs:
             raise UsageError(
-                f"search.turns = {self.turns}: expected 0 to epochs − 1 = {self.epochs - 1}, a turn is an epoch at "
-                "least, and one epoch comes first"
+                f"search.turns = {self.turns}: expected 0 to epochs − 1 = {self.epochs - 1}, as each turn takes at "
+                "least one epoch, after a first one"
             )
         if self.budgets != "even" and not self.turns:
-            raise UsageError(
-                f"search.budgets = {self.budgets}: turns alone draw budgets, set search.turns or leave it out"
-            )
+            raise UsageError(f"search.budgets = {self.budgets} requires search.turns: set search.turns or omit it")
         together = self.method in ("single_level", "bilevel")
         if self.second_order and self.method != "bilevel":
-            raise UsageError(f"search.second_order is for method bilevel, not {self.method}: leave it out")
+            raise UsageError(f"search.second_order applies to method bilevel, not {self.method}: omit it")
         if self.smoothing and not together:
             raise UsageError(
-                f"search.smoothing = {self.smoothing} is for methods single_level and bilevel, not {self.method}: "
-                "leave it out"
+                f"search.smoothing = {self.smoothing} applies to methods single_level and bilevel, not {self.method}: "
+                "omit it"
             )
         if together and not 0 < self.warmup_epochs < self.epochs:
             raise UsageError(
                 f"search.warmup_epochs = {self.warmup_epochs}: expected 1 to epochs − 1 = {self.epochs - 1}, "
-                "the range of the dial is found in between"
+                "because the dial's range is found in between"
             )
 
 
@@ -125,7 +123,7 @@ def _check_proxies(names: Sequence[str]) -> None:
         if name not in PROXIES:
             raise unknown("search.proxies", name, PROXIES)
     if len(set(names)) != len(names):
-        raise UsageError(f"search.proxies = [{', '.join(names)}]: expected each name once, leave out the second")
+        raise UsageError(f"search.proxies = [{', '.join(names)}]: expected each name once; remove duplicates")
 
 
 _IN_ORDER = (

@@ -227,7 +227,7 @@ def task_of(data: Seen) -> Task:
     if isinstance(data, SearchData):
         return ImageClassification(Normalize(data.mean, data.std), len(data.classes))
     raise UsageError(
-        "data of your own, and no task: pass task=archdial.Classification(), Regression(), Segmentation(), "
+        "your own data need a task: pass task=archdial.Classification(), Regression(), Segmentation(), "
         "LanguageModelling(), Imitation() or Task(loss=…, score=…)"
     )
 

@@ -66,7 +66,7 @@ class Classification(Task):
         self.measure = ACCURACY if score == "accuracy" else Measure(score)
         self.score_name, self.class_weights, self.classes = score, class_weights, classes
         if class_weights is not None and not all(weight >= 0 for weight in class_weights):
-            raise UsageError(f"class_weights are {list(class_weights)}: expected numbers that are not below 0")
+            raise UsageError(f"class_weights are {list(class_weights)}: expected non-negative numbers")
         self._weights = None if class_weights is None else torch.tensor(list(class_weights), dtype=torch.float32)
 
     @property
@@ -83,7 +83,7 @@ class Classification(Task):
         found = alone(outputs)
         weights = None if self._weights is None else self._weights.to(found.device)
         if weights is not None and len(weights) != found.shape[1]:
-            raise UsageError(f"class_weights has {len(weights)} numbers, and the network tells {found.shape[1]} apart")
+            raise UsageError(f"class_weights has {len(weights)} numbers, but the network has {found.shape[1]} classes")
         return cross_entropy(found, self._labels(found, batch), weight=weights, label_smoothing=smoothing)
 
     def score(self) -> Score:
@@ -108,6 +108,6 @@ class Classification(Task):
         if labels.is_floating_point() or labels.is_complex() or labels.shape != found.shape[:1] + found.shape[2:]:
             raise UsageError(
                 f"labels of shape {tuple(labels.shape)}, {labels.dtype}, for outputs {tuple(found.shape)}: expected "
-                "one class index an input"
+                "one class index per input"
             )
         return labels

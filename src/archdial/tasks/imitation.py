@@ -87,7 +87,7 @@ class Imitation(Task):
     def _known(self) -> nn.Module:
         if self.teacher is None:
             raise UsageError(
-                "nobody to imitate: Imitation is for a network that was trained, gates(model, example); cells have none"
+                "nothing to imitate: Imitation needs a pretrained network, gates(model, example); cells have none"
             )
         return self.teacher
 

@@ -36,8 +36,8 @@ class MultiLabel(Task):
         wanted = asked_tensor(batch).to(found)
         if wanted.shape != found.shape:
             raise UsageError(
-                f"targets of shape {tuple(wanted.shape)} for outputs {tuple(found.shape)}: expected a 0 or 1 for each "
-                "label of each input"
+                f"targets of shape {tuple(wanted.shape)} for outputs {tuple(found.shape)}: expected 0 or 1 for each "
+                "label and input"
             )
         weights = None if self._weights is None else self._weights.to(found.device)
         smoothed = wanted * (1 - smoothing) + smoothing / 2

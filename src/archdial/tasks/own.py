@@ -120,8 +120,8 @@ def _returned(outputs: Outputs, batch: Batch) -> Tensor:
     """Return the loss that a network gave with its outputs."""
     if not isinstance(outputs, Mapping) or LOSS not in outputs:
         raise UsageError(
-            'the network gives no loss: capture it by gates(model, batch, outputs=("loss", "logits")) with labels in '
-            "the batch, or pass Task(loss=…)"
+            'the network returns no loss: capture it with gates(model, batch, outputs=("loss", "logits")), with labels '
+            "in the batch, or pass Task(loss=…)"
         )
     found: Tensor = outputs[LOSS]
     return found
@@ -143,7 +143,7 @@ def own_loss(loss: Loss, outputs: Outputs, batch: Batch) -> Tensor:
         found = loss(outputs, _beside(outputs, batch))
     if not isinstance(found, Tensor) or found.numel() != 1:
         shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-        raise UsageError(f"the loss is {shape}, expected a tensor of one number: take its mean")
+        raise UsageError(f"the loss is {shape}, expected a scalar tensor: take its mean")
     return found.reshape(())
 
 
@@ -156,7 +156,7 @@ def _taking_both(what: str) -> Iterator[None]:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         raise UsageError(
-            f"the {what} is called with (outputs, batch), and raised {reason(error)}: pass, as an example, "
+            f"the {what} is called with (outputs, batch), and raised {reason(error)}: pass, for example, "
             f"lambda outputs, batch: {what}(outputs, batch[1])"
         ) from error
 

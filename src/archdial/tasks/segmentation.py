@@ -61,8 +61,8 @@ class Segmentation(Task):
             wanted = wanted[:, 0]
         if wanted.dim() != found.dim() - 1:
             raise UsageError(
-                f"masks of shape {tuple(wanted.shape)} for outputs {tuple(found.shape)}: expected a class index for "
-                "each pixel, (n, height, width)"
+                f"masks of shape {tuple(wanted.shape)} for outputs {tuple(found.shape)}: expected a class index per "
+                "pixel, (n, height, width)"
             )
         if found.shape[2:] != wanted.shape[1:]:
             found = functional.interpolate(found, wanted.shape[1:], mode="bilinear", align_corners=False)

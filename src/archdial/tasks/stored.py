@@ -28,6 +28,6 @@ class StoredTask(Task):
 
     def _refuse(self) -> NoReturn:
         raise UsageError(
-            f"this family was searched for a task of the caller's, scored by {self.measure.name}, and files hold no "
+            f"this family was searched for a custom task scored by {self.measure.name}, and files store no "
             "functions: pass it again as task=… to archdial.load"
         )

@@ -242,8 +242,8 @@ class PlainJob(Job[PlainState]):
         value = read_checkpoint(file)
         if value["fingerprint"] != self.fingerprint:
             raise UsageError(
-                f"the training in {file} was begun with other weights, images, settings or seed: resume it with its "
-                "own, or remove it"
+                f"the training in {file} was started with other weights, images, settings or seed: resume it with the "
+                "same ones, or delete it"
             )
         with restoring(file):
             return self._restore(value)
@@ -268,5 +268,5 @@ class PlainJob(Job[PlainState]):
 
     def advice(self, kept: Path | None) -> str:
         """Return which settings to try."""
-        told = "" if kept is None else f"; kept is the last good checkpoint, {kept}"
-        return f"{told}: try a lower learning_rate or clip, or 32-true as precision"
+        told = "" if kept is None else f"; the last good checkpoint is kept, {kept}"
+        return f"{told}: try a lower learning_rate or clip, or precision 32-true"

@@ -29,5 +29,5 @@ def told_batch(batch: Batch, which: str) -> Iterator[None]:
             raise
         if isinstance(error, UsageError):
             raise UsageError(f"{which}: {error}") from error
-        told = f"{which}, {described(batch)}, does not go through network and task: {reason(error)}"
+        told = f"{which}, {described(batch)}, fails in network or task: {reason(error)}"
         raise UsageError(told) from error

@@ -119,7 +119,7 @@ def test_where_nothing_was_held_out_there_are_none() -> None:
 def test_errors_that_contradict_the_fit_are_refused(spoil) -> None:
     value = fitted().to_json()
     value["fit"]["residuals"] = spoil(value["fit"]["residuals"])
-    with pytest.raises(UsageError, match=r"fit\.residuals are .* one of them was edited"):
+    with pytest.raises(UsageError, match=r"fit\.residuals has .* one of them was edited"):
         CostTable.from_json(value)
 
 

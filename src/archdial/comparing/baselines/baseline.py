@@ -46,7 +46,7 @@ class Judge:
         """
         if architecture not in self.seen:
             if self.left < 1:
-                raise RuntimeError("no evaluation is left: a baseline looks at `left` before it asks")
+                raise RuntimeError("no evaluations left: a baseline must check `left` before it evaluates")
             self.left -= 1
             self.seen[architecture] = self._evaluate(architecture)
             self._advance()

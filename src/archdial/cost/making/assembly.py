@@ -128,4 +128,4 @@ def _count(part: Part) -> Counts:
     try:
         return count(part.module, part.input_shape, part.inputs)
     except RuntimeError as error:
-        raise RunError(f"part {part.key!r} does not run on an input of shape {part.input_shape}: {error}") from error
+        raise RunError(f"part {part.key!r} fails on an input of shape {part.input_shape}: {error}") from error

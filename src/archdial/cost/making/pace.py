@@ -107,8 +107,8 @@ def warn_drift(pace: Pace, header: Mapping[str, Any], fix: str) -> None:
     if machine.elsewhere(header) or not pace.drifted:
         return
     warnings.warn(
-        f"networks take {pace.ratio:.2f} times what the cost table says ({len(pace.ratios)} of its own timed anew, "
-        f"give or take {pace.noise:.0%}): the pace of this machine has drifted since the table was made; {fix}",
+        f"networks take {pace.ratio:.2f} times as long as the cost table says ({len(pace.ratios)} of its own re-timed, "
+        f"± {pace.noise:.0%}): the speed of this machine has drifted since the table was made; {fix}",
         Drifted,
         stacklevel=3,
     )

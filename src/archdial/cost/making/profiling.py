@@ -137,7 +137,7 @@ def warn_noisy(names: Sequence[str], count: int) -> None:
         return
     shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     warnings.warn(
-        f"{len(names)} of {count} latencies spread by more than {timing.WIDE:.0%} however often they were repeated "
+        f"{len(names)} of {count} latencies still spread by more than {timing.WIDE:.0%} after repeated measurement "
         f"({shown}): close other programs and measure again, or use fewer threads",
         NoisyMeasurement,
         stacklevel=3,

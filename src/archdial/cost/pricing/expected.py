@@ -66,7 +66,7 @@ class ExpectedCost(Ends, nn.Module, Cost):
         check_column(column)
         table.check(space)
         if not table.has(column):
-            raise UsageError(f"the cost table has no {column}: it was made by an older archdial, profile again")
+            raise UsageError(f"the cost table has no {column}, because it was made by an older archdial: profile again")
         self.space, self.column = space, column
         places = self._places = Places(space)
         terms = table.priced() if column == "latency_ms" else table.taken()

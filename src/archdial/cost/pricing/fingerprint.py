@@ -74,7 +74,7 @@ class Fingerprint:
         for architecture in references:
             space.check(architecture)
         if not len(references) == len(file.low) == len(file.high):
-            raise UsageError("devices.fingerprint has not as many of low and high as of references: restore a copy")
+            raise UsageError("devices.fingerprint has different numbers of low, high and references: restore a copy")
         return cls(references, file.low, file.high)
 
     def of(self, cost: ExpectedCost) -> tuple[float, ...]:

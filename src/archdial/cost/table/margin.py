@@ -27,8 +27,7 @@ def check_confidence(confidence: float) -> None:
     """Raise UsageError unless `confidence` is one that can be promised with."""
     if not NO_MARGIN <= confidence < 1:
         raise UsageError(
-            f"confidence is {confidence:g}: expected a number from 0.5, which keeps no margin, up to but below 1, "
-            "as 0.95"
+            f"confidence is {confidence:g}: expected a number from 0.5 (no margin) up to but excluding 1, such as 0.95"
         )
 
 

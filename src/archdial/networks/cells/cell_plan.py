@@ -82,7 +82,9 @@ class CellPlan:
         if self.stem_stride not in STRIDES:
             raise UsageError(f"stem_stride = {self.stem_stride}: expected one of {', '.join(map(str, STRIDES))}")
         if self.channels < 2:
-            raise UsageError(f"channels = {self.channels}: expected at least 2, a reduction splits them in halves")
+            raise UsageError(
+                f"channels = {self.channels}: expected at least 2, because a reduction splits them in half"
+            )
         check_widths(self.channels, self.widths)
         check_outputs(self.classes, self.outputs, self.places, self.dense)
         # Not by a list of them, which may be too long to make.

@@ -72,8 +72,8 @@ class CellSettings(FromScratch):
         """
         if (self.outputs is None) == (not data.classes):
             raise UsageError(
-                f"network.outputs is {'not told' if self.outputs is None else self.outputs}, and the data name "
-                f'{len(data.classes)} classes: let the data give "classes", or tell by outputs how many numbers'
+                f"network.outputs is {'not set' if self.outputs is None else self.outputs}, and the data name "
+                f'{len(data.classes)} classes: return "classes" with the data, or set outputs to the number of outputs'
             )
         return CellNetwork(self._plan(input_of(data.example, None, None, None, self.tokens), len(data.classes)))
 

@@ -41,7 +41,7 @@ def register_operation(name: str, dimensions: int = IMAGES) -> Callable[[Operati
         raise UsageError(f"dimensions = {dimensions!r}: expected 2, for images, or 1, for signals and tokens")
     known = BY_DIMENSIONS[dimensions]
     if not name or "." in name or name == NONE or name in known or hasattr(nn.ModuleDict(), name):
-        raise UsageError(f"operation name {name!r} is taken, empty or holds a dot: choose another")
+        raise UsageError(f"operation name {name!r} is taken, empty or contains a dot: choose another")
 
     def register(factory: OperationFactory) -> OperationFactory:
         known[name] = factory
@@ -64,7 +64,7 @@ def check_operations(names: Sequence[str], dimensions: int = IMAGES) -> None:
         if name != NONE and name not in BY_DIMENSIONS[dimensions]:
             raise unknown("operation", name, [NONE, *BY_DIMENSIONS[dimensions]])
     if not names or len(set(names)) != len(names):
-        raise UsageError(f"operations {list(names)}: expected distinct names, at least one")
+        raise UsageError(f"operations {list(names)}: expected at least one name, all distinct")
 
 
 MOST_MODULES = 50_000
@@ -74,7 +74,9 @@ MOST_MODULES = 50_000
 def check_modules(count: int, what: str) -> None:
     """Raise UsageError where a supernet, as `what` has it, would hold more than MOST_MODULES operations."""
     if count > MOST_MODULES:
-        raise UsageError(f"{what}: {count:,} operations, a supernet may hold {MOST_MODULES:,}; choose smaller numbers")
+        raise UsageError(
+            f"{what}: {count:,} operations, but a supernet may have at most {MOST_MODULES:,}; choose smaller numbers"
+        )
 
 
 Usual = Callable[[int, int, int, int], nn.Module]

@@ -96,7 +96,7 @@ def choices(
     """
     fractions = _fractions(width)
     if not gates and not fractions:
-        raise UsageError("gates is False and width None: nothing is left to choose, ask for one of them")
+        raise UsageError("gates is False and width is None, which leaves nothing to choose: enable one of them")
     model = bare(model)
     captured = capture(model, example_input, outputs)
     widths = find_widths(captured, streams) if fractions else NO_WIDTHS
@@ -113,7 +113,7 @@ def _fractions(width: Sequence[float] | None) -> tuple[float, ...]:
     for fraction in width or ():
         if not 0 < fraction <= 1:
             raise UsageError(
-                f"width has {fraction!r}: expected fractions above 0 and at most 1, as (1, 0.75, 0.5, 0.25)"
+                f"width has {fraction!r}: expected fractions above 0 and at most 1, such as (1, 0.75, 0.5, 0.25)"
             )
     return tuple(sorted({1.0, *map(float, width)}, reverse=True)) if width else ()
 
@@ -141,10 +141,10 @@ def _made(
 
 def _nothing(narrower: bool) -> str:
     if not narrower:
-        return "nothing in this network can be dropped: no operation keeps its shape, and no branch is added"
+        return "nothing in this network can be dropped: no operation keeps its shape, and no branch ends in an addition"
     return (
-        "nothing in this network can be dropped or narrower: no operation keeps its shape, no branch is added, and no "
-        "units lie between two of its layers"
+        "nothing in this network can be dropped or narrowed: no operation keeps its shape, no branch ends in "
+        "an addition, and no two layers share hidden units"
     )
 
 

@@ -36,7 +36,7 @@ class ClosedNetwork(Pretrained):
     ) -> None:
         super().__init__()
         if {choice.name: choice.options for choice in space.choices} != options_of(plan):
-            raise UsageError("its choices are not those of its network: restore a copy of the whole folder")
+            raise UsageError("its choices do not match its network: restore a copy of the whole folder")
         self.space, self.why, self.conditions, self._plan = space, why, conditions, dict(plan)
         self._tensors: dict[str, Tensor] = {}
         self._original: dict[str, Tensor] = {}

@@ -182,7 +182,9 @@ class GatedNetwork(Pretrained):
         """Make one layer of each of several rows of layers, in place; see `Supernet.merge`."""
         if rows:
             if not isinstance(module, fx.GraphModule):
-                raise UsageError(f"layers to merge in a {type(module).__name__}: expected a module that was built")
+                raise UsageError(
+                    f"cannot merge layers in a {type(module).__name__}: expected a module returned by build()"
+                )
             given = {
                 str(node.target): self._flow[node.all_input_nodes[0]] for node in self.graph.nodes if is_call(node)
             }

@@ -21,12 +21,12 @@ def without_loss(module: nn.Module) -> nn.Module:
         UsageError: it gives no loss, or nothing else.
     """
     if not isinstance(module, fx.GraphModule):
-        raise UsageError(f"a {type(module).__name__}: expected what build() or finetune() of a member returned")
+        raise UsageError(f"a {type(module).__name__}: expected a module returned by build() or finetune() of a member")
     made = copy.deepcopy(module)
     output = next(iter(reversed(made.graph.nodes)))
     given = output.args[0]
     if not isinstance(given, dict) or LOSS not in given or len(given) < 2:
-        raise UsageError("the module gives no loss beside other outputs: it is without one already")
+        raise UsageError("the module does not return a loss next to other outputs: there is no loss to remove")
     output.args = (_rest(given),)
     made.graph.eliminate_dead_code()
     for node in list(made.graph.nodes):

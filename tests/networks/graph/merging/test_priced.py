@@ -252,7 +252,7 @@ def test_a_table_with_merged_layers_comes_back() -> None:
     assert value == table.to_json() and CostTable.from_json(value) == table
     entry = next(e for term in value["terms"] for e in term["entries"] if "merged" in e)
     for change, said in (
-        ({"parts": ["no such part"]}, "names a part that is not there"),
+        ({"parts": ["no such part"]}, "names a part that does not exist"),
         ({"latency_ms": 7.0}, "latency_ms"),
         ({"layers": ["0"]}, "layers"),
         ({"flops": -1}, "flops"),
