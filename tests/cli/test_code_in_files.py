@@ -277,7 +277,7 @@ def test_figures_without_code_are_those_that_were_measured(family: Path) -> None
 @pytest.mark.parametrize(
     ("runs", "match"),
     [
-        ([[99]], "that are not there"),
+        ([[99]], "that do not exist"),
         ([[0, 0]], "list their conditions twice"),
         ([[0], [0]], "list their conditions twice"),
         ([[0]], "its choices do not match its network"),

@@ -212,7 +212,7 @@ def test_data_replaced_between_kill_and_resume(tmp_path: Path, monkeypatch: pyte
         (data / "x").rename(data / "light")
     answer = call("search", recipe, "--out", folder, "--resume")
     assert answer.status == 2
-    assert "was begun with other images, labels or trained weights" in answer.sentence
+    assert "was started with other images, labels or trained weights" in answer.sentence
 
 
 def test_data_replaced_after_the_search_judge_nothing(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_weights_replaced_between_kill_and_resume(
     changed_weight(tmp_path / "backbone.safetensors", 0.5)
     answer = call(*trained, "--resume")
     assert answer.status == 2
-    assert "was begun with other images, labels or trained weights" in answer.sentence
+    assert "was started with other images, labels or trained weights" in answer.sentence
 
 
 def test_weights_that_are_no_numbers_are_told_before_a_frozen_search(trained: list[object], tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_member_that_was_saved(searched: Searched, tmp_path: Path) -> None:
     ("options", "part"),
     [
         (["--at", 0.1, "--format", "onx", "-o", "m.onnx"], "did you mean 'onnx'"),
-        (["--at", 0.1, "--format", "onnx", "-o", "m.pt2"], "name it m.onnx"),
+        (["--at", 0.1, "--format", "onnx", "-o", "m.pt2"], "use m.onnx"),
         (["--at", 0.1, "--format", "pt2", "-o", "file/m.pt2"], "file is a file, expected a folder"),
         (["--at", 0.1, "--format", "pt2", "-o", "old.pt2"], "old.pt2 exists: choose another --out"),
         (["--at", 0.1, "--format", "openvino", "-o", "old.xml"], "old.bin exists: choose another --out"),

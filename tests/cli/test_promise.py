@@ -118,7 +118,7 @@ def test_measure_says_so_and_tells_of_drift(searched: Searched, sure: None, monk
 
 
 def offered(text: str) -> str:
-    (line,) = [line for line in text.splitlines() if line.startswith("as good within the noise: ")]
+    (line,) = [line for line in text.splitlines() if line.startswith("a cheaper member is as good within noise: ")]
     return line
 
 
@@ -213,9 +213,9 @@ def test_wrong_calls_of_recalibrate(searched: Searched, copied: Path, tmp_path: 
     for arguments, message in (
         ([tmp_path / "none", "--recalibrate"], "not a run; pass a folder"),
         ([searched.recipe, "--recalibrate"], "not a run; pass a folder"),
-        ([copied, "--recalibrate", "--check"], "leave out --check"),
-        ([copied, "--recalibrate", "--out", tmp_path / "t.json"], "leave out --out"),
-        ([copied, "--recalibrate", "--runtime", "eager"], "leave out --runtime"),
+        ([copied, "--recalibrate", "--check"], "omit --check"),
+        ([copied, "--recalibrate", "--out", tmp_path / "t.json"], "omit --out"),
+        ([copied, "--recalibrate", "--runtime", "eager"], "omit --runtime"),
         ([copied, "--recalibrate", "--data", "digits"], "--data and --weights: a run has its own"),
         ([copied, "--recalibrate", "--on", "pi4"], "this family is for one device"),
         ([searched.recipe, "--on", "pi4", "--out", tmp_path / "t.json"], "--on only applies when recalibrating"),
@@ -236,7 +236,7 @@ def test_a_table_of_another_machine_is_left_alone(copied: Path) -> None:
     save_family(replace(family, table=table), copied)
     before = (copied / "family.json").read_bytes()
     answer = call("profile", copied, "--recalibrate")
-    assert answer.status == 2 and "is of Some Other 3000, and this machine is" in answer.sentence
+    assert answer.status == 2 and "is from Some Other 3000, and this machine is" in answer.sentence
     assert (copied / "family.json").read_bytes() == before
 
 

@@ -140,7 +140,7 @@ def test_pick_and_evaluate_tell_both_scores(refined: Path, tmp_path: Path) -> No
     assert all(0 <= row["after_training"]["accuracy"] <= 1 for row in rows)
     done("report", run)
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert "trained %" in page and "after training alone" in page
+    assert "trained %" in page and "after individual training" in page
 
 
 def test_going_back_is_copying_the_family_of_before(searched: Searched, refined: Path, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_interrupted_it_names_the_command_and_goes_on_to_the_bit(
     again = call("refine", copied, *MEMBERS)
     assert again.status == 2 and "continue it with --resume" in again.sentence
     other = call("refine", copied, "--members", 3, "--resume")
-    assert other.status == 2 and "begun with members = 4, not 3" in other.sentence
+    assert other.status == 2 and "started with members = 4, not 3" in other.sentence
     done("refine", copied, "--resume", "--workers", 1)
     assert len(kept) == 1 and kept[0].stat().st_mtime_ns == before
     assert contents(copied) == contents(refined)

@@ -118,8 +118,8 @@ def test_a_module_that_no_format_can_hold(tmp_path: Path) -> None:
     [
         ("member.onnx", "onx", "unknown format 'onx': did you mean 'onnx'"),
         ("member.onnx", "tflite", "unknown format 'tflite': known: pt2, onnx, openvino, executorch"),
-        ("member.pt", "pt2", r"files of the format 'pt2' end in \.pt2, name it member\.pt2"),
-        ("member", "openvino", r"end in \.xml, name it member\.xml"),
+        ("member.pt", "pt2", r"files in the format 'pt2' end in \.pt2: use member\.pt2"),
+        ("member", "openvino", r"end in \.xml: use member\.xml"),
         ("member.onnx", "executorch", r"end in \.pte"),
     ],
 )

@@ -84,7 +84,7 @@ def test_what_views_speak_for_comes_back_and_is_what_members_are_compared_by(toy
 
 
 @pytest.mark.parametrize(
-    ("judged", "said"), [([0.5], "judged has 1 scores of"), ([1.5], "accuracy is 1.5: expected"), (["a"], "judged")]
+    ("judged", "said"), [([0.5], "judged has 1 scores for"), ([1.5], "accuracy is 1.5: expected"), (["a"], "judged")]
 )
 def test_scores_of_views_that_do_not_fit(folder: Path, tmp_path: Path, judged: list[object], said: str) -> None:
     for name in ("family.json", "weights.safetensors"):

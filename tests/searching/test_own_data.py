@@ -142,7 +142,7 @@ def test_its_code_away_a_family_answers_and_says_what_it_lacks(tmp_path: Path) -
     assert opened.front()[0].export(tmp_path / "member.pt2", "pt2").largest_difference <= 1e-4
     with pytest.raises(UsageError, match=r"scored by accuracy, and files store no functions: pass it again as task="):
         opened.front()[0].finetune(data()["train"])
-    with pytest.raises(UsageError, match=r"scored by accuracy, and the task is scored by MAE: pass the task of the"):
+    with pytest.raises(UsageError, match=r"scored by accuracy, but the task is scored by MAE: pass the task of the"):
         ad.load(tmp_path, model=reader(), task=ad.Regression())
 
 

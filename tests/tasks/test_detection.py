@@ -316,7 +316,7 @@ PIXELS = {"boxes": torch.tensor([[260.0, 177, 231, 199]]), "class_labels": torch
         (given(3), [{"bbox": 1, "labels": 2}] * 3, "an image contains bbox, labels: expected boxes and class_labels"),
         (given(3), [target(2) | {"boxes": boxes(3)}] * 3, r"boxes of shape \(3, 4\) with class_labels \(2,\)"),
         (given(3), [target(2) | {"class_labels": drawn(2)}] * 3, r"\(2,\), torch.float32: expected"),
-        (given(3), [PIXELS] * 3, "a box of 260, 177, 231, 199: expected centre x, .* as shares of the image"),
+        (given(3), [PIXELS] * 3, "a box of 260, 177, 231, 199: expected centre x, .* as fractions of the image"),
         (
             given(2),
             [target(4, 1)] * 3,

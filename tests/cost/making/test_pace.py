@@ -175,5 +175,5 @@ def test_what_cannot_be_recalibrated(clock: Clock) -> None:
     with pytest.raises(UsageError, match="has no whole networks to re-time: profile again"):
         recalibrated(network, table.without_fit())
     other = replace(table, runtime={**table.runtime, "cpu": "Some Other 3000"})
-    with pytest.raises(UsageError, match=r"is of Some Other 3000, and this machine is .*recalibrate it there"):
+    with pytest.raises(UsageError, match=r"is from Some Other 3000, and this machine is .*recalibrate it there"):
         recalibrated(network, other)

@@ -77,7 +77,7 @@ def test_too_few_errors_promise_nothing() -> None:
 
 @pytest.mark.parametrize("confidence", [0.0, 0.49, 1.0, 1.5, -1.0, float("nan"), float("inf")])
 def test_no_such_confidence(confidence: float) -> None:
-    with pytest.raises(UsageError, match=r"confidence is .*: expected a number from 0\.5.*as 0\.95"):
+    with pytest.raises(UsageError, match=r"confidence is .*: expected a number from 0\.5.*such as 0\.95"):
         check_confidence(confidence)
 
 

@@ -82,7 +82,7 @@ BAD = [
     (spoil(*AX, "latency_ms", value="fast"), "latency_ms .a=x. is .fast."),
     (spoil(*AX, "parameters", value=1.5), "parameters .a=x. is 1.5: expected a whole number"),
     (spoil(*AX, "flops", value=True), "flops .a=x. is true"),
-    (spoil("terms", 0, "entries", 0, "bytes", value=-3), "bytes .what always runs. is -3"),
+    (spoil("terms", 0, "entries", 0, "bytes", value=-3), "bytes .the part that always runs. is -3"),
     (spoil("terms", 3, "entries", 0, "bytes", value=-3), "bytes .a=x, b=y. is -3"),
     (spoil(*AX, "options", value=["x", "y"]), "expected one per choice"),
     (spoil(*AX, "options", value=["y"]), "two entries for a=y"),

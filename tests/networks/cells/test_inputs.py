@@ -140,7 +140,7 @@ def test_an_example_says_what_goes_in(example: Tensor, plan: dict[str, Any]) -> 
         ({"example": torch.zeros(2, 7).long(), "classes": 2}, "of tokens: pass tokens="),
         ({"example": torch.zeros(2, 7), "classes": 2}, r"expected floating point numbers \(n, channels, height"),
         ({"example": torch.zeros(2, 1, 7), "classes": 2, "length": 7}, "omit image_size and length"),
-        ({"example": torch.zeros(2, 1, 7), "classes": 2, "in_channels": 3}, "in_channels = 3 and an example of 1"),
+        ({"example": torch.zeros(2, 1, 7), "classes": 2, "in_channels": 3}, "in_channels = 3, but the example has 1"),
         (
             {"example": {"a": torch.zeros(2, 7), "b": torch.zeros(2)}, "classes": 2},
             "cells take one tensor, alone or as",

@@ -214,7 +214,9 @@ def test_the_values_of_the_example_are_kept_where_the_network_needs_them(fails: 
 def test_normalising_by_the_batch_alone_is_told(count: int) -> None:
     norm = nn.BatchNorm1d(8, track_running_stats=False)
     model = nn.Sequential(nn.Linear(8, 8), norm, nn.ReLU(), nn.Linear(8, 3)).eval()
-    with pytest.raises(UsageError, match=r"as 1 is a BatchNorm1d without running statistics.*track_running_stats=True"):
+    with pytest.raises(
+        UsageError, match=r"input: 1 is a BatchNorm1d without running statistics.*track_running_stats=True"
+    ):
         ad.gates(model, INPUTS[:count])
 
 

@@ -25,8 +25,8 @@ def model() -> nn.Module:
     [
         ({"0.weight": torch.rand(2, 3).to_sparse()}, "0.weight is sparse, quantised or without values"),
         ({"0.weight": torch.rand(2, 3, device="meta")}, "0.weight is sparse, quantised or without values"),
-        ({"0.weight": torch.rand(2, 3).to(torch.complex64)}, "0.weight is of torch.complex64, expected torch.float32"),
-        ({"0.weight": torch.ones(2, 3, dtype=torch.int64)}, "0.weight is of torch.int64, expected torch.float32"),
+        ({"0.weight": torch.rand(2, 3).to(torch.complex64)}, "0.weight is torch.complex64, expected torch.float32"),
+        ({"0.weight": torch.ones(2, 3, dtype=torch.int64)}, "0.weight is torch.int64, expected torch.float32"),
         ({"0.weight": torch.rand(3, 2)}, r"0.weight has shape \(3, 2\), expected \(2, 3\)"),
         ({"0.bias": torch.tensor([1.0, float("nan")])}, "0.bias contains NaN or infinity"),
         ({"0.bias": torch.tensor([1.0, 1e300], dtype=torch.float64)}, "0.bias contains NaN or infinity"),
@@ -143,7 +143,7 @@ def test_prefixes_are_recognised(tmp_path: Path, prefix: str, suffix: str) -> No
 def test_a_prefix_that_nearly_all_have_and_one_that_the_model_has_too(tmp_path: Path) -> None:
     path = tmp_path / "w.pt"
     torch.save(torch.optim.swa_utils.AveragedModel(deeper()).state_dict(), path)
-    assert loaded(path)[1] == ["passed over 1 key of FILE that the model has not: n_averaged"]
+    assert loaded(path)[1] == ["ignored 1 key of FILE that the model does not have: n_averaged"]
     own = nn.ModuleDict({"model": nn.ModuleDict({"net": deeper()})})
     for prefix in ("model.net.", "module.model.net."):
         torch.save(behind(prefix), path)
@@ -155,7 +155,7 @@ def test_safetensors_with_two_networks_in_half_precision(tmp_path: Path) -> None
     save_file({**behind("ema.", ZEROS), **behind("model.", halved())}, path)
     model, said = loaded(path)
     same(model, halved())
-    assert said[0].startswith("passed over 9 keys of FILE that the model has not: ema.")
+    assert said[0].startswith("ignored 9 keys of FILE that the model does not have: ema.")
     assert said[1:] == ["cast 8 of 9 tensors of FILE from torch.float16 to torch.float32"]
     save_file(behind("model_ema.module."), path)
     assert loaded(path)[1] == ["FILE contains only a running average (EMA) of the weights, which was loaded"]
@@ -175,7 +175,7 @@ def test_what_the_model_has_not_is_passed_over_and_named(tmp_path: Path) -> None
     model, said = loaded(tmp_path / "w.pt")
     same(model, given())
     named = "total_ops, 3.total_params, aux\\x1b.weight"
-    assert said == [f"passed over 3 keys of FILE that the model has not: {named}"]
+    assert said == [f"ignored 3 keys of FILE that the model does not have: {named}"]
 
 
 def test_checkpoints_of_torch_that_counted_no_batches(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_names_of_wrappers_that_are_the_networks_own_stay(tmp_path: Path) -> Non
     torch.save({**expected, **behind("module._orig_mod.", ZEROS)}, tmp_path / "w.pt")
     model, said = loaded(tmp_path / "w.pt", own)
     same(model, expected)
-    assert len(said) == 1 and "passed over 9 keys" in said[0]
+    assert len(said) == 1 and "ignored 9 keys" in said[0]
 
 
 def without(state: dict[str, Tensor], *names: str) -> dict[str, Tensor]:

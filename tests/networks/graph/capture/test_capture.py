@@ -340,7 +340,7 @@ def test_a_network_that_no_graph_can_hold_is_refused_with_its_line() -> None:
     with pytest.raises(UsageError) as caught:
         gates(Switched(), torch.randn(3, 4))
     text = str(caught.value)
-    assert "Switched cannot be captured as a graph, it depends on values at" in text
+    assert "Switched cannot be captured as a graph: it depends on values at" in text
     assert f"{line_of(Switched, 'if inputs.sum()')}, `if inputs.sum() > 0:`" in text
     assert "Move that code into a submodule, which then stays one operation" in text and "torch.export: " in text
 

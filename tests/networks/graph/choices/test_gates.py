@@ -174,7 +174,7 @@ def test_nothing_left_is_refused() -> None:
     ],
 )
 def test_an_operation_in_two_groups_is_refused(groups: dict[str, list[str]], owners: tuple[str, str]) -> None:
-    message = f"'layer1.bn1' is in the groups '{owners[0]}' and '{owners[1]}': one only"
+    message = f"'layer1.bn1' is in the groups '{owners[0]}' and '{owners[1]}': keep it in one of them"
     with pytest.raises(UsageError, match=re.escape(message)):
         chosen(OPERATIONS, groups=groups)
 
