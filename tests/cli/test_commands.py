@@ -241,5 +241,5 @@ def test_what_was_predicted_is_told(searched: Searched, tmp_path: Path, monkeypa
     words = ("profile", searched.recipe, "--out", tmp_path / "table.json")
     assert call(*words, "--json").json["interpolated"] == told
     sentence = f"1 of {len(parts)} parts are predicted from others that differ only in size: on 12 held-out"
-    assert f"{sentence} the mean error is 3.1%, and 95% are within ±10 %\n" in call(*words).out
+    assert f"{sentence} parts the mean error is 3.1%, and 95% are within ±10 %\n" in call(*words).out
     assert CostTable.load(tmp_path / "table.json") == told_of

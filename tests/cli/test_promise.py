@@ -112,7 +112,7 @@ def test_measure_says_so_and_tells_of_drift(searched: Searched, sure: None, monk
     monkeypatch.setattr(timing_candidates, "pace_now", lambda *_: Pace((1.19, 1.2, 1.21) * 2))
     monkeypatch.setattr(timing_candidates, "timed", timed)
     answer = done("pick", searched.folder, "--latency-ms", 1.2 * budget(searched), "--measure")
-    assert re.search(r"measured here [\d.]+ ms, the slower of two processes; asked for", answer.out)
+    assert re.search(r"measured on this machine: [\d.]+ ms, the slower of two processes; budget", answer.out)
     assert "warning: networks take 1.20 times as long as the cost table says" in answer.err
     assert "archdial profile RUN --recalibrate" in answer.err
 

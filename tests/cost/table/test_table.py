@@ -78,7 +78,7 @@ BAD = [
     (spoil(*AX, "latency_ms"), "latency_ms .a=x. is missing"),
     (spoil(*AX, "latency_ms", value=-1.0), "latency_ms .a=x. is -1.0"),
     (spoil(*AX, "latency_ms", value=float("nan")), "contains NaN"),
-    (spoil(*AX, "latency_ms", value=float("inf")), "holds Infinity"),
+    (spoil(*AX, "latency_ms", value=float("inf")), "contains Infinity"),
     (spoil(*AX, "latency_ms", value="fast"), "latency_ms .a=x. is .fast."),
     (spoil(*AX, "parameters", value=1.5), "parameters .a=x. is 1.5: expected a whole number"),
     (spoil(*AX, "flops", value=True), "flops .a=x. is true"),
