@@ -45,7 +45,7 @@ def test_a_member_that_was_saved(searched: Searched, tmp_path: Path) -> None:
     assert "holds a single member: omit --at" in again.sentence
     table = call("export", folder, "--format", "pt2", "-o", tmp_path / "table.pt2")
     assert table.status == 0, table.err
-    assert "latency ms" in table.out and f"file in {tmp_path / 'table.pt2'}" in table.out
+    assert "latency ms" in table.out and f"model saved in {tmp_path / 'table.pt2'}" in table.out
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_a_member_that_was_saved(searched: Searched, tmp_path: Path) -> None:
         (["--at", 0.1, "--format", "onx", "-o", "m.onnx"], "did you mean 'onnx'"),
         (["--at", 0.1, "--format", "onnx", "-o", "m.pt2"], "use m.onnx"),
         (["--at", 0.1, "--format", "pt2", "-o", "file/m.pt2"], "file is a file, expected a folder"),
-        (["--at", 0.1, "--format", "pt2", "-o", "old.pt2"], "old.pt2 exists: choose another --out"),
-        (["--at", 0.1, "--format", "openvino", "-o", "old.xml"], "old.bin exists: choose another --out"),
-        (["--at", 0.1, "--format", "pt2", "-o", "noted.pt2"], "noted.pt2.json exists: choose another --out"),
+        (["--at", 0.1, "--format", "pt2", "-o", "old.pt2"], "old.pt2 already exists: choose another --out"),
+        (["--at", 0.1, "--format", "openvino", "-o", "old.xml"], "old.bin already exists: choose another --out"),
+        (["--at", 0.1, "--format", "pt2", "-o", "noted.pt2"], "noted.pt2.json already exists: choose another --out"),
         (["--format", "pt2", "-o", "m.pt2"], "pick one member"),
         (["--at", 0.1, "--flops", 1e9, "--format", "pt2", "-o", "m.pt2"], "pick one member"),
         (["--params", 1, "--format", "pt2", "-o", "m.pt2"], "this family covers"),

@@ -1,4 +1,4 @@
-"""archdial finetune: train one member on, or from scratch."""
+"""archdial finetune: continue training a member, or retrain it."""
 
 from __future__ import annotations
 

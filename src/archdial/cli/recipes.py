@@ -1,4 +1,4 @@
-"""archdial recipes: what can be searched by name."""
+"""archdial recipes: list the built-in recipes."""
 
 from __future__ import annotations
 

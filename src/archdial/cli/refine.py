@@ -1,4 +1,4 @@
-"""archdial refine: train some members alone, and correct the ranking of all by them."""
+"""archdial refine: train some members individually to correct the ranking of all."""
 
 from __future__ import annotations
 

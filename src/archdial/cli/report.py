@@ -1,4 +1,4 @@
-"""archdial report: the measured members as a page and a picture."""
+"""archdial report: the measured members as a page and a plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Code of the user's, named as module:callable by the person who started this."""
+"""The user's own code, named as module:callable by the user."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ class StreamSplit(LoaderSplit):
 
 
 class DatasetSplit(Split):
-    """Batches of a size that is asked for, shuffled anew each epoch, of examples that are found by number."""
+    """Batches of a size that is asked for, shuffled again each epoch, of examples that are found by number."""
 
     def __init__(self, dataset: Any, name: str) -> None:
         self.dataset = dataset

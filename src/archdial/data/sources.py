@@ -88,7 +88,7 @@ def _hub(name: str, folder: Path, reading: Reading, classes: int | None) -> Data
     datasets = imported("datasets", "loading from the Hugging Face hub", "data")
     try:
         splits = datasets.load_dataset(name)
-    # No network, no such name, no right to read it, a damaged cache: the mend is the same.
+    # No network, no such name, no right to read it, a damaged cache: the fix is the same.
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(

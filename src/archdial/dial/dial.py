@@ -1,4 +1,4 @@
-"""What every dial owes the search: positions, their code for the hypernetwork, and a penalty."""
+"""The interface of dials: positions, their encoding for the hypernetwork, and a penalty."""
 
 from __future__ import annotations
 

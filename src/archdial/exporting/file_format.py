@@ -1,4 +1,4 @@
-"""What a file format owes the house: to write a module, and to run what it wrote in its own runtime."""
+"""The interface of file formats: write a module, and run the file in its own runtime."""
 
 from __future__ import annotations
 

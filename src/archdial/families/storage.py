@@ -81,14 +81,14 @@ def load_family(
     """Return the family in `folder`.
 
     Args:
-        folder: of the run.
-        model: that the gates were put on, where it was handed over in Python; its weights do not matter.
-        trust: call the code that the files name, where a callable of somebody's made the model. A file never runs code
-            by itself: without this or `model` the family answers with figures, and building says what it lacks.
-        task: what the family is for, where that is a task of the caller's; needed for training and scores alone.
+        folder: the run folder.
+        model: the model that was pruned, if it was passed in Python; its weights do not matter.
+        trust: allow calling the code that the files name, if a callable created the model. A file never causes code
+            to run: without this or `model`, the family only provides figures, and building says what is missing.
+        task: the task, if it is a custom one; only needed for training and scores.
 
     Raises:
-        UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
+        UsageError: a file is missing, truncated or edited, or comes from a newer archdial.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -218,7 +218,7 @@ def _of(path: Path, error: UsageError) -> UsageError:
 
 
 def save_member(member: Member, folder: Path, module: nn.Module | None = None) -> Path:
-    """Write `member` to `folder` as weights.safetensors and architecture.json; return the path of the latter.
+    """Save `member` to `folder` as weights.safetensors and architecture.json; return the path of the latter.
 
     Args:
         module: the built member after fine-tuning or retraining; by default it is built with inherited weights.
@@ -244,7 +244,7 @@ def load_built(folder: str | Path, model: nn.Module | None = None, *, trust: boo
     """Return all that `save_member` wrote to `folder`; module, `model` and `trust` are as for `load_member`.
 
     Raises:
-        UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
+        UsageError: a file is missing, truncated or edited, or comes from a newer archdial.
     """
     path = Path(folder) / ARCHITECTURE
     try:
@@ -275,11 +275,11 @@ def load_member(folder: str | Path, model: nn.Module | None = None, *, trust: bo
     """Return the plain module that `save_member` wrote to `folder`, in eval mode.
 
     Args:
-        folder: of the member.
+        folder: the member's folder.
         model: as for `load_family`.
-        trust: as for `load_family`; without the code that makes the model there is no module.
+        trust: as for `load_family`; without the code that creates the model, there is no module.
 
     Raises:
-        UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
+        UsageError: a file is missing, truncated or edited, or comes from a newer archdial.
     """
     return load_built(folder, model, trust=trust).module

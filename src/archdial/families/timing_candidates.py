@@ -130,7 +130,7 @@ def truly_within(
 ) -> tuple[Architecture, float]:
     """Return the most accurate candidate that meets the budget of milliseconds as measured here, and what it takes.
 
-    First a few networks of the table are timed anew, which tell the pace of this machine. Then the best by the table
+    First a few networks of the table are timed again, which tell the pace of this machine. Then the best by the table
     at budgets around the one that is asked for are built and timed together, under the table's runtime, threads and
     batch size, and those that meet it once more in another process; the slower counts, and has to be 1 % below, or as
     far as the two processes turned out to be apart.

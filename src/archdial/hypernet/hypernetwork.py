@@ -1,4 +1,4 @@
-"""What every hypernetwork owes the search: dial features in, logits of a space out."""
+"""The interface of hypernetworks: dial features in, logits of a space out."""
 
 from __future__ import annotations
 

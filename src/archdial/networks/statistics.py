@@ -1,4 +1,4 @@
-"""BatchNorm's statistics: taken anew for one path, read and put back."""
+"""BatchNorm's statistics: recomputed for one path, read and put back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network that holds choices owes the rest of the house."""
+"""The interface of networks with choices."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Supernet(nn.Module, ABC):
 
         Args:
             architecture: one option for each choice.
-            calibration: inputs (n, …), normalised, of which BatchNorm's statistics are taken anew; the module is then
+            calibration: inputs (n, …), normalised, of which BatchNorm's statistics are recomputed; the module is then
                 in eval mode. Without any it has the supernet's statistics and modes. The whole of a network that was
                 trained before keeps its own.
         """

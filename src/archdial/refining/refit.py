@@ -63,7 +63,7 @@ def refined(family: Family, trained: Sequence[Trained], weights: Start, epochs: 
     """Return `family` with a ranking that trained members have corrected; its weights and `family` stay as they are.
 
     What was trained is claimed as measured, all else that was evaluated as foretold from inherited merit, cost and
-    operations (see `Correction`). A predictor is fitted to the claims and the dial trained anew on both: seconds. What
+    operations (see `Correction`). A predictor is fitted to the claims and the dial retrained on both: seconds. What
     an earlier refinement claimed is forgotten; hand over its members too where they were trained alike.
 
     Args:

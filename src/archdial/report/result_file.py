@@ -59,7 +59,7 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
 
 @contextmanager
 def within(file: str, command: str) -> Iterator[None]:
-    """Add to an error in which file its field is, and by which command that file is made anew.
+    """Add to an error in which file its field is, and by which command that file is made again.
 
     A page reads several files, so the field alone would not tell.
     """

@@ -1,4 +1,4 @@
-"""Data that are made by code of the user's, named as module:callable."""
+"""Data from the user's own code, named as module:callable."""
 
 from __future__ import annotations
 

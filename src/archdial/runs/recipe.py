@@ -1,4 +1,4 @@
-"""Recipes: all that one search is told, checked key by key; a YAML file, or one by name that ships."""
+"""Recipes: all settings of a search, checked key by key; a YAML file, or the name of a built-in one."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def likely(
 def mutated(
     space: Space, parents: Sequence[Architecture], count: int, generator: torch.Generator
 ) -> list[Architecture]:
-    """Return `count` architectures, each a parent with one to three choices drawn anew."""
+    """Return `count` architectures, each a parent with one to three choices redrawn."""
     result = []
     for number in range(count):
         options = list(parents[number % len(parents)].options)

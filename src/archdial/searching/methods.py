@@ -1,4 +1,4 @@
-"""Which settings belong to which method of search: one that its method does not read is a mistake of the recipe's."""
+"""Which settings belong to which method of search: setting one for another method is a mistake."""
 
 from __future__ import annotations
 

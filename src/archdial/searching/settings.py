@@ -19,32 +19,32 @@ Method = Literal["predictor", "two_stage", "single_level", "bilevel"]
 
 @dataclass(frozen=True)
 class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
-    """How to search; what one method alone reads is with its own settings, and refused in recipes of the others.
+    """How to search; settings of a single method are in its own class, and rejected for other methods.
 
     Attributes:
-        method: predictor (weights first, then dial and accuracy predictor in turn), two_stage (weights first, then the
-            dial on validation images), single_level (both at once, the papers' simplex method), bilevel
-            (in turn, a batch each: weights on their images, dial on validation images; DARTS and DARTS-CC).
+        method: predictor (weights first, then dial and accuracy predictor alternately), two_stage (weights first, then
+            the dial on validation images), single_level (both together, the papers' simplex method), bilevel
+            (alternating per batch: weights on training images, dial on validation images; DARTS and DARTS-CC).
         epochs: epochs over the images for the weights.
-        batch_size: images a step.
+        batch_size: images per step.
         paths: how paths are drawn while only weights are trained.
         learning_rate, momentum, weight_decay, clip: SGD for the weights, cosine to zero.
-        optimizer: sgd, or adamw, which transformers want, at a far lower learning rate.
+        optimizer: sgd, or adamw, which transformers need, at a much lower learning rate.
         augment: shift and mirror training images.
         hypernet: kind of hypernetwork, and its settings.
         relaxation, temperature: how logits become option weights.
-        cost: column of the cost table that the dial trades against accuracy.
+        cost: column of the cost table that the dial trades off against accuracy.
         entropy: weight of the entropy of the option probabilities against the dial's objective, whose spread is 1; it
-            falls to 0 half-way. Without it the steep cheap end settles the options before the accurate end has a say.
-        evaluations: architectures evaluated in all; the first `sample` of them are drawn without the dial.
+            falls to 0 half-way. Without it, the steep cheap end decides the options before the accurate end can.
+        evaluations: total number of architectures evaluated; the first `sample` are drawn without the dial.
         evaluation_images: validation images that an architecture is evaluated on.
-        regime: what becomes of the weights of a network that was trained before: frozen keeps them, tuned trains them
-            on under sampled paths for `epochs`.
-        distillation: weight of the untouched network's softened outputs against the labels; tuned only.
+        regime: how weights of a pretrained network are treated: frozen keeps them, tuned continues training them under
+            sampled paths for `epochs`.
+        distillation: weight of the untouched network's softened outputs relative to the labels; tuned only.
         calibration_images: training images for the statistics of BatchNorm, kept with the family.
-        precision: of lightning-fabric, as 32-true or bf16-mixed.
-        importance: by which the units of each width are sorted before the search, on as many training examples as
-            `calibration_images`: first-order Taylor, norm of weights, activations, or none; gates and cells have none.
+        precision: as in lightning-fabric, such as 32-true or bf16-mixed.
+        importance: criterion for sorting the units of each width before the search, on as many training examples as
+            `calibration_images`: first-order Taylor, norm of weights, activations, or none; not for gates and cells.
     """
 
     method: Method = "predictor"

@@ -139,7 +139,7 @@ class SearchState:
         return result
 
     def weigh(self) -> None:
-        """Judge anew all that was evaluated, if there is more than one view of it."""
+        """Judge again all that was evaluated, if there is more than one view of it."""
         if self.views is not None:
             self.archive = self.views.judged(self.archive, self.settings.sample)
 
@@ -169,7 +169,7 @@ def begin(
     device: str = "cpu",
     task: Task | None = None,
 ) -> SearchState:
-    """Return the state before the first step; the weights of `network` are drawn anew from `seed`.
+    """Return the state before the first step; the weights of `network` are redrawn from `seed`.
 
     Args:
         task: what the network is for; by default images in memory are classified, and of a network that gives its own

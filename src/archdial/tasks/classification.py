@@ -42,14 +42,14 @@ class Accuracy(Score):
 
 
 class Classification(Task):
-    """Labels (n,) from 0; a network gives logits (n, classes), or something with `logits`.
+    """Labels (n,) from 0; the network returns logits (n, classes), or something with `logits`.
 
-    Or a label for each place (n, …), and logits (n, classes, …). Nothing is asked for where a label is −100.
+    Or one label per position (n, …), and logits (n, classes, …). A label of −100 is ignored.
 
     Args:
         score: accuracy, balanced accuracy (the mean over classes) or macro F1.
-        class_weights: of each class in the loss, as where some are rare; equal by default.
-        classes: how many there are, if that is known.
+        class_weights: weight of each class in the loss, for example if some are rare; equal by default.
+        classes: number of classes, if known.
 
     Raises:
         UsageError: there is no such score, or a weight is below 0.

@@ -25,13 +25,13 @@ class Imitated(NamedTuple):
 
 
 class Imitation(Task):
-    """Inputs alone, or with targets that are passed over; the network that came is the teacher.
+    """Inputs alone, or with targets that are ignored; the original network is the teacher.
 
-    The loss is the squared distance from the teacher's outputs over their variance; the score, agreement, is 1 less
-    that: 1 where they are equal, 0 where no more is right than their mean.
+    The loss is the squared distance from the teacher's outputs over their variance; the score, agreement, is 1 minus
+    that: 1 if they are equal, 0 if only their mean is right.
 
     Args:
-        labelled: batches are (inputs, target), of which the target is passed over; else all of a batch is inputs.
+        labelled: batches are (inputs, target), and the target is ignored; otherwise, the whole batch is inputs.
     """
 
     measure = Measure("agreement", share=False)

@@ -19,10 +19,10 @@ from archdial.tasks.task import Outputs, Score, Task, alone
 
 
 class MultiLabel(Task):
-    """Targets (n, labels) of 0 and 1; a network gives logits (n, labels).
+    """Targets (n, labels) of 0 and 1; the network returns logits (n, labels).
 
     Args:
-        positive_weights: of each label's ones in the loss, as where they are rare; 1 by default.
+        positive_weights: weight of each label's ones in the loss, for example if they are rare; 1 by default.
     """
 
     measure = Measure("macro F1")

@@ -21,25 +21,25 @@ Loss = Callable[[Outputs, Batch], Tensor]
 
 
 class OwnTask(Task):
-    """Functions of outputs and batch.
+    """A custom task: functions of outputs and batch.
 
     Args:
-        loss: (outputs, batch) → tensor (), to be descended; the batch's tensors are on the device of the outputs. None
+        loss: (outputs, batch) → tensor (), to be minimised; the batch's tensors are on the device of the outputs. None
             where the network returns its own: gates(model, batch, outputs=("loss", …)), with labels in the batch.
-        score: a metric of torchmetrics, updated with (outputs, target), or (outputs, batch) → number, of which the mean
-            over the examples is taken; the loss by default, of which less is better.
+        score: a torchmetrics metric, updated with (outputs, target), or (outputs, batch) → number, averaged over the
+            examples; by default the loss, where less is better.
         inputs: batch → what the network takes; by default all but the target (see `Task`).
-        target: batch → what a metric is updated with beside the outputs; by default the last part, or what is called
-            labels.
-        higher_is_better: which way the score is better; by default as the metric says, else higher.
-        best: the score of what makes no mistake: 1 by default, or 0 where lower is better.
-        share: the score lies in [0, 1] and is written in %.
-        name: how the score is called; by default as the metric or the function is.
-        chance: the score of guessing, if that is known.
+        target: batch → what a metric is updated with besides the outputs; by default the last part, or the entry
+            named labels.
+        higher_is_better: direction of the score; by default as the metric says, else higher.
+        best: the score without mistakes: 1 by default, or 0 if lower is better.
+        share: the score is in [0, 1] and is displayed in %.
+        name: name of the score; by default that of the metric or function.
+        chance: the score of guessing, if known.
         apart: (outputs, teacher's outputs) → tensor (), the distance in distillation; by default squares.
 
     Raises:
-        UsageError: the loss is no function, or the score neither a metric nor a function.
+        UsageError: the loss is not a function, or the score is neither a metric nor a function.
     """
 
     def __init__(

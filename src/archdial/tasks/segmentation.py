@@ -18,10 +18,10 @@ from archdial.tasks.task import Outputs, Score, Task, alone, divergence
 
 
 class Segmentation(Task):
-    """Masks (n, h, w) or (n, 1, h, w) of class indices; a network gives logits (n, classes, h, w), coarser ones too.
+    """Masks (n, h, w) or (n, 1, h, w) of class indices; the network returns logits (n, classes, h, w), maybe coarser.
 
     Args:
-        ignore_index: the mask's value where no class is asked for.
+        ignore_index: the mask value to ignore.
     """
 
     measure = Measure("mean IoU")

@@ -46,7 +46,7 @@ __all__ = ["TrainSettings", "restart", "train"]
 
 
 def restart(module: nn.Module, seed: int) -> nn.Module:
-    """Return a copy of `module` with weights and statistics drawn anew."""
+    """Return a copy of `module` with weights and statistics redrawn."""
     fresh = copy.deepcopy(module)
     torch.manual_seed(seed)
     draw_anew(fresh)

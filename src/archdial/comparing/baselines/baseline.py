@@ -114,7 +114,7 @@ class Search(Baseline):
 
 
 def full_architecture(family: Family) -> Architecture:
-    """Return the network as it came, or of cells the dearest architecture."""
+    """Return the network as it came, or of cells the most expensive architecture."""
     return whole_of(family.network) or family.costs[family.column].extremes()[1]
 
 

@@ -33,7 +33,7 @@ def pairs(family: Family, data: Seen, images: int, *, count: int = 24, bar: Bar 
     """Return both scores at about `count` positions of the dial.
 
     Relaxed, each option is weighed by its probability, softmax of the logits at temperature 1; discrete, the likeliest
-    is taken. BatchNorm's statistics are taken anew for both.
+    is taken. BatchNorm's statistics are recomputed for both.
     """
     evaluate, before = evaluator_of(family, data, images), statistics_of(family.network)
     grid = family.dial.grid(count)

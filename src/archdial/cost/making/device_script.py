@@ -62,7 +62,7 @@ def arguments() -> argparse.Namespace:
 
 
 def is_table(path: Path) -> bool:
-    """Return whether `path` holds a table, which may be measured anew."""
+    """Return whether `path` holds a table, which may be measured again."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

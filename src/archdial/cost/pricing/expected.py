@@ -29,11 +29,11 @@ class Cost(ABC):
     @property
     @abstractmethod
     def ratio(self) -> Tensor:
-        """The dearest architecture's cost over the cheapest one's: () on one device, else (devices,)."""
+        """The most expensive architecture's cost over the cheapest one's: () on one device, else (devices,)."""
 
     @abstractmethod
     def extremes(self) -> tuple[Architecture, ...]:
-        """Return the cheapest and the dearest architecture, of each device."""
+        """Return the cheapest and the most expensive architecture, of each device."""
 
     @abstractmethod
     def fraction(self, weights: Tensor) -> Tensor:

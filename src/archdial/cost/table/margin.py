@@ -20,7 +20,7 @@ all measured in one, and what is promised runs in another."""
 MOST = 1.0
 """Root mean square of residuals beyond which a table is too far off to promise anything by."""
 _MOST_PARTS = 2_000
-"""Of a table whose residuals are found anew: as many as a table is fitted with while it is read."""
+"""Of a table whose residuals are found again: as many as a table is fitted with while it is read."""
 
 
 def check_confidence(confidence: float) -> None:

@@ -23,19 +23,19 @@ NONE = "none"
 
 
 def register_operation(name: str, dimensions: int = IMAGES) -> Callable[[OperationFactory], OperationFactory]:
-    """Register an own operation under `name`; afterwards a cell plan may list it.
+    """Register a custom operation under `name`; cell plans can then list it.
 
         @register_operation("conv_1x1")
         def conv_1x1(channels, stride):
             return nn.Conv2d(channels, channels, 1, stride)
 
     Args:
-        name: one for images may also be one for signals, and is then another operation.
-        dimensions: of what it takes beside batch and channels: 2 of images, 1 of signals and embedded tokens.
+        name: images and signals have separate namespaces: a name may stand for another operation in each.
+        dimensions: of the input besides batch and channels: 2 for images, 1 for signals and embedded tokens.
 
     Raises:
-        UsageError: the name is taken (`keys` and the like by torch), empty, or holds a dot (it becomes part of
-            parameter names), or there are no cells of so many dimensions.
+        UsageError: the name is taken (`keys` and others by torch), empty, or contains a dot (it becomes part of
+            parameter names), or cells do not support this number of dimensions.
     """
     if dimensions not in BY_DIMENSIONS:
         raise UsageError(f"dimensions = {dimensions!r}: expected 2, for images, or 1, for signals and tokens")

@@ -68,7 +68,7 @@ class GatedNetwork(Pretrained):
     ) -> None:
         super().__init__()
         self.source = None if source is None else dict(source)
-        # No submodule: neither an optimizer nor whoever takes statistics anew may find it.
+        # No submodule: neither an optimizer nor whoever takes statistics again may find it.
         self.original: dict[str, Tensor] | None = None
         self.body = captured.root
         self._order = layout(captured.root)
@@ -192,7 +192,7 @@ class GatedNetwork(Pretrained):
         return module
 
     def _sizes(self) -> Sizes:
-        # Made anew each time: it holds parts of the weights as they are now.
+        # Made again each time: it holds parts of the weights as they are now.
         return Sizes(self.body, self._flow, self.widths, self.choices)
 
     def at(self, shapes: Shapes) -> GatedNetwork:

@@ -12,13 +12,13 @@ from archdial.tasks.parts import LOSS, TARGETS
 
 
 def without_loss(module: nn.Module) -> nn.Module:
-    """Return a copy of a built member that takes no labels and gives all but the loss.
+    """Return a copy of a built member that takes no labels and returns everything except the loss.
 
     Args:
         module: a member of gates(model, example, outputs=("loss", …)), built or fine-tuned.
 
     Raises:
-        UsageError: it gives no loss, or nothing else.
+        UsageError: it returns no loss, or nothing else.
     """
     if not isinstance(module, fx.GraphModule):
         raise UsageError(f"a {type(module).__name__}: expected a module returned by build() or finetune() of a member")

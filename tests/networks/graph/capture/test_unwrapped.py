@@ -168,7 +168,7 @@ class Fragile(nn.Module):
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
 def test_half_precision_works_or_is_told_with_its_fix(kind: torch.dtype) -> None:
     assert ad.gates(plain().to(kind), IMAGES.to(kind)).gates
-    match = rf"has {kind} weights \(.*0.weight\).* on the CPU: pass model.float\(\), and a float32 example \("
+    match = rf"has {kind} weights \(.*0.weight\).* on the CPU: pass model.float\(\) and a float32 example \("
     for wrap in (lambda model: model, nn.DataParallel):
         with pytest.raises(UsageError, match=rf"^Sequential {match}"):
             ad.gates(wrap(plain().to(kind)), IMAGES)

@@ -22,7 +22,7 @@ _OWN = frozenset(vars(nn.Module()))
 
 
 def without_caches(model: nn.Module, run: Run) -> nn.Module:
-    """Return `model`, or a copy that lacks what its code computes anew where it is not there.
+    """Return `model`, or a copy that lacks what its code computes again where it is not there.
 
     A cache is told from a constant by trying: without it the network runs, gives the same outputs and fills it again.
     What was computed of parameters and is no cache is told of.

@@ -80,7 +80,7 @@ class Subject:
         return others if all(bool(tensor.isfinite().all()) for tensor in given) else self.one
 
     def fault(self) -> str:
-        """Return what no graph can have, and how to mend it; nothing where it is something else."""
+        """Return what no graph can have, and how to fix it; nothing where it is something else."""
         name = type(self.model).__name__
         try:
             pair = [self.run(self.probe), self.run(self.probe)]

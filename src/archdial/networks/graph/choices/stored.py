@@ -1,4 +1,4 @@
-"""The choices on a network as a file tells of them, and found again in the network captured anew."""
+"""The choices on a network as a file tells of them, and found again in the network captured again."""
 
 from __future__ import annotations
 
