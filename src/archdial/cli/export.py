@@ -100,7 +100,7 @@ def _summary(exported: Exported) -> Table:
 
     record = exported.record
     batch = record["input"]["shape"][0]
-    table = Table(title=f"{record['file_format']}, one input on one thread by {record['latency']['runtime']}")
+    table = Table(title=f"{record['file_format']}: one input, one thread, {record['latency']['runtime']}")
     for heading in ("size KiB", "latency ms", "spread %", "outputs apart", "batch"):
         table.add_column(heading, justify="right")
     table.add_row(

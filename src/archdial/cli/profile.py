@@ -60,7 +60,7 @@ def profile(
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Weights of the trained network to put gates on.", show_default="the recipe's"),
+        typer.Option(help="Weights of the trained network to prune.", show_default="the recipe's"),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Also measure random networks that the table has not seen, and compare.")

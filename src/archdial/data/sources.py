@@ -41,9 +41,9 @@ def load(
 
     Args:
         classes: the number of classes; with it, unnamed integer labels may leave out some classes.
-        image_size: of all images, one number or (height, width): each is resized until it just covers that, and the
-            centre is taken. Without it images of differing sizes are refused.
-        skip_broken: leave out images that cannot be decoded, and warn how many; without it they are refused.
+        image_size: size of all images, one number or (height, width): each is resized until it just covers that, and
+            the centre is cropped. Without it, images of different sizes are rejected.
+        skip_broken: skip images that cannot be decoded, and warn how many; otherwise, they are rejected.
 
     Raises:
         UsageError: there is no such source, a split is missing, an image or label cannot be used, or the library that

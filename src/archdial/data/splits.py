@@ -10,16 +10,16 @@ from archdial.data.pixels import Normalize
 def split(
     data: DataSet, *, weights: int | float, seed: int, limit: int | None = None, normalize: Normalize | None = None
 ) -> SearchData:
-    """Return what a search sees of `data`: its train split in two random, disjoint parts, drawn with `seed`.
+    """Return the data of a search: the train split of `data` in two random, disjoint parts, drawn with `seed`.
 
-    `weights` is the number of images for the weights (int) or their share (float between 0 and 1); all others
-    validate the dial. `limit` is the most train images to use at all, drawn at random; the share is of those.
-    `normalize` is the mean and deviation to be used, as those with which a network was trained; without it they are
-    those of the images for the weights.
+    `weights` is the number of images for the weights (int) or their fraction (float between 0 and 1); all others
+    validate the dial. `limit` is the maximum number of training images, drawn at random; the fraction refers to those.
+    `normalize` sets mean and deviation, for example those that a network was trained with; by default, those of the
+    images for the weights are used.
 
     Raises:
-        UsageError: one of the two parts would be empty, more images are asked for than there are, or `normalize` has
-            other channels than the images.
+        UsageError: one of the two parts would be empty, too many images are requested, or `normalize` and the
+            images have different numbers of channels.
     """
     if limit is not None and limit < 2:
         raise UsageError(f"limit {limit}, expected at least 2 images, one per part: raise it or omit it")

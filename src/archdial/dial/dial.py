@@ -41,7 +41,7 @@ class Tradeoff:
 
 
 class Dial(ABC):
-    """What the user turns, and the distribution it is drawn from while searching.
+    """The dial that the user turns, and the distribution its positions are drawn from while searching.
 
     Positions are tensors (n, d). A dial is a value: `fitted` returns another one.
     """
@@ -125,7 +125,7 @@ DIALS: dict[str, Callable[..., Dial]] = {}
 
 
 def register_dial(cls: type[Dial]) -> type[Dial]:
-    """Make a dial known by its kind, so that recipes and families can name it."""
+    """Register a dial by its kind, so that recipes and families can name it."""
     DIALS[cls.kind] = cls
     return cls
 

@@ -36,19 +36,19 @@ def written(path: Path, format: str) -> tuple[Path, ...]:
 
 
 def export(built: BuiltMember, path: str | Path, format: str, *, bar: Bar | NoBar | None = None) -> Exported:
-    """Write `built` to `path` and its record to `path` + .json; nothing is kept unless the outputs are the module's.
+    """Write `built` to `path` and its record to `path` + .json; they are kept only if the outputs match the module's.
 
-    Outputs for random inputs may be 1e-4 of the largest apart (see `differences`), at a batch of one and, where the
-    format takes any, of four. Timed is one input on one thread.
+    Outputs for random inputs may differ by 1e-4 of the largest (see `differences`), at batch size 1 and, if the format
+    supports any size, 4. One input is timed on one thread.
 
     Args:
         built: `member.built()`, or `load_built(folder)` of a saved one.
-        path: older files there are replaced.
+        path: destination; existing files are replaced.
         format: pt2, onnx, openvino or executorch.
 
     Raises:
-        UsageError: there is no such format, the path ends in another way, or a library is missing.
-        RunError: the format cannot hold the module, or its file computes something else.
+        UsageError: there is no such format, the path has the wrong suffix, or a library is missing.
+        RunError: the format cannot represent the module, or the file does not reproduce it.
     """
     path = Path(path)
     targets = written(path, format)

@@ -18,15 +18,15 @@ UNSURE = 4
 
 
 def spread(family: Family, count: int, without: Collection[Architecture] = ()) -> list[Architecture]:
-    """Return `count` architectures, or as many as there are, by cost: for the device that `family` answers for.
+    """Return up to `count` architectures spread by cost on the current device of `family`.
 
-    The two ends come first: what the dial names at its accurate end, and the best and the cheapest of the front. Then
-    those nearest to costs that are evenly spaced by their logarithm; one in four is where the ensemble is most divided
-    and the supernet's evaluation lies furthest from its prediction. They are taken from the front and from what the
-    dial names; where that is too few, from what else was evaluated, the nearest to the front first.
+    The two ends come first: the dial's member at its accurate end, and the best and the cheapest of the front. Then
+    those nearest to costs evenly spaced by their logarithm; one in four is where the ensemble disagrees most and the
+    supernet's evaluation is furthest from its prediction. They come from the front and from the dial; if these are too
+    few, from other evaluated architectures, nearest to the front first.
 
     Args:
-        without: what is not to be taken, as it was trained before.
+        without: architectures to exclude, because they were trained before.
     """
     pool = _candidates(family, count, without)
     cost = family.costs[family.column]
