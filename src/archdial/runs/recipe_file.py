@@ -77,7 +77,7 @@ def read_yaml(text: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise UsageError(f"it is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(value, dict):
-        raise UsageError(f"it holds {short(value)}: expected keys and values, such as `data: digits`")
+        raise UsageError(f"it contains {short(value)}: expected keys and values, such as `data: digits`")
     return {str(name): item for name, item in value.items()}
 
 
@@ -144,4 +144,4 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise UsageError(f"it holds {short(value)}: expected numbers, strings, lists and sections, without tags")
+    raise UsageError(f"it contains {short(value)}: expected numbers, strings, lists and sections, without tags")
