@@ -1,4 +1,4 @@
-"""The app that the commands register with, and how their errors reach the user: one sentence and an exit status."""
+"""The Typer app that commands register with, and how errors reach the user: one sentence and an exit status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""archdial demo: everything once, in about a minute."""
+"""archdial demo: run everything once, in about a minute."""
 
 from __future__ import annotations
 

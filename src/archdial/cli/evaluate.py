@@ -1,4 +1,4 @@
-"""archdial evaluate: the members along the dial, measured."""
+"""archdial evaluate: measure the members along the dial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""archdial pick: one member of a run."""
+"""archdial pick: pick one member of a run."""
 
 from __future__ import annotations
 

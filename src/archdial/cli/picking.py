@@ -1,4 +1,4 @@
-"""From the options of PICK to one member of a family."""
+"""From the options of PICK to a member of a family."""
 
 from __future__ import annotations
 

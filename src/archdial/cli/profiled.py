@@ -1,4 +1,4 @@
-"""A cost table, and a check of it, as tables on a terminal."""
+"""A cost table, and its check, as tables on a terminal."""
 
 from __future__ import annotations
 

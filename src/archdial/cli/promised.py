@@ -1,4 +1,4 @@
-"""What a member was promised to take, and that a cheaper one is as good, in words."""
+"""A member's latency promise, and a cheaper alternative, in words."""
 
 from __future__ import annotations
 

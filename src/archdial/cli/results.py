@@ -1,4 +1,4 @@
-"""Where commands write what they find out about a run: checked before they begin."""
+"""Folders that commands write results to: checked before they start."""
 
 from __future__ import annotations
 

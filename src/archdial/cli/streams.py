@@ -1,4 +1,4 @@
-"""The standard streams as commands need them: none closed, none that a character or a full disk breaks."""
+"""Standard streams made safe for commands: never closed, and not broken by a character or a full disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One digest of values and tensors: of all that decides a run, and of what was saved of it."""
+"""Digests of values and tensors: of everything that determines a run, and of what was saved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON documents from outside: read within limits, and sealed by a digest of what they hold."""
+"""JSON documents from outside: read within limits, and sealed by a digest of their contents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One folder, one run: a lock that tells who holds a folder, and gives way when its holder is gone."""
+"""One folder per run: a lock that names its holder, and is released when the holder is gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file is that should have been weights of PyTorch: a reason and a fix for each kind that people really have."""
+"""Recognising files that are not PyTorch weights: a reason and a fix for each common kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What values from outside may be: types with bounds that the validator reads, each as wide as anyone can use."""
+"""Types with generous bounds for values from outside, enforced by the validator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file by which a process holds a folder: who holds it, whether that one is still there, and how the file goes."""
+"""The lock file of a folder: who holds it, whether the holder is alive, and how the lock is released."""
 
 from __future__ import annotations
 

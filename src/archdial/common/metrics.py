@@ -1,4 +1,4 @@
-"""What a set of (cost, accuracy) points is worth, and how well two rankings agree."""
+"""The quality of a set of (cost, accuracy) points, and how well two rankings agree."""
 
 from __future__ import annotations
 

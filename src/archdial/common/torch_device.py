@@ -1,4 +1,4 @@
-"""The device that a user names, as lightning-fabric takes it."""
+"""The device that a user names, as expected by lightning-fabric."""
 
 from __future__ import annotations
 

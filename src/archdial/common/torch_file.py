@@ -1,4 +1,4 @@
-"""Files that `torch.save` wrote: read without running anything, and within the bytes that they have."""
+"""Files written by `torch.save`: read without executing anything, and within their size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one validator of what comes from outside: what pydantic finds becomes one sentence with key, value and fix."""
+"""The only validator of untrusted input: turns pydantic's findings into sentences with key, value and fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score and latency of built members, measured."""
+"""Measured score and latency of built members."""
 
 from __future__ import annotations
 

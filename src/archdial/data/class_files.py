@@ -1,4 +1,4 @@
-"""The image files of class folders, with all that lie in subfolders; what is left out is said."""
+"""The image files of class folders, including subfolders; skipped files are reported."""
 
 from __future__ import annotations
 

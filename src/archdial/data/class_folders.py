@@ -1,4 +1,4 @@
-"""One folder of images a class: found with their subfolders, and parted by class where they are not in splits."""
+"""One folder of images per class; split by class if there are no split folders."""
 
 from __future__ import annotations
 

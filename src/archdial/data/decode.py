@@ -1,4 +1,4 @@
-"""Encoded images to one uint8 tensor of one size, or the name of the one that does not fit."""
+"""Encoded images to one uint8 tensor of one size, or an error that names the image that does not fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of the user: parquet files, or one folder of images a class."""
+"""The user's folders: parquet files, or one folder of images per class."""
 
 from __future__ import annotations
 

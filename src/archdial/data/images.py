@@ -1,4 +1,4 @@
-"""The values of the data room: images held in memory as bytes, a data set, what a search sees of one."""
+"""Images in memory as bytes, data sets, and what a search sees of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Labels of tables: whole numbers, texts, and true or false; the classes that they name, and their numbers."""
+"""Labels in tables: whole numbers, strings or booleans; the classes they name, and their numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Splits of the user's own: a DataLoader, a Dataset, or any iterable of batches; nothing is copied into memory."""
+"""The user's own splits: a DataLoader, a Dataset, or any iterable of batches; nothing is copied into memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From pixels to inputs: augmentation and normalisation of batches of images."""
+"""From pixels to inputs: augmentation and normalisation of image batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search sees of data that are the user's own: batches for the weights, and batches for the dial."""
+"""The user's own data as a search sees them: batches for the weights, and batches for the dial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parting the train split into images for the weights and images for the dial."""
+"""Dividing the train split into images for the weights and images for the dial."""
 
 import torch
 

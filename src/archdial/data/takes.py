@@ -1,4 +1,4 @@
-"""Batches as trees of tensors: how many examples they hold, and the first of them."""
+"""Batches as trees of tensors: their number of examples, and the first of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One encoded image (PNG, JPEG, WebP, …) as an image viewer shows it, in 8 bits a channel."""
+"""One encoded image (PNG, JPEG, WebP, …) as an image viewer shows it, with 8 bits per channel."""
 
 from __future__ import annotations
 

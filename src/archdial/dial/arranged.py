@@ -1,4 +1,4 @@
-"""From cost tables to what a search turns and descends: the dial and the cost, of one device or of several."""
+"""From cost tables to the dial and the cost of a search, for one device or several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dial of MnasNet: a power of the cost multiplies the task loss."""
+"""The dial of MnasNet: the task loss is multiplied by a power of the cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scalar dial λ of accuracy against cost, log-uniform on a range that is found or given."""
+"""The scalar dial λ, accuracy against cost, log-uniform on a range that is found or given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operation-wise dial: a vector on the simplex that says how much each kind of operation is penalised."""
+"""The operation-wise dial: a vector on the simplex that weights the penalty of each kind of operation."""
 
 from __future__ import annotations
 

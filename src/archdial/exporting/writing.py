@@ -1,4 +1,4 @@
-"""One call from a built member to a file: written, run in its runtime, compared, timed, and only then kept."""
+"""From a built member to a file: written, run in its runtime, compared, timed, and only then kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Budgets that a member is to meet: what is asked for, whether it can be met, and how errors name it."""
+"""Budgets of a member: what is requested, whether it can be met, and how errors name it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What BatchNorm's statistics are taken from, as the tensors of a family's file."""
+"""Calibration data for BatchNorm statistics, as tensors in a family's file."""
 
 from __future__ import annotations
 

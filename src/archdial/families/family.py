@@ -1,4 +1,4 @@
-"""The result of one search: turn the dial, name a budget, take the front."""
+"""The result of a search: turn the dial, set a budget, take the front."""
 
 from __future__ import annotations
 

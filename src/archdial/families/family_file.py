@@ -1,4 +1,4 @@
-"""What family.json and architecture.json hold, key by key, as the validator reads them."""
+"""The contents of family.json and architecture.json, key by key, as the validator reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several devices: one dial and one cost of all their tables, and what a family knows of each."""
+"""Several devices: one dial and one cost for all their tables, and what a family knows about each."""
 
 from __future__ import annotations
 

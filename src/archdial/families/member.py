@@ -1,4 +1,4 @@
-"""One architecture of a family, with its figures and how each came about."""
+"""One architecture of a family, with its figures and their origin."""
 
 from __future__ import annotations
 

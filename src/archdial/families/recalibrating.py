@@ -1,4 +1,4 @@
-"""A family whose machine has changed its pace: its table scaled, all else left as it is."""
+"""Recalibrating a family whose machine has changed its speed: only its table is scaled."""
 
 from __future__ import annotations
 

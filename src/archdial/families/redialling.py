@@ -1,4 +1,4 @@
-"""Another dial, or another device, for a family that was searched already: seconds, and no image."""
+"""Another dial, or another device, for an existing family: in seconds, without images."""
 
 from __future__ import annotations
 

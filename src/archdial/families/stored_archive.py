@@ -1,4 +1,4 @@
-"""The architectures that a family evaluated, in its file."""
+"""The architectures that a family evaluated, as stored in its file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The choices of a family as its file spells them out, for whoever has not the code of its network."""
+"""A family's choices as stored in its file, usable without the code of its network."""
 
 from __future__ import annotations
 

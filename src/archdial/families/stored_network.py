@@ -1,4 +1,4 @@
-"""From what a file says of a network to the network: nothing is run that it names, nothing made that does not fit."""
+"""From a stored description to a network: nothing it names is run, and nothing that does not fit is created."""
 
 from __future__ import annotations
 

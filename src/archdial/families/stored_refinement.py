@@ -1,4 +1,4 @@
-"""The refinement of a family in its files: claims in the JSON, their predictor with the weights."""
+"""A family's refinement as stored: claims in the JSON file, their predictor with the weights."""
 
 from __future__ import annotations
 

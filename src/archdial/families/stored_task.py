@@ -1,4 +1,4 @@
-"""The task of a family in its file: how scores are called and compared, and of images how pixels are normalised."""
+"""A family's task as stored: how scores are named and compared, and how pixels are normalised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who truly meets a budget of milliseconds: candidates around it are built, timed here, and timed once more."""
+"""Finding a member that really meets a latency budget: candidates are built and timed here, twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A JSON file and the weights beside it, which tells their digest: both are replaced, or neither is."""
+"""A JSON file and its weights, linked by a digest: both are replaced, or neither is."""
 
 from __future__ import annotations
 

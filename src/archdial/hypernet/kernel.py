@@ -1,4 +1,4 @@
-"""The hypernetwork of KOT-DARTS: logits at pivots anywhere in feature space, mixed by nearness."""
+"""The hypernetwork of KOT-DARTS: logits at pivots anywhere in feature space, mixed by distance."""
 
 from __future__ import annotations
 

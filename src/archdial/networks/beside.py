@@ -1,4 +1,4 @@
-"""Tensors that modules hold in lists, dicts and attributes of their own, some with a history, which nobody may copy."""
+"""Tensors that modules hold in lists, dicts and attributes, including those that cannot be copied."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a network is called: with one tensor, with several by position, or with several by name."""
+"""How a network is called: with one tensor, several by position, or several by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New weights for layers that know how to draw them."""
+"""New weights for layers that can initialise them."""
 
 from __future__ import annotations
 

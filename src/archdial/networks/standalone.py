@@ -1,4 +1,4 @@
-"""A graph and copies of what it uses, as one module, of which nothing is kept once nobody refers to it."""
+"""A graph and copies of what it uses as one module, freed completely when it is no longer referenced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From trained members to a refined family: claims for all that was evaluated, a predictor of them, and a new dial."""
+"""From trained members to a refined family: claims for everything evaluated, their predictor, and a new dial."""
 
 from __future__ import annotations
 

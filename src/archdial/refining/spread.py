@@ -1,4 +1,4 @@
-"""Which members are trained alone: over the whole range of cost, and where predictor and supernet are least sure."""
+"""Which members to train: over the whole cost range, and where predictor and supernet are least certain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cheaper member that is as good as the best, as far as an evaluation on so many examples can tell."""
+"""A cheaper member that is as good as the best, given the number of examples evaluated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predicted against measured latency as a PNG: how far a cost table is to be trusted."""
+"""Predicted against measured latency as a PNG: how reliable a cost table is."""
 
 from __future__ import annotations
 

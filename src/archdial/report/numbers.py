@@ -1,4 +1,4 @@
-"""What a report shows: the members file checked and turned into plain numbers; nothing is drawn here."""
+"""The numbers of a report: the members file, checked and converted; nothing is drawn here."""
 
 from __future__ import annotations
 

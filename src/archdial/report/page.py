@@ -1,4 +1,4 @@
-"""A members file as one HTML page that opens without a network."""
+"""A members file as one HTML page that works offline."""
 
 from __future__ import annotations
 

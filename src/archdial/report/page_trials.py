@@ -1,4 +1,4 @@
-"""The sections of the page on what came after the search: baselines and experiments."""
+"""The sections of the page about baselines and experiments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reading any result file has in common: its format, and in which file an error is."""
+"""Shared by all result files: their format, and errors that name the file."""
 
 from __future__ import annotations
 

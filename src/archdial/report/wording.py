@@ -1,4 +1,4 @@
-"""How dials and figures are written, alike in tables, figures and the page."""
+"""How dials and figures are written, consistently in tables, figures and the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that are yet to begin, and runs to go on with."""
+"""Starting new runs and resuming existing ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cost tables of a run: named by its recipe, measured as it says, or in its folder."""
+"""The cost tables of a run: named by its recipe, measured accordingly, or in its folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a run: what is in it, and the run that its config.json tells of."""
+"""Run folders: their contents, and the run described by config.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a recipe says of images: their size, and how their pixels are normalised."""
+"""Image settings in a recipe: size and normalisation."""
 
 from __future__ import annotations
 

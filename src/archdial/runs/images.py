@@ -1,4 +1,4 @@
-"""The images of a run, as its search saw them."""
+"""The images of a run, as seen by its search."""
 
 from __future__ import annotations
 

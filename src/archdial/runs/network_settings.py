@@ -1,4 +1,4 @@
-"""The network of a recipe: cells to search from scratch, or gates on a network that was trained."""
+"""The network of a recipe: cells searched from scratch, or choices on a trained network."""
 
 from __future__ import annotations
 

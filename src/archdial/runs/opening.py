@@ -1,4 +1,4 @@
-"""The family of a run that is over."""
+"""Opening the family of a finished run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipe files: those that ship, and YAML that is read within limits."""
+"""Recipe files: built-in ones, and YAML read within limits."""
 
 from __future__ import annotations
 

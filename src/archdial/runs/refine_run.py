@@ -1,4 +1,4 @@
-"""A finished run whose ranking is corrected: members are trained alone, and a family that knows it is written."""
+"""Refining a finished run: members are trained individually, and the corrected family is written."""
 
 from __future__ import annotations
 

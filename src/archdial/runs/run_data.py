@@ -1,4 +1,4 @@
-"""The data of a run: images that a folder or a name stands for, or what code of the user's makes."""
+"""The data of a run: images from a folder or by name, or from the user's code."""
 
 from __future__ import annotations
 

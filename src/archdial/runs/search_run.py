@@ -1,4 +1,4 @@
-"""A search in its folder: begun or taken up again, to its end."""
+"""Running a search in its folder: started or resumed, to its end."""
 
 from __future__ import annotations
 

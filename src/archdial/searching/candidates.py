@@ -1,4 +1,4 @@
-"""Architectures worth a look: what the hypernetwork considers likely along the dial, and neighbours of the front."""
+"""Promising architectures: what the hypernetwork considers likely, and neighbours of the front."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saving a search on its way, and taking it up again to the bit."""
+"""Saving a search in progress, and resuming it bit-identically."""
 
 from __future__ import annotations
 

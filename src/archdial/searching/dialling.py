@@ -1,4 +1,4 @@
-"""Training the hypernetwork on predictor and cost table alone: no image is seen, and it takes seconds."""
+"""Training the hypernetwork on predictor and cost table alone: no images, in seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Before a search: the first batch goes through network, loss and score, and a trained network shows what it can."""
+"""Before a search: the first batch goes through network, loss and score, and a trained network is scored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search as the loop trains it."""
+"""A search in the training loop."""
 
 from __future__ import annotations
 

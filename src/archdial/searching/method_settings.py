@@ -1,4 +1,4 @@
-"""What one method of search alone is told; `SearchSettings` has these beside what all methods read."""
+"""Settings read by a single search method; `SearchSettings` adds those of all methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which settings belong to which method of search: setting one for another method is a mistake."""
+"""Which settings belong to which search method; setting one for another method is an error."""
 
 from __future__ import annotations
 

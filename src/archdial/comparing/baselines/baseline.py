@@ -1,4 +1,4 @@
-"""What a baseline is, and who judges its architectures: the same images and statistics for all."""
+"""The interface of baselines, and their evaluation: the same images and statistics for all."""
 
 from __future__ import annotations
 

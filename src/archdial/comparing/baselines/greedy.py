@@ -1,4 +1,4 @@
-"""Step by step the change that costs least of the score for each millisecond that it saves."""
+"""Repeatedly making the change that costs the least score per millisecond saved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to keep within each budget as a knapsack: saliency of single operations against their cost."""
+"""Budgets as knapsacks: saliency of single operations against their cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uniform scaling: one architecture in networks of fewer and fewer channels, each trained from scratch."""
+"""Uniform scaling: one architecture with fewer and fewer channels, each trained from scratch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The score along λ: an architecture optimised for each λ alone, and one hypernetwork over the whole range."""
+"""The score along λ: architectures optimised for each λ separately, and one hypernetwork for all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The score of the relaxed against the discrete network along the dial: on the identity line, nothing is lost."""
+"""Relaxed against discrete score along the dial: on the identity line, nothing is lost."""
 
 from __future__ import annotations
 

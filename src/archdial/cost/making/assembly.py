@@ -1,4 +1,4 @@
-"""From what was measured and counted to a cost table."""
+"""From measurements and counts to a cost table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a table is to be trusted: predicted against measured latency of networks that its fit has not seen."""
+"""How reliable a table is: predicted against measured latency of networks that its fit has not seen."""
 
 from __future__ import annotations
 

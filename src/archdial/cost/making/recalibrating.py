@@ -1,4 +1,4 @@
-"""A table whose machine has changed its pace: all its times scaled by what a few of its networks take now."""
+"""Rescaling a table whose machine has changed its speed, by re-timing a few of its networks."""
 
 from __future__ import annotations
 

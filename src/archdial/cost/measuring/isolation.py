@@ -1,4 +1,4 @@
-"""Measuring in a process of its own, on which nothing of the caller's weighs: threads, allocator, libraries."""
+"""Measuring in a separate process, unaffected by the caller's threads, allocator and libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Modules as bytes, for the process that measures them; such bytes go through a pipe and never into a file."""
+"""Modules as bytes for the measuring process; such bytes go through a pipe and never into a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tells one device from another for the hypernetwork: the latencies of a few architectures."""
+"""How the hypernetwork distinguishes devices: by the latencies of a few architectures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cost that does not add up: of all that an architecture runs, the part that needs most memory at once counts."""
+"""Peak memory, a cost that is not a sum: the maximum over everything that an architecture runs."""
 
 from __future__ import annotations
 

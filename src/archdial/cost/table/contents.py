@@ -1,4 +1,4 @@
-"""The contents of a cost table, and the sums that they say by themselves."""
+"""The contents of a cost table, and the sums that follow from them."""
 
 from __future__ import annotations
 

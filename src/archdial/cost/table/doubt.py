@@ -1,4 +1,4 @@
-"""Warning of tables by which nobody should promise milliseconds."""
+"""Warnings about tables that are too unreliable for promises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much longer than predicted a network may take: the margin that a table's own errors ask for."""
+"""How much longer than predicted a network may take: the margin derived from a table's own errors."""
 
 from __future__ import annotations
 

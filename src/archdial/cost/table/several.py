@@ -1,4 +1,4 @@
-"""One cost table, or several by the names of their devices: how a search takes them, and their file."""
+"""One cost table, or several by device name, and their file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a cost table prices a space: it was made for it, and no entry is missing."""
+"""Whether a cost table fits a space: made for it, without missing entries."""
 
 from __future__ import annotations
 

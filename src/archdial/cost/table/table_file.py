@@ -1,4 +1,4 @@
-"""A cost table as JSON: written, and read with every value checked; what a device measured is fitted on reading."""
+"""A cost table as JSON: writing, and reading with every value checked; fitted on reading if necessary."""
 
 from __future__ import annotations
 

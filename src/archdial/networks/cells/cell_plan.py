@@ -1,4 +1,4 @@
-"""What a network of cells is made of: its cells, what goes into them and what comes out."""
+"""The plan of a network of cells: its cells, inputs and outputs."""
 
 from __future__ import annotations
 

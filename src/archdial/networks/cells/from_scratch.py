@@ -1,4 +1,4 @@
-"""What a recipe says of a network whose weights the search trains, whatever its kind."""
+"""Recipe settings shared by all networks whose weights the search trains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands behind the last cell: classes or numbers for the whole input, or for each place of it."""
+"""Heads after the last cell: classes or numbers for the whole input, or for each position."""
 
 from __future__ import annotations
 

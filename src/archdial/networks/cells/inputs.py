@@ -1,4 +1,4 @@
-"""What goes into cells: images, signals or tokens, as the caller says or as an example shows."""
+"""Inputs of cells: images, signals or tokens, as specified or from an example."""
 
 from __future__ import annotations
 

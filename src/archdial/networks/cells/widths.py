@@ -1,4 +1,4 @@
-"""Width as a choice: which shares of a network's channels there are, and what keeping one costs."""
+"""Width as a choice: the available fractions of a network's channels, and the cost of each."""
 
 from __future__ import annotations
 

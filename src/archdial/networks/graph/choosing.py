@@ -1,4 +1,4 @@
-"""Putting choices on a trained network: gates on what may be dropped, widths on what may be narrower."""
+"""Putting choices on a trained network: gates on what can be dropped, widths on what can be narrowed."""
 
 from __future__ import annotations
 

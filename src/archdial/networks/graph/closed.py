@@ -1,4 +1,4 @@
-"""A gated network whose code is not here: its choices are known, so its family answers; what runs it is refused."""
+"""A gated network without its code: its family answers from the stored choices; running it is refused."""
 
 from __future__ import annotations
 

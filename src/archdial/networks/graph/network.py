@@ -1,4 +1,4 @@
-"""A trained network with choices on it: what may be dropped, and how wide it is."""
+"""A trained network with choices: what can be dropped, and how wide it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loss that a network gives itself, taken off a member again: who runs it has no labels."""
+"""Removing a network's own loss from a member: in deployment, there are no labels."""
 
 from __future__ import annotations
 

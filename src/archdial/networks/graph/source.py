@@ -1,4 +1,4 @@
-"""Where a gated network's model comes from, as JSON: a backbone of archdial, or a callable of the user's code."""
+"""The origin of a gated network's model, as JSON: one of archdial's backbones, or a callable in the user's code."""
 
 from __future__ import annotations
 

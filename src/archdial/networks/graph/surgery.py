@@ -1,4 +1,4 @@
-"""From a network with choices and an architecture to a plain module: drop, cut, and remove what is thereby dead."""
+"""From a network with choices and an architecture to a plain module: drop, slice, and remove dead code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a file of trained weights, of safetensors or torch: no code in it is run, and what it is instead is told."""
+"""Reading files of trained weights, safetensors or torch: no code in them is run."""
 
 from __future__ import annotations
 

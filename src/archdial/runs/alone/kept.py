@@ -1,4 +1,4 @@
-"""The files of members that were trained alone: weights, and a JSON file that says how they came about."""
+"""The files of individually trained members: weights, and a JSON file with their origin."""
 
 from __future__ import annotations
 

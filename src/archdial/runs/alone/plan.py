@@ -1,4 +1,4 @@
-"""Which members of a run are to be trained alone, and how: written down before the first, so that all are resumed."""
+"""Which members of a run to train, and how: written down before the first, so that all can be resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Members trained beside each other, each in a process of its own with one thread; what they know is in the run."""
+"""Training members in parallel, each in its own single-threaded process that reads the run."""
 
 from __future__ import annotations
 

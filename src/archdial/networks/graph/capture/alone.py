@@ -1,4 +1,4 @@
-"""Networks that cannot take one input by itself, told with the layer that is why."""
+"""Networks that cannot run on a single input: the error names the responsible layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Capturing a network by torch.fx, where export cannot follow it; what cannot be entered stays whole."""
+"""Capturing a network with torch.fx where export fails; what cannot be traced stays whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network computed and kept, as biases in a cache: it is captured as though it had kept nothing."""
+"""Cached results in a network, such as biases: it is captured as if nothing had been cached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From any network to a graph whose nodes are calls of its own modules, and the tensors that flow through it."""
+"""From any network to a graph whose nodes call its own modules, and the tensors that flow through it."""
 
 from __future__ import annotations
 

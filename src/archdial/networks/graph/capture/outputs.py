@@ -1,4 +1,4 @@
-"""Which of a network's outputs are kept: a tensor, or several by name or position; and whether two are the same."""
+"""Which outputs of a network are kept: a tensor, or several by name or position; and comparing them."""
 
 from __future__ import annotations
 

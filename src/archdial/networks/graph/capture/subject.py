@@ -1,4 +1,4 @@
-"""A network that is captured: how it is run, and what of it no graph can have."""
+"""A network being captured: how it is run, and what no graph can represent."""
 
 from __future__ import annotations
 

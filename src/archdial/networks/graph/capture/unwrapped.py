@@ -1,4 +1,4 @@
-"""A user's network without what torch put around it; what cannot be searched is told with its fix."""
+"""Removing torch's wrappers from a network; unsupported ones are reported with the fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hooks on modules that may be dropped: a hook goes with its module, which is told where it changes what comes out."""
+"""Hooks on modules that may be dropped: a warning names those that change the output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The choices on a network as a table: what each drops or cuts off, what that means, and what it saves."""
+"""The choices on a network as a table: what each drops or narrows, what that means, and what it saves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What choices are about: what the user includes, excludes and groups."""
+"""What choices cover: what the user includes, excludes and groups."""
 
 from __future__ import annotations
 

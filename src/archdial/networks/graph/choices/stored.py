@@ -1,4 +1,4 @@
-"""The choices on a network as a file tells of them, and found again in the network captured again."""
+"""Choices as stored in a file, and found again in a recaptured network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merging the layers of a built member that are named: what a cost table found to be faster as one."""
+"""Merging named layers of a built member, where the cost table found this to be faster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments of nodes where only part of the units is kept: sizes, starts, numbers of groups."""
+"""Arguments of nodes when only some units are kept: sizes, starts, numbers of groups."""
 
 from __future__ import annotations
 
