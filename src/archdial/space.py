@@ -1,4 +1,4 @@
-"""Choices, the space they span and its architectures; no layer in it."""
+"""Choices, the space they span, and its architectures; no layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small predictor of errors: an ensemble fitted to the architectures that were evaluated."""
+"""A small error predictor: an ensemble fitted to the evaluated architectures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search may be told; a recipe's `search` section."""
+"""The settings of a search: a recipe's `search` section."""
 
 from __future__ import annotations
 

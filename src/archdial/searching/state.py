@@ -1,4 +1,4 @@
-"""Everything that a search changes as it goes on, and what it reads."""
+"""Everything that a search changes as it progresses, and what it reads."""
 
 from __future__ import annotations
 

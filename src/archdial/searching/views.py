@@ -1,4 +1,4 @@
-"""What is known of an architecture beside its inherited score, and the quality that all of it speaks for."""
+"""Views of an architecture besides its inherited score, and the quality that they agree on."""
 
 from __future__ import annotations
 

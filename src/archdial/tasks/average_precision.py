@@ -1,4 +1,4 @@
-"""Mean average precision of detected boxes, as the COCO benchmark has it: pycocotools counts."""
+"""Mean average precision of detected boxes as in COCO, computed by pycocotools."""
 
 from __future__ import annotations
 

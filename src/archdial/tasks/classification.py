@@ -1,4 +1,4 @@
-"""Classification: one label an input, cross-entropy, and accuracy or a score that rare classes count in."""
+"""Classification: one label per input, cross-entropy, and accuracy or class-balanced scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cross-entropy of class indices, which says in a sentence what labels do not fit the network."""
+"""Cross-entropy of class indices, with an error message for labels that do not fit the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imitation: no labels at all; what the untouched network gives is asked for, and agreement with it is the score."""
+"""Imitation without labels: the untouched network's outputs are the target, and agreement is the score."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Language modelling: the next token, its cross-entropy, and perplexity or loss a token."""
+"""Language modelling: the next token, its cross-entropy, and perplexity or loss per token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the scores of a task are called, written and compared."""
+"""How a task's scores are named, written and compared."""
 
 from __future__ import annotations
 

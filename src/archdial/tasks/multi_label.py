@@ -1,4 +1,4 @@
-"""Several labels an input, each there or not: binary cross-entropy and macro F1."""
+"""Several labels per input, each present or not: binary cross-entropy and macro F1."""
 
 from __future__ import annotations
 

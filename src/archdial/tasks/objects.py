@@ -1,4 +1,4 @@
-"""The objects of images: those that are asked for, and what a network gives for them."""
+"""The objects in images: targets, and what a network predicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task of the user's own functions: how a batch becomes inputs, a loss, and a score."""
+"""Custom tasks: how a batch becomes inputs, a loss, and a score."""
 
 from __future__ import annotations
 

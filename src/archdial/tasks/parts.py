@@ -1,4 +1,4 @@
-"""Which parts of a batch a network sees, and which are asked for."""
+"""Which parts of a batch are a network's inputs, and which are the target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regression and forecasting: numbers are asked for, and squared errors are descended."""
+"""Regression and forecasting: numbers as targets, and squared errors as the loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Semantic segmentation: a class for each pixel, cross-entropy and mean IoU."""
+"""Semantic segmentation: a class per pixel, cross-entropy and mean IoU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The task of a family that was read from files: how its scores are called; its functions are the user's to name."""
+"""The task of a stored family: how its scores are named; functions must be passed by the user."""
 
 from __future__ import annotations
 

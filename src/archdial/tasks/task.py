@@ -1,4 +1,4 @@
-"""What every task says; nothing else in the house knows of labels, cross-entropy or accuracy."""
+"""The interface of tasks; nothing else in the code knows about labels, cross-entropy or accuracy."""
 
 from __future__ import annotations
 

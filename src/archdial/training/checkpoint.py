@@ -1,4 +1,4 @@
-"""A training on its way, in a file: written in one rename, sealed, and read without a pickle being run."""
+"""A training in progress as a file: written atomically, sealed, and read without executing pickles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: a bar, a line an epoch in metrics.jsonl, and TensorBoard."""
+"""What a run reports in progress: a bar, a line per epoch in metrics.jsonl, and TensorBoard."""
 
 from __future__ import annotations
 

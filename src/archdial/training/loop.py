@@ -1,4 +1,4 @@
-"""The one loop that trains: phases of epochs of steps, a checkpoint after each epoch, resumed to the bit."""
+"""The only training loop: phases of epochs of steps, with a checkpoint after each epoch and exact resuming."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training one plain network: from scratch, from inherited weights, with or without a teacher."""
+"""Training one plain network: from scratch or from inherited weights, with or without a teacher."""
 
 from __future__ import annotations
 

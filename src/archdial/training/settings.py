@@ -1,4 +1,4 @@
-"""How one plain network is trained."""
+"""Settings for training one plain network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches that do not go through network and task: what fails on one says which it was, and what is in it."""
+"""Errors in network or task name the batch they failed on, and its contents."""
 
 from __future__ import annotations
 

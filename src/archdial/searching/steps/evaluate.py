@@ -1,4 +1,4 @@
-"""Steps that evaluate architectures, one a step: a first sample, members along the dial, proposals of the predictor."""
+"""Steps that evaluate one architecture each: a first sample, members along the dial, the predictor's proposals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The methods of search, each a sequence of phases; a phase is one kind of step for some epochs."""
+"""The search methods, each a sequence of phases; a phase is one kind of step for a number of epochs."""
 
 from __future__ import annotations
 
