@@ -179,7 +179,10 @@ def test_a_full_disk_ends_a_search_with_a_sentence(
         (MemoryError(), "out of memory: close other programs"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "out of memory"),
         (RecursionError("maximum recursion depth exceeded"), "nested too deeply"),
-        (UnicodeEncodeError("ascii", "aλb", 1, 2, "ordinal not in range"), r"'\u03bb' cannot be written in ascii"),
+        (
+            UnicodeEncodeError("ascii", "aλb", 1, 2, "ordinal not in range"),
+            r"'\u03bb' cannot be written in the locale's encoding, ascii",
+        ),
     ],
 )
 def test_what_a_machine_lacks_is_told(monkeypatch: pytest.MonkeyPatch, error: Exception, part: str) -> None:
