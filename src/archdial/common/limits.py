@@ -65,7 +65,7 @@ Tally = Annotated[Whole, Field(ge=0, le=MOST_BYTES)]
 """What was counted: parameters, FLOPs, bytes."""
 
 Seed = Annotated[Whole, Field(ge=0, le=MOST_SEED)]
-"""Of random draws: 63 bits, which every generator takes."""
+"""A random seed: 63 bits, which every generator accepts."""
 
 Flag = Annotated[bool, Strict()]
 """True or false, and neither 1 nor "yes"."""

@@ -14,7 +14,7 @@ from archdial.searching.candidates import unseen
 from archdial.space import Architecture
 
 UNSURE = 4
-"""One of so many members is taken for what is not known of it, the others for where they stand."""
+"""One in this many members is chosen for its uncertainty, the others for their cost."""
 
 
 def spread(family: Family, count: int, without: Collection[Architecture] = ()) -> list[Architecture]:

@@ -67,7 +67,7 @@ def read_yaml(text: str) -> dict[str, Any]:
     """Return the mapping that the YAML `text` holds.
 
     Raises:
-        UsageError: it is no YAML, with the line; no mapping; or larger than any recipe can be.
+        UsageError: it is not YAML (with the line), not a mapping, or larger than any recipe.
     """
     try:
         value = _value(text)
