@@ -9,17 +9,17 @@ TORCH ?= torch==2.13.0
 demo: $(READY)
 	$(VENV)/bin/archdial demo --out runs/demo
 
-# Hundreds of processes start in the tests: they compile what they import once, whatever the environment says.
+# The tests start hundreds of processes: let them reuse compiled imports, whatever the environment says.
 tests quick: export PYTHONDONTWRITEBYTECODE =
 
-# Beside each other: both have to pass.
+# In parallel: both have to pass.
 test: $(READY)
 	$(MAKE) --no-print-directory --jobs 2 lint tests
 
 tests: $(READY)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal
 
-# Of every room what takes next to no time, for while one works; `test` is what counts.
+# Fast tests of every package, for use while working; `test` is what counts.
 quick: $(READY)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal -m "not slow"
 
@@ -28,7 +28,7 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-# Not compiled beforehand: of gigabytes of Python little is ever imported.
+# Not compiled beforehand: little of these gigabytes of Python is ever imported.
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --no-compile "$(TORCH)"

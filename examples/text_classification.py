@@ -1,4 +1,4 @@
-"""A question to a bank → its intent: python examples/text_classification.py FOLDER [EPOCHS EVALUATIONS]"""
+"""Classifying the intent of questions to a bank: python examples/text_classification.py FOLDER [EPOCHS EVALUATIONS]"""
 
 import sys
 

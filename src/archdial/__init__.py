@@ -1,4 +1,4 @@
-"""archdial searches once and hands over a dial: a network for every trade-off between accuracy and milliseconds."""
+"""Search once, then dial: a network for every trade-off between accuracy and measured milliseconds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archdial import dial
     from archdial.common.errors import RunError, UsageError
     from archdial.comparing.measured import score
     from archdial.cost.making.profiling import profile
@@ -55,6 +56,7 @@ __all__ = [
     "add_device",
     "cells",
     "choices",
+    "dial",
     "gates",
     "load",
     "profile",
@@ -99,14 +101,18 @@ _HOMES = {
     "without_loss": "archdial.networks.graph.own_loss",
 }
 _RENAMED = {"load": "load_family", "Task": "OwnTask"}
+_PACKAGES = ("dial",)
+"""Public as a whole: `archdial.dial.Power()`."""
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: `archdial --help` need not wait seconds for torch."""
+    if name in _PACKAGES:
+        return importlib.import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), _RENAMED.get(name, name))
-    # No submodule may have a public name: importing it would bind it here instead.
+    # No submodule may share a name with one of these: importing it would bind the submodule here instead.
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""Baselines live in `archdial.comparing.baselines`; scripts may name them here, as they always could."""
+"""Kept for scripts that import baselines from here; they are in `archdial.comparing.baselines`."""
 
 from archdial.comparing.baselines import BASELINES
 

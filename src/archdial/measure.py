@@ -1,4 +1,4 @@
-"""Measuring built members lives in `archdial.comparing.measured`; scripts may name it here, as they always could."""
+"""Kept for scripts that import measuring from here; it is in `archdial.comparing.measured`."""
 
 from archdial.comparing.measured import evaluator_of
 

@@ -1,4 +1,4 @@
-"""Choices, the space they span and its architectures; no layer in it."""
+"""Choices, the space they span, and its architectures; no layers."""
 
 from __future__ import annotations
 
@@ -39,13 +39,15 @@ class Choice:
 
     def __post_init__(self) -> None:
         if not self.options or len(set(self.options)) != len(self.options):
-            raise UsageError(f"choice {self.name!r} has options {self.options}: expected distinct names, at least one")
+            raise UsageError(
+                f"choice {self.name!r} has options {self.options}: expected at least one name, all distinct"
+            )
         if any(EITHER in option for option in self.options):
-            raise UsageError(f"choice {self.name!r} has options {self.options}: {EITHER!r} may not be in a name")
+            raise UsageError(f"choice {self.name!r} has options {self.options}: names must not contain {EITHER!r}")
         if len(self.kinds) != len(self.options):
             raise UsageError(
                 f"choice {self.name!r} has {len(self.options)} options and {len(self.kinds)} kinds: "
-                "name one kind for each option"
+                "give one kind per option"
             )
 
 
@@ -69,7 +71,7 @@ class Space:
     def __post_init__(self) -> None:
         names = [choice.name for choice in self.choices]
         if not names or len(set(names)) != len(names):
-            raise UsageError(f"a space needs distinct choices, at least one; got {names}")
+            raise UsageError(f"a space needs at least one choice, all with distinct names; got {names}")
 
     @cached_property
     def options(self) -> tuple[str, ...]:
@@ -175,7 +177,7 @@ class Space:
         """Raise UsageError unless `architecture` names one existing option for each choice."""
         if len(architecture.options) != len(self.choices):
             raise UsageError(
-                f"an architecture with {len(architecture.options)} entries for a space of {len(self.choices)} choices"
+                f"an architecture of {len(architecture.options)} entries for a space of {len(self.choices)} choices"
             )
         for choice, option in zip(self.choices, architecture.options, strict=True):
             if not 0 <= option < len(choice.options):
@@ -196,7 +198,7 @@ class Space:
             self.index(name)
         missing = [choice.name for choice in self.choices if choice.name not in value]
         if missing:
-            raise UsageError(f"the architecture says nothing about {missing[0]!r}: name one option for each choice")
+            raise UsageError(f"the architecture has no option for {missing[0]!r}: give one option per choice")
         for choice in self.choices:
             if value[choice.name] not in choice.options:
                 raise unknown(f"option of {choice.name}", value[choice.name], choice.options)
@@ -212,7 +214,7 @@ class Space:
         try:
             return cls(tuple(Choice(str(c["name"]), _names(c["options"]), _names(c["kinds"])) for c in value))
         except (KeyError, TypeError) as error:
-            raise UsageError(f"this is no space ({error!r}): expected a list of name, options, kinds") from None
+            raise UsageError(f"not a valid space ({error!r}): expected a list of name, options, kinds") from None
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Saving and loading lives in `archdial.families.storage`; scripts may name it here, as they always could."""
+"""Kept for scripts that import saving and loading from here; they are in `archdial.families.storage`."""
 
 from archdial.families.storage import load_built, load_family, load_member, save_family, save_member
 

@@ -277,10 +277,10 @@ def test_figures_without_code_are_those_that_were_measured(family: Path) -> None
 @pytest.mark.parametrize(
     ("runs", "match"),
     [
-        ([[99]], "that are not there"),
-        ([[0, 0]], "say twice"),
-        ([[0], [0]], "say twice"),
-        ([[0]], "its choices are not those of its network"),
+        ([[99]], "that do not exist"),
+        ([[0, 0]], "list their conditions twice"),
+        ([[0], [0]], "list their conditions twice"),
+        ([[0]], "its choices do not match its network"),
         ([[-1]], "runs"),
         ("0", "runs"),
     ],
@@ -321,7 +321,7 @@ def test_a_family_without_its_choices_is_refused_and_not_called(watch: Watch, co
     (copied / "family.json").write_text(json.dumps(sealed(value)))
     answer = call("pick", copied, "--params", "100000")
     assert answer.status == 2
-    assert "own_model:make, code that a file may not call" in answer.sentence
+    assert "own_model:make, code named only by a file" in answer.sentence
     assert load_family(copied, made()).at(1.0).build()
 
 

@@ -114,7 +114,7 @@ def test_a_profiled_table_serves_a_search(searched: Searched, tmp_path: Path) ->
     assert run.json["range"] == answer.json["range"]
     # A table may be measured anew, anything else is not touched.
     table.write_text("{}", encoding="utf-8")
-    assert "is no cost table" in call("profile", searched.recipe, "--out", table).sentence
+    assert "is not a cost table" in call("profile", searched.recipe, "--out", table).sentence
     assert table.read_text(encoding="utf-8") == "{}"
 
 
@@ -160,7 +160,7 @@ def test_a_noisy_machine_is_told_in_a_sentence(
     answer = call("profile", searched.recipe, "--out", tmp_path / "table.json", "--json")
     assert answer.status == 0
     (line,) = [line for line in answer.err.splitlines() if "warning" in line]
-    assert line.startswith("warning: ") and "latencies spread by more than 10%" in line
+    assert line.startswith("warning: ") and "latencies still spread by more than 10%" in line
     assert len(answer.json["runtime"]["noisy"]) > 3
     again = call("evaluate", copied, "--count", 2)
     assert again.status == 0 and "(member 0, member 1, " in again.err
@@ -195,7 +195,7 @@ def test_demo_leaves_other_runs_alone(copied: Path) -> None:
     before = {path: path.read_bytes() for path in copied.iterdir()}
     answer = call("demo", "--out", copied)
     assert answer.status == 2
-    assert "already holds a run" in answer.sentence
+    assert "already contains a run" in answer.sentence
     assert {path: path.read_bytes() for path in copied.iterdir()} == before
 
 
@@ -225,7 +225,7 @@ def test_a_simplex_dial_is_picked_by_its_vector(searched: Searched, tmp_path: Pa
     assert call("search", recipe, "--table", table, "--out", tmp_path / "run", "--epochs", 1).status == 0
     answer = call("pick", tmp_path / "run", "--at", "0.2,0.3,0.5", "--json")
     assert answer.json["dial"] == pytest.approx([0.2, 0.3, 0.5])
-    for text, part in (("0.2,0.3,0.6", "off the simplex"), ("0.5,0.5", "expected 3 numbers"), ("a,b", "--at a,b")):
+    for text, part in (("0.2,0.3,0.6", "outside the simplex"), ("0.5,0.5", "expected 3 numbers"), ("a,b", "--at a,b")):
         wrong = call("pick", tmp_path / "run", "--at", text)
         assert wrong.status == 2
         assert part in wrong.sentence
@@ -240,6 +240,6 @@ def test_what_was_predicted_is_told(searched: Searched, tmp_path: Path, monkeypa
     monkeypatch.setattr(cost_tables, "cost_table", lambda *_: told_of)
     words = ("profile", searched.recipe, "--out", tmp_path / "table.json")
     assert call(*words, "--json").json["interpolated"] == told
-    sentence = f"1 of {len(parts)} parts are predicted by others that differ only in sizes: on 12 held out"
-    assert f"{sentence} the mean error is 3.1%, and 95% are within ±10 %\n" in call(*words).out
+    sentence = f"1 of {len(parts)} parts are predicted from others that differ only in size: on 12 held-out"
+    assert f"{sentence} parts the mean error is 3.1%, and 95% are within ±10 %\n" in call(*words).out
     assert CostTable.load(tmp_path / "table.json") == told_of

@@ -212,7 +212,7 @@ def test_data_replaced_between_kill_and_resume(tmp_path: Path, monkeypatch: pyte
         (data / "x").rename(data / "light")
     answer = call("search", recipe, "--out", folder, "--resume")
     assert answer.status == 2
-    assert "was begun with other images, labels or trained weights" in answer.sentence
+    assert "was started with other images, labels or trained weights" in answer.sentence
 
 
 def test_data_replaced_after_the_search_judge_nothing(tmp_path: Path) -> None:
@@ -253,14 +253,14 @@ def test_weights_replaced_between_kill_and_resume(
     changed_weight(tmp_path / "backbone.safetensors", 0.5)
     answer = call(*trained, "--resume")
     assert answer.status == 2
-    assert "was begun with other images, labels or trained weights" in answer.sentence
+    assert "was started with other images, labels or trained weights" in answer.sentence
 
 
 def test_weights_that_are_no_numbers_are_told_before_a_frozen_search(trained: list[object], tmp_path: Path) -> None:
     changed_weight(tmp_path / "backbone.safetensors", torch.nan)
     answer = call(*trained)
     assert answer.status == 2
-    assert "0.weight holds NaN or infinity" in answer.sentence and "learning_rate" not in answer.sentence
+    assert "0.weight contains NaN or infinity" in answer.sentence and "learning_rate" not in answer.sentence
     assert not (tmp_path / "run").exists()
 
 
@@ -268,8 +268,8 @@ def test_weights_that_are_no_numbers_are_told_before_a_frozen_search(trained: li
     ("change", "part"),
     [
         (lambda value: [entry.update(latency_ms=1000 * entry["latency_ms"]) for entry in entries(value)], "its parts"),
-        (lambda value: value["fit"].update(constant_ms=1000.0), "its fit is off its own networks"),
-        (lambda value: value["networks"][0].update(latency_ms=1e6), "its fit is off its own networks"),
+        (lambda value: value["fit"].update(constant_ms=1000.0), "its fit misses its own networks"),
+        (lambda value: value["networks"][0].update(latency_ms=1e6), "its fit misses its own networks"),
         (lambda value: entries(value)[0].update(latency_ms=1.7e308), "latency_ms"),
     ],
 )

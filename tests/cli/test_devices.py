@@ -119,9 +119,9 @@ def test_a_table_in_the_folder_is_not_lost(searched: Searched, tables: dict[str,
     folder.mkdir()
     (folder / "table.json").write_bytes(tables["laptop"].read_bytes())
     without = call("search", searched.recipe, "--out", folder)
-    assert without.status == 2 and "holds a cost table" in without.sentence
+    assert without.status == 2 and "contains a cost table" in without.sentence
     other = call("search", searched.recipe, "--out", folder, "--table", tables["board"])
-    assert other.status == 2 and "another cost table" in other.sentence
+    assert other.status == 2 and "is not the cost table of this search" in other.sentence
     assert (folder / "table.json").read_bytes() == tables["laptop"].read_bytes()
 
 

@@ -42,24 +42,24 @@ def test_a_member_that_was_saved(searched: Searched, tmp_path: Path) -> None:
     torch.testing.assert_close(Pt2().load(out)(images), built.module(images), atol=1e-4, rtol=0)
     again = call("export", folder, "--at", 0.1, "--format", "pt2", "-o", tmp_path / "other.pt2")
     assert again.status == 2
-    assert "holds one member: leave out --at" in again.sentence
+    assert "holds a single member: omit --at" in again.sentence
     table = call("export", folder, "--format", "pt2", "-o", tmp_path / "table.pt2")
     assert table.status == 0, table.err
-    assert "latency ms" in table.out and f"file in {tmp_path / 'table.pt2'}" in table.out
+    assert "latency ms" in table.out and f"model saved in {tmp_path / 'table.pt2'}" in table.out
 
 
 @pytest.mark.parametrize(
     ("options", "part"),
     [
         (["--at", 0.1, "--format", "onx", "-o", "m.onnx"], "did you mean 'onnx'"),
-        (["--at", 0.1, "--format", "onnx", "-o", "m.pt2"], "name it m.onnx"),
+        (["--at", 0.1, "--format", "onnx", "-o", "m.pt2"], "use m.onnx"),
         (["--at", 0.1, "--format", "pt2", "-o", "file/m.pt2"], "file is a file, expected a folder"),
-        (["--at", 0.1, "--format", "pt2", "-o", "old.pt2"], "old.pt2 exists: choose another --out"),
-        (["--at", 0.1, "--format", "openvino", "-o", "old.xml"], "old.bin exists: choose another --out"),
-        (["--at", 0.1, "--format", "pt2", "-o", "noted.pt2"], "noted.pt2.json exists: choose another --out"),
+        (["--at", 0.1, "--format", "pt2", "-o", "old.pt2"], "old.pt2 already exists: choose another --out"),
+        (["--at", 0.1, "--format", "openvino", "-o", "old.xml"], "old.bin already exists: choose another --out"),
+        (["--at", 0.1, "--format", "pt2", "-o", "noted.pt2"], "noted.pt2.json already exists: choose another --out"),
         (["--format", "pt2", "-o", "m.pt2"], "pick one member"),
         (["--at", 0.1, "--flops", 1e9, "--format", "pt2", "-o", "m.pt2"], "pick one member"),
-        (["--params", 1, "--format", "pt2", "-o", "m.pt2"], "this family has"),
+        (["--params", 1, "--format", "pt2", "-o", "m.pt2"], "this family covers"),
     ],
 )
 def test_wrong_calls_write_nothing(
@@ -89,5 +89,5 @@ def test_a_file_that_computes_something_else_is_a_failed_run(
     monkeypatch.setattr(Pt2, "load", lambda self, path: lambda images: torch.zeros(len(images), 10))
     answer = call("export", searched.folder, "--at", 0.1, "--format", "pt2", "-o", tmp_path / "m.pt2")
     assert answer.status == 1
-    assert "computes something else than the member" in answer.sentence
+    assert "does not reproduce the member" in answer.sentence
     assert list(tmp_path.iterdir()) == []

@@ -41,7 +41,7 @@ def test_ctrl_c_names_the_command_that_goes_on(
     assert stopped.status == 130
     assert stopped.sentence.endswith(f"archdial search {searched.recipe} --out '{folder}' --seed 3 --resume")
     assert not (folder / "family.json").exists()
-    assert "already holds a run" in call(*words).sentence
+    assert "already contains a run" in call(*words).sentence
     resumed = call(*words, "--resume", "--json")
     assert resumed.status == 0, resumed.err
     # To the bit what an uninterrupted run gives.
@@ -123,19 +123,19 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
 def test_an_interrupted_finetune_goes_on(searched: Searched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("finetune", searched.folder, "--at", 0.1, "--epochs", 3, "--json", "--out")
     alone, folder = call(*words, tmp_path / "alone"), tmp_path / "stopped"
-    assert call(*words, folder, "--resume").sentence.endswith("leave out --resume to begin one there")
+    assert call(*words, folder, "--resume").sentence.endswith("omit --resume to start one there")
     with monkeypatch.context() as patch:
         interrupt_training(2, patch)
         stopped = call(*words, folder)
     assert stopped.status == 130 and "--resume" in stopped.sentence
     assert [path.name for path in folder.iterdir()] == ["checkpoint.pt"]
-    assert "go on with it by --resume" in call(*words, folder).sentence
+    assert "continue it with --resume" in call(*words, folder).sentence
     resumed = call(*words, folder, "--resume")
     assert {**resumed.json, "folder": None} == {**alone.json, "folder": None}
     assert sorted(path.name for path in folder.iterdir()) == ["architecture.json", "weights.safetensors"]
     weights = [(place / "weights.safetensors").read_bytes() for place in (folder, tmp_path / "alone")]
     assert weights[0] == weights[1]
-    assert "nothing is kept without --out" in call(*words[:-1], "--resume").sentence
+    assert "--resume requires --out" in call(*words[:-1], "--resume").sentence
 
 
 def interrupt_training(step: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,7 +149,7 @@ def test_what_counts_as_kept_runs(pruned: Pruned) -> None:
         ("model: nowhere:make", ("--trust",), "nowhere:make"),
         ("model: math:pi", ("--trust",), "math:pi"),
         ("model: torch.nn:Identity", ("--trust",), "nothing in this network can be dropped"),
-        ("model: torch.nn:Identity", (), "torch.nn:Identity is code that a file may not call: name it yourself"),
+        ("model: torch.nn:Identity", (), "torch.nn:Identity is code named only by a file, so it is not called"),
         ("", ("--model", "torch.nn:Identity"), "nothing in this network can be dropped"),
         ("include: [stages.0.0.cnv1]", ("--weights", "good"), "stages.0.0.conv1"),
         ("widht: 3", (), "network.widht: unknown key"),

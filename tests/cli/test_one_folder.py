@@ -89,7 +89,7 @@ def test_a_run_that_was_begun_meanwhile_is_left_alone(
             yield
 
     monkeypatch.setattr("archdial.runs.search_run.locked", after_another)
-    with pytest.raises(UsageError, match=r"new already holds a run \(config.json\)"):
+    with pytest.raises(UsageError, match=r"new already contains a run \(config.json\)"):
         search_run(run)
 
 
@@ -139,7 +139,7 @@ def test_a_folder_that_may_not_be_written_to_is_told_before_the_work(
     before = files(copied)
     answer = call(command, copied, *more)
     assert answer.status == 2
-    assert f"{copied} may not be written to: mend its permissions, or copy the run" in answer.sentence
+    assert f"{copied} is not writable: fix its permissions, or copy the run" in answer.sentence
     assert files(copied) == before
 
 
@@ -169,7 +169,7 @@ def test_a_full_disk_ends_a_search_with_a_sentence(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert answer.status == 1
-    assert f"file too large ({tmp_path}/run/checkpoint.pt): free space" in answer.sentence
+    assert f"file too large ({tmp_path}/run/checkpoint.pt): free up space" in answer.sentence
     assert not [path for path in (tmp_path / "run").iterdir() if path.name.startswith(".")]
 
 
@@ -179,7 +179,10 @@ def test_a_full_disk_ends_a_search_with_a_sentence(
         (MemoryError(), "out of memory: close other programs"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), "out of memory"),
         (RecursionError("maximum recursion depth exceeded"), "nested too deeply"),
-        (UnicodeEncodeError("ascii", "aλb", 1, 2, "ordinal not in range"), r"'\u03bb' cannot be written in ascii"),
+        (
+            UnicodeEncodeError("ascii", "aλb", 1, 2, "ordinal not in range"),
+            r"'\u03bb' cannot be written in the locale's encoding, ascii",
+        ),
     ],
 )
 def test_what_a_machine_lacks_is_told(monkeypatch: pytest.MonkeyPatch, error: Exception, part: str) -> None:

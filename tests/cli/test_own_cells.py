@@ -103,7 +103,11 @@ def test_their_width_is_one_more_choice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "more", "told"),
     [
-        ("nameless", "stem_stride: 4", 'outputs is not told, and the data name 0 classes: let the data give "classes"'),
+        (
+            "nameless",
+            "stem_stride: 4",
+            'outputs is not set, and the data name 0 classes: return "classes" with the data',
+        ),
         ("sounds", "outputs: 2", "network.outputs is 2, and the data name 2 classes"),
         ("texts", "dense: true", "torch.int64 of tokens: pass tokens="),
         ("sounds", "operations: [sep_conv_3x3]", "unknown operation 'sep_conv_3x3': did you mean 'sep_conv_3'"),
@@ -122,4 +126,4 @@ def test_the_cells_of_the_benchmark_are_for_images_alone(tmp_path: Path) -> None
     path = recipe(tmp_path, "sounds", "operations: [none, nor_conv_1x1]")
     path.write_text(path.read_text().replace("kind: cells, cells: 1, nodes: 1", "kind: nas_bench_201"))
     answer = call("search", path, "--out", tmp_path / "run", "--trust")
-    assert answer.status == 2 and "inputs of shape (2, 16) and 2 classes for cells, which classify" in answer.sentence
+    assert answer.status == 2 and "inputs of shape (2, 16) and 2 classes for cells that classify" in answer.sentence

@@ -193,28 +193,28 @@ def test_data_that_only_a_file_names_are_not_called(tmp_path: Path) -> None:
         refused = call(*words, "--model", "own_code:regressor")
         assert refused.status == 2
         assert (
-            "the data own_code:means is code that a file may not call: name it yourself by --data" in refused.sentence
+            "the data own_code:means is code named only by a file, so it is not called: pass --data" in refused.sentence
         )
     run = tmp_path / "run"
     done("search", file, "--out", run, "--trust")
     refused = call("evaluate", run, "--model", "own_code:regressor")
-    assert refused.status == 2 and "name it yourself by --data own_code:means" in refused.sentence
+    assert refused.status == 2 and "pass --data own_code:means" in refused.sentence
 
 
 @pytest.mark.parametrize(
     ("data", "task", "sentence"),
     [
         ("nothing", "regression", "own_code:nothing' returned train: expected a dict with train and validation"),
-        ("taskless", "null", "data 'own_code:taskless' and no task: name one in the recipe"),
+        ("taskless", "null", "data 'own_code:taskless' without a task: set one in the recipe"),
         ("unknown", "regression", "unknown key in what own_code:unknown returned 'tset': did you mean 'test'?"),
         ("failing", "regression", "data 'own_code:failing': calling it without arguments failed with AttributeError"),
-        ("missing", "regression", "data 'own_code:missing': own_code has no 'missing'; name a callable"),
-        ("own", "regression", "own_code:own returned a task scored by deviation, and the recipe has one scored by MAE"),
+        ("missing", "regression", "data 'own_code:missing': own_code has no 'missing'; pass a callable"),
+        ("own", "regression", "own_code:own returned a task scored by deviation, but the recipe has one scored by MAE"),
         ("means", "regresion", "unknown task 'regresion': did you mean 'regression'?"),
         ("means", "{kind: regression, scores: MAE}", "unknown task setting 'scores': did you mean 'score'?"),
         ("means", "{kind: regression, score: MEA}", "did you mean 'MAE'?"),
         ("means", "{score: MAE}", "add `kind: …`"),
-        ("means", "classification", "expected one class index an input"),
+        ("means", "classification", "expected one class index per input"),
         ("remainders", "{kind: classification, class_weights: [1, 2]}", "class_weights has 2 numbers"),
     ],
 )
@@ -239,5 +239,6 @@ def test_images_in_folders_by_a_score_that_rare_classes_count_in(tmp_path: Path)
     assert tuned["provenance"]["balanced accuracy_split"] == "test"
     refused = call("search", write_recipe(tmp_path, IMAGES + "task: segmentation\n"), "--out", tmp_path / "other")
     assert (
-        refused.status == 2 and "digits holds images with one label each: expected classification" in refused.sentence
+        refused.status == 2
+        and "digits contains images with one label each: expected classification" in refused.sentence
     )

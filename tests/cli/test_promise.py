@@ -42,7 +42,7 @@ def test_the_promise_stands_in_the_answer(searched: Searched, sure: None) -> Non
     assert promise["predicted_ms"] == answer["latency_ms"] < promise["latency_ms"] <= budget(searched)
     assert (promise["confidence"], promise["measured_ms"]) == (0.95, None)
     shown = done("pick", searched.folder, "--latency-ms", budget(searched)).out
-    assert re.search(r"promised at most [\d.]+ ms with a confidence of 0\.95: predicted [\d.]+ ms, and a margin", shown)
+    assert re.search(r"at most [\d.]+ ms with 95 % confidence: predicted [\d.]+ ms plus a margin", shown)
 
 
 def test_another_confidence(searched: Searched, sure: None) -> None:
@@ -62,7 +62,8 @@ def test_a_table_that_tells_no_errors_promises_nothing(searched: Searched, monke
     assert answer["promise"]["confidence"] is None and answer["promise"]["margin"] is None
     shown = done("pick", searched.folder, "--latency-ms", budget(searched)).out
     assert (
-        "no more promised: the cost table holds no errors of whole networks, or too large ones; try --measure" in shown
+        "with no guarantee: the cost table has no errors measured on whole networks, or they are too large; try"
+        in shown
     )
 
 
@@ -82,10 +83,10 @@ def test_a_budget_that_the_margin_puts_out_of_reach(searched: Searched, sure: No
         (["--latency-ms", "1", "--confidence", "1"], "confidence is 1: expected a number from 0.5"),
         (["--latency-ms", "1", "--confidence", "0.2"], "confidence is 0.2: expected"),
         (["--latency-ms", "1", "--confidence", "nan"], "confidence is nan: expected"),
-        (["--params", "1e9", "--confidence", "0.9"], "--confidence without --latency-ms"),
-        (["--params", "1e9", "--measure"], "(--measure) without latency_ms"),
-        (["--at", "0.1", "--measure"], "--confidence and --measure are for --latency-ms"),
-        (["--at", "0.1", "--confidence", "0.9"], "--confidence and --measure are for --latency-ms"),
+        (["--params", "1e9", "--confidence", "0.9"], "--confidence requires --latency-ms"),
+        (["--params", "1e9", "--measure"], "(--measure) requires latency_ms"),
+        (["--at", "0.1", "--measure"], "--confidence and --measure require --latency-ms"),
+        (["--at", "0.1", "--confidence", "0.9"], "--confidence and --measure require --latency-ms"),
     ],
 )
 def test_wrong_calls(searched: Searched, options: list[str], message: str) -> None:
@@ -111,13 +112,13 @@ def test_measure_says_so_and_tells_of_drift(searched: Searched, sure: None, monk
     monkeypatch.setattr(timing_candidates, "pace_now", lambda *_: Pace((1.19, 1.2, 1.21) * 2))
     monkeypatch.setattr(timing_candidates, "timed", timed)
     answer = done("pick", searched.folder, "--latency-ms", 1.2 * budget(searched), "--measure")
-    assert re.search(r"measured here [\d.]+ ms, the slower of two processes; asked for", answer.out)
-    assert "warning: networks take 1.20 times what the cost table says" in answer.err
+    assert re.search(r"measured on this machine: [\d.]+ ms, the slower of two processes; budget", answer.out)
+    assert "warning: networks take 1.20 times as long as the cost table says" in answer.err
     assert "archdial profile RUN --recalibrate" in answer.err
 
 
 def offered(text: str) -> str:
-    (line,) = [line for line in text.splitlines() if line.startswith("as good within the noise: ")]
+    (line,) = [line for line in text.splitlines() if line.startswith("a cheaper member is as good within noise: ")]
     return line
 
 
@@ -147,8 +148,8 @@ def test_a_cheaper_member_that_is_as_good_is_offered(copied: Path, sure: None, m
     assert value["accuracy"] - value["cheaper"]["accuracy"] < 0.06
     assert value["cheaper"]["latency_ms"] <= 0.9 * value["latency_ms"]
     line = offered(done("pick", copied, "--latency-ms", most, *more).out)
-    assert "one standard error on 40 examples is" in line and " points; take it by: archdial pick " in line
-    words = shlex.split(line.partition("take it by: archdial ")[2])
+    assert "one standard error on 40 examples is" in line and " points; to pick it: archdial pick " in line
+    words = shlex.split(line.partition("to pick it: archdial ")[2])
     taken = done(*words, "--json").json
     assert taken["architecture"] == value["cheaper"]["architecture"]
     assert set(more) <= set(words)
@@ -159,7 +160,7 @@ def test_it_is_offered_by_the_budget_that_was_given(copied: Path) -> None:
     value = done("pick", copied, "--params", 10**9, "--json").json
     assert value["cheaper"]["parameters"] <= 0.9 * value["parameters"]
     line = offered(done("pick", copied, "--params", 10**9).out)
-    words = shlex.split(line.partition("take it by: archdial ")[2])
+    words = shlex.split(line.partition("to pick it: archdial ")[2])
     assert words[-2:] == ["--params", str(value["cheaper"]["parameters"])]
     assert done(*words, "--json").json["architecture"] == value["cheaper"]["architecture"]
 
@@ -193,7 +194,7 @@ def test_the_table_of_a_run_is_recalibrated(copied: Path, slower: Pace, sure: No
     at = [done("pick", copied, "--at", 0.1, "--json").json["architecture"]]
     assert at == [before.space.describe(before.at(0.1).architecture)]
     shown = done("profile", copied, "--recalibrate").out
-    assert "10 networks take 1.250 times what the table said, give or take" in shown and "× 1.250" in shown
+    assert "10 networks take 1.250 times as long as the table says, ±" in shown and "× 1.250" in shown
 
 
 def test_a_table_in_a_file_is_recalibrated(searched: Searched, tmp_path: Path, slower: Pace) -> None:
@@ -210,15 +211,18 @@ def test_a_table_in_a_file_is_recalibrated(searched: Searched, tmp_path: Path, s
 
 def test_wrong_calls_of_recalibrate(searched: Searched, copied: Path, tmp_path: Path) -> None:
     for arguments, message in (
-        ([tmp_path / "none", "--recalibrate"], "no run there; name a folder"),
-        ([searched.recipe, "--recalibrate"], "no run there; name a folder"),
-        ([copied, "--recalibrate", "--check"], "leave out --check"),
-        ([copied, "--recalibrate", "--out", tmp_path / "t.json"], "leave out --out"),
-        ([copied, "--recalibrate", "--runtime", "eager"], "leave out --runtime"),
+        ([tmp_path / "none", "--recalibrate"], "not a run; pass a folder"),
+        ([searched.recipe, "--recalibrate"], "not a run; pass a folder"),
+        ([copied, "--recalibrate", "--check"], "omit --check"),
+        ([copied, "--recalibrate", "--out", tmp_path / "t.json"], "omit --out"),
+        ([copied, "--recalibrate", "--runtime", "eager"], "omit --runtime"),
         ([copied, "--recalibrate", "--data", "digits"], "--data and --weights: a run has its own"),
         ([copied, "--recalibrate", "--on", "pi4"], "this family is for one device"),
-        ([searched.recipe, "--on", "pi4", "--out", tmp_path / "t.json"], "--on: only to --recalibrate"),
-        ([searched.recipe, "--table", copied / "table.json", "--recalibrate"], "is what a search began with"),
+        ([searched.recipe, "--on", "pi4", "--out", tmp_path / "t.json"], "--on only applies when recalibrating"),
+        (
+            [searched.recipe, "--table", copied / "table.json", "--recalibrate"],
+            "belongs to a search that can only resume with it",
+        ),
         ([searched.recipe, "--table", tmp_path / "t.json", "--recalibrate"], "t.json"),
     ):
         answer = call("profile", *arguments)
@@ -232,7 +236,7 @@ def test_a_table_of_another_machine_is_left_alone(copied: Path) -> None:
     save_family(replace(family, table=table), copied)
     before = (copied / "family.json").read_bytes()
     answer = call("profile", copied, "--recalibrate")
-    assert answer.status == 2 and "is of Some Other 3000, and this machine is" in answer.sentence
+    assert answer.status == 2 and "is from Some Other 3000, and this machine is" in answer.sentence
     assert (copied / "family.json").read_bytes() == before
 
 

@@ -140,7 +140,7 @@ def test_pick_and_evaluate_tell_both_scores(refined: Path, tmp_path: Path) -> No
     assert all(0 <= row["after_training"]["accuracy"] <= 1 for row in rows)
     done("report", run)
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert "trained %" in page and "after training alone" in page
+    assert "trained %" in page and "after individual training" in page
 
 
 def test_going_back_is_copying_the_family_of_before(searched: Searched, refined: Path, tmp_path: Path) -> None:
@@ -159,15 +159,15 @@ def test_interrupted_it_names_the_command_and_goes_on_to_the_bit(
         interrupt_at(STEPS + 1, patch)
         stopped = call("refine", copied, *MEMBERS, "--workers", 1)
     assert stopped.status == 130
-    assert f"1 of 4 members are trained and kept in {copied / 'refined'}" in stopped.sentence
+    assert f"1 of 4 members are trained and saved in {copied / 'refined'}" in stopped.sentence
     assert stopped.sentence.endswith(f"archdial refine {copied} --resume")
     assert not (copied / "unrefined").exists() and load_family(copied).refinement is None
     kept = list((copied / "refined").glob("*.safetensors"))
     before = kept[0].stat().st_mtime_ns
     again = call("refine", copied, *MEMBERS)
-    assert again.status == 2 and "go on with it by --resume" in again.sentence
+    assert again.status == 2 and "continue it with --resume" in again.sentence
     other = call("refine", copied, "--members", 3, "--resume")
-    assert other.status == 2 and "begun with members = 4, not 3" in other.sentence
+    assert other.status == 2 and "started with members = 4, not 3" in other.sentence
     done("refine", copied, "--resume", "--workers", 1)
     assert len(kept) == 1 and kept[0].stat().st_mtime_ns == before
     assert contents(copied) == contents(refined)

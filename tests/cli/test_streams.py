@@ -68,7 +68,7 @@ def test_a_full_standard_output_is_told(unbuffered: str) -> None:
     assert answer.stdout == "1\n" * len(calls)
     sentences = answer.stderr.splitlines()
     assert len(sentences) == len(calls)
-    assert all("standard output takes no more (no space left on device): send it" in line for line in sentences)
+    assert all("cannot write to standard output (no space left on device): redirect it" in line for line in sentences)
 
 
 @FULL

@@ -17,7 +17,7 @@ from tests.cli.conftest import RECIPE, Searched, call, write_recipe
     [
         (RECIPE.replace("epochs: 2", "epohcs: 2"), ("search.epohcs", "did you mean 'epochs'")),
         (RECIPE.replace("{cells", "{operations: [identity, sep_con], cells"), ("sep_con", "sep_conv_3x3")),
-        (RECIPE.replace("data: digits", "data: ./nowhere"), ("no folder './nowhere'", "name an existing folder")),
+        (RECIPE.replace("data: digits", "data: ./nowhere"), ("no folder './nowhere'", "pass an existing folder")),
         (RECIPE.replace("weights: 0.5", "weights: 500"), ("weights 500 of 120", "expected")),
         (RECIPE + "oops: [", ("tiny.yaml", "line")),
     ],
@@ -70,12 +70,15 @@ def test_wrong_options_of_profile(
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        ([], "name the file of a new table by --out"),
-        (["--out", "new.json", "--table", "old.json", "--check"], "or an existing one by --table"),
+        ([], "pass --out for a new table"),
+        (["--out", "new.json", "--table", "old.json", "--check"], "or --table to check an existing one"),
         (["--table", "old.json"], "add --check"),
         (["--table", "old.json", "--check"], "old.json"),
-        (["--table", "old.json", "--check", "--threads", "2"], "--threads: only for a new table, --table has its own"),
-        (["--out", "new.json", "--pte"], "--pte: only for a --bundle"),
+        (
+            ["--table", "old.json", "--check", "--threads", "2"],
+            "--threads only applies to a new table; --table has its own",
+        ),
+        (["--out", "new.json", "--pte"], "--pte only applies to --bundle"),
     ],
 )
 def test_a_table_is_made_or_checked(searched: Searched, options: list[str], part: str) -> None:
@@ -87,7 +90,7 @@ def test_a_table_that_the_recipe_names_and_nobody_has(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, RECIPE + "table: pi4.json\n")
     answer = call("search", recipe, "--out", tmp_path / "run")
     assert answer.status == 2
-    assert "no cost table at " in answer.sentence and "pi4.json: name an existing file" in answer.sentence
+    assert "no cost table at " in answer.sentence and "pi4.json: pass an existing file" in answer.sentence
     assert not (tmp_path / "run").exists()
 
 
@@ -117,9 +120,9 @@ def test_what_typer_refuses(words: list[str]) -> None:
         (["--at", "0.5,0.5"], "expected one number"),
         (["--at", "nan"], "expected a positive number"),
         (["--at", "fast"], "--at fast: expected a number"),
-        (["--latency-ms", "1e-9"], "this family has"),
-        (["--params", "1"], "this family has"),
-        (["--flops", "nan"], "this family has"),
+        (["--latency-ms", "1e-9"], "this family covers"),
+        (["--params", "1"], "this family covers"),
+        (["--flops", "nan"], "this family covers"),
         ([], "pick one member"),
         (["--at", "1", "--params", "1000"], "pick one member"),
     ],
@@ -143,7 +146,7 @@ def test_an_output_folder_that_holds_a_run(searched: Searched, copied: Path) -> 
     before = {path: path.read_bytes() for path in copied.iterdir()}
     answer = call("search", searched.recipe, "--out", copied)
     assert answer.status == 2
-    assert "already holds a run" in answer.sentence
+    assert "already contains a run" in answer.sentence
     assert {path: path.read_bytes() for path in copied.iterdir()} == before
     (copied / "file").write_text("", encoding="utf-8")
     assert "is a file" in call("search", searched.recipe, "--out", copied / "file" / "run").sentence
@@ -186,7 +189,7 @@ def test_data_that_do_not_fit_the_run(copied: Path, tmp_path: Path) -> None:
         (tmp_path / "images" / name).mkdir(parents=True)
         for number in range(3):
             Image.new("L", (8, 8), 40 * number).save(tmp_path / "images" / name / f"{number}.png")
-    assert "name the data of the search" in _refused("evaluate", copied, "--data", tmp_path / "images")
+    assert "pass the data of the search" in _refused("evaluate", copied, "--data", tmp_path / "images")
 
 
 def test_a_damaged_configuration(copied: Path) -> None:
@@ -196,7 +199,7 @@ def test_a_damaged_configuration(copied: Path) -> None:
     config.write_text(json.dumps(value), encoding="utf-8")
     assert "config.json was edited or damaged" in _refused("evaluate", copied)
     shutil.copyfile(copied / "table.json", config)
-    assert "is no configuration" in _refused("evaluate", copied)
+    assert "is not a configuration" in _refused("evaluate", copied)
 
 
 def _refused(*arguments: object) -> str:

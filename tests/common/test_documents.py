@@ -30,10 +30,10 @@ def test_a_mark_of_utf_8_is_no_damage() -> None:
         (b'{"a": 1', "it is damaged"),
         (b'{"a": 1} 2', "it is damaged"),
         (b"{'a': 1}", "it is damaged"),
-        (b'{"a": NaN}', r"it holds NaN, and JSON has finite numbers only"),
-        (b"[-Infinity]", r"it holds -Infinity"),
-        (b"[1e999]", r"it holds 1e999"),
-        (b'{"a": {"b": 1, "b": 1}}', r"the key 'b' stands twice in one object"),
+        (b'{"a": NaN}', r"it contains NaN, but JSON allows only finite numbers"),
+        (b"[-Infinity]", r"it contains -Infinity"),
+        (b"[1e999]", r"it contains 1e999"),
+        (b'{"a": {"b": 1, "b": 1}}', r"the key 'b' appears twice in one object"),
         (b'"\xed\xa0\x80"', "it is damaged"),
         ('{"a": 1}'.encode("utf-16"), "it is damaged"),
     ],
@@ -46,13 +46,13 @@ def test_what_is_no_json(data: bytes, match: str) -> None:
 def test_depth() -> None:
     whole = b"[" * DEEPEST + b"]" * DEEPEST
     assert parse_json(whole, "it")
-    with pytest.raises(UsageError, match=f"it is nested more than {DEEPEST} levels deep: make it again"):
+    with pytest.raises(UsageError, match=f"it is nested more than {DEEPEST} levels deep: create it again"):
         parse_json(b"[" + whole + b"]", "it")
 
 
 def test_files_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file.json"
-    with pytest.raises(UsageError, match=r"no table at .*file\.json: name an existing file"):
+    with pytest.raises(UsageError, match=r"no table at .*file\.json: pass an existing file"):
         read_json(path, "table")
     path.write_text("[1]")
     with pytest.raises(UsageError, match=r"holds a list, expected a JSON object"):

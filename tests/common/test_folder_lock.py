@@ -125,7 +125,7 @@ def test_a_number_that_another_process_has_got_since_is_not_the_holder(tmp_path:
 
 def test_a_lock_of_another_host_counts_until_it_has_been_silent_for_long(tmp_path: Path) -> None:
     path = elsewhere(tmp_path, SILENCE - 60)
-    with pytest.raises(UsageError, match=rf"last sign of life was 2\d\d s ago\), remove {path}, or try again when 5 "):
+    with pytest.raises(UsageError, match=rf"last sign of life 2\d\d s ago\), delete {path}, or try again after 5 "):
         locked(tmp_path, "a search").__enter__()
     os.utime(path, (time.time() - SILENCE - 60,) * 2)
     with locked(tmp_path, "a search"):
@@ -139,7 +139,7 @@ def test_a_damaged_lock_is_told_and_gives_way_after_a_while(
     monkeypatch.setattr(folder_lock, "_PAUSE", 0.0)
     path = tmp_path / NAME
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="cannot be read: if no archdial works there, remove"):
+    with pytest.raises(UsageError, match="cannot be read: if no archdial process uses the folder, delete"):
         locked(tmp_path, "a search").__enter__()
     assert path.read_bytes() == content
     os.utime(path, (time.time() - SILENCE - 60,) * 2)
@@ -163,7 +163,7 @@ def test_the_holder_gives_signs_of_life_and_makes_the_lock_anew(
 @pytest.mark.slow
 def test_who_stood_still_and_lost_the_folder_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_lock, "BEAT", 0.01)
-    with pytest.raises(RunError, match="was taken over by another process"), locked(tmp_path, "a search"):
+    with pytest.raises(RunError, match="another process took over"), locked(tmp_path, "a search"):
         token = take_over(tmp_path)
         until(lambda: False)
     assert token in (tmp_path / NAME).read_text()
@@ -198,7 +198,7 @@ WRITES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("name", WRITES)
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_who_lost_the_folder_writes_over_nothing_there(tmp_path: Path, name: str, elsewhere: bool) -> None:
-    with pytest.raises(RunError, match="was taken over by another process"), locked(tmp_path, "a search"):
+    with pytest.raises(RunError, match="another process took over"), locked(tmp_path, "a search"):
         WRITES[name](tmp_path)
         shutil.rmtree(tmp_path)
         tmp_path.mkdir()
@@ -271,7 +271,7 @@ def test_a_takeover_that_was_killed_on_its_way_stops_nobody(tmp_path: Path) -> N
 
 def test_who_was_silent_for_long_and_finds_no_lock_has_lost_the_folder(tmp_path: Path) -> None:
     """Another may have taken over and have ended."""
-    with pytest.raises(RunError, match="was taken over"), locked(tmp_path, "a search"):
+    with pytest.raises(RunError, match="took over"), locked(tmp_path, "a search"):
         (tmp_path / NAME).unlink()
         (tmp_path / "result").write_text("of the other")
         folder_lock._held[tmp_path.resolve()].signed -= SILENCE + 1
@@ -282,7 +282,7 @@ def test_who_was_silent_for_long_and_finds_no_lock_has_lost_the_folder(tmp_path:
 def test_a_link_is_in_the_folder_that_it_stands_in(tmp_path: Path) -> None:
     folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
     elsewhere.write_text("theirs")
-    with pytest.raises(RunError, match="was taken over"), locked(folder, "a search"):
+    with pytest.raises(RunError, match="took over"), locked(folder, "a search"):
         (folder / "result").symlink_to(elsewhere)
         take_over(folder)
         write_text(folder / "result", "ours")
@@ -301,7 +301,7 @@ def test_a_claim_whose_process_was_killed_is_cleared_by_the_next(tmp_path: Path)
 def test_a_pipe_is_no_lock_to_wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder_lock, "_PAUSE", 0.0)
     os.mkfifo(tmp_path / NAME)
-    with limited(), pytest.raises(UsageError, match="cannot be read: if no archdial works there, remove"):
+    with limited(), pytest.raises(UsageError, match="cannot be read: if no archdial process uses the folder, delete"):
         locked(tmp_path, "a search").__enter__()
 
 

@@ -67,9 +67,12 @@ def test_what_fits_is_made() -> None:
         ({"a": {"c": {}}}, "a.c is {}: expected a list"),
         ({"a": {"named": {"x y": {"size": 0}}}}, "a.named.x y.size is 0: expected at least 1"),
         ({"a": {"named": []}}, "a.named is []: expected a section of keys and values"),
-        ({"method": "secnd"}, "unknown method 'secnd': did you mean 'second'? known are first, second"),
+        ({"method": "secnd"}, "unknown method 'secnd': did you mean 'second'? known: first, second"),
         ({"method": 1}, "method is 1: expected 'first' or 'second'"),
-        ({"epoch": 3}, "epoch: unknown key 'epoch': did you mean 'epochs'? known are a, position, method, epochs"),
+        (
+            {"epoch": 3},
+            "epoch: unknown key 'epoch': did you mean 'epochs'? known: a, position, method, epochs",
+        ),
         ({"epochs": 13}, "epochs is 13, which brings bad luck: take 14"),
         ([], "it is []: expected a section of keys and values"),
     ],
@@ -157,7 +160,7 @@ def test_the_first_of_a_million_errors_is_told() -> None:
     late = {**{f"n{number}": {"size": 1} for number in range(20)}, **{f"m{n}": {"size": 0} for n in range(20_000)}}
     assert (
         refusal({"a": {"named": late}}, under="it")
-        == "it has 20,000 values of a wrong kind: expected what archdial writes"
+        == "it has 20,000 values of the wrong type: expected a file written by archdial"
     )
 
 
@@ -172,5 +175,5 @@ def test_fields_of_what_python_makes_are_checked_too() -> None:
         def __post_init__(self) -> None:
             check_fields(self, "open")
 
-    with pytest.raises(UsageError, match=r"^open\.few is \[1, 2, 3\]: expected a list, its length at most 2$"):
+    with pytest.raises(UsageError, match=r"^open\.few is \[1, 2, 3\]: expected a list of length at most 2$"):
         Open((1, 2, 3))

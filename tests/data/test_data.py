@@ -206,9 +206,9 @@ def test_shared_data_are_understood(tmp_path: Path, name: str, size: int, channe
 
 
 def test_missing_folder(tmp_path: Path) -> None:
-    fails(tmp_path / "none", tmp_path / "none", "name an existing folder")
-    fails(str(tmp_path / "none"), tmp_path / "none", "name an existing folder")
-    fails("./none", "./none", "name an existing folder")
+    fails(tmp_path / "none", tmp_path / "none", "pass an existing folder")
+    fails(str(tmp_path / "none"), tmp_path / "none", "pass an existing folder")
+    fails("./none", "./none", "pass an existing folder")
     fails("", "no folder ''")
 
 
@@ -228,7 +228,7 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 
 def test_empty_folder(tmp_path: Path) -> None:
-    fails(tmp_path, tmp_path, "holds no data", "train*.parquet")
+    fails(tmp_path, tmp_path, "contains no data", "train*.parquet")
 
 
 def test_channels_and_classes_out_of_range(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_missing_folder_split(tmp_path: Path, present: str, missing: str) -> Non
 def test_parquet_split_without_rows(tmp_path: Path) -> None:
     folder = both(tmp_path)
     pq.write_table(pq.read_table(folder / "test.parquet").slice(0, 0), folder / "test.parquet")
-    fails(folder, "the test split", "no row")
+    fails(folder, "the test split", "is empty, expected at least one row")
 
 
 @pytest.mark.parametrize("which", ["train", "test"])
@@ -301,7 +301,7 @@ def test_text_label_without_train_images(tmp_path: Path) -> None:
 
 
 def test_wild_label_makes_no_classes(tmp_path: Path) -> None:
-    fails(both(tmp_path, train_labels=[0, 1, 10**12]), "the label 1000000000000", "3 labelled train images")
+    fails(both(tmp_path, train_labels=[0, 1, 10**12]), "the label 1000000000000", "3 labelled training images")
 
 
 def test_names_and_number_of_classes_differ(tmp_path: Path) -> None:
@@ -310,13 +310,13 @@ def test_names_and_number_of_classes_differ(tmp_path: Path) -> None:
 
 def test_files_with_different_names(tmp_path: Path) -> None:
     write(both(tmp_path, names=["a", "b", "c"]) / "train2.parquet", [png(1)], [0], names=["b", "a", "c"])
-    fails(tmp_path, "in two ways")
+    fails(tmp_path, "two different lists of class names")
 
 
 @pytest.mark.parametrize("bad", [b"no image", png(3)[:48], b"", None], ids=["text", "cut", "empty", "null"])
 def test_undecodable_row(tmp_path: Path, bad: bytes | None) -> None:
     folder = both(tmp_path, test_images=[png(1), bad, png(2)])
-    fails(folder, f"row 1 of {folder}/test.parquet cannot be decoded", "leave it out")
+    fails(folder, f"row 1 of {folder}/test.parquet cannot be decoded", "remove it")
 
 
 def test_undecodable_file(tmp_path: Path) -> None:
@@ -327,11 +327,11 @@ def test_undecodable_file(tmp_path: Path) -> None:
 
 def test_bad_class_folders(tmp_path: Path) -> None:
     classes_of_images(tmp_path, {"a": 1})
-    fails(tmp_path, "holds one image")
+    fails(tmp_path, "contains one image")
     classes_of_images(tmp_path, {"b": 1})
-    fails(tmp_path, "one image a class")
+    fails(tmp_path, "one image per class")
     (tmp_path / "c").mkdir()
-    fails(tmp_path, tmp_path / "c", "holds no image")
+    fails(tmp_path, tmp_path / "c", "contains no images")
 
 
 def test_test_class_without_train_images(tmp_path: Path) -> None:
@@ -400,7 +400,7 @@ def test_a_normalisation_that_was_given() -> None:
     assert torch.equal(part.weights.pixels, own.weights.pixels)
     # A search that goes on with another normalisation is told.
     assert part.digest == again.digest != own.digest
-    with pytest.raises(UsageError, match="images have 3: give 3 of each"):
+    with pytest.raises(UsageError, match="images have 3 channels: give 3 of each"):
         split(data, weights=0.5, seed=0, normalize=Normalize((0.5,), (0.5,)))
 
 
@@ -411,7 +411,7 @@ def test_named_normalisations() -> None:
     assert len(Normalize.named("clip", 3).mean) == 3
     with pytest.raises(UsageError, match="unknown normalization 'imagnet': did you mean 'imagenet'"):
         Normalize.named("imagnet", 3)
-    with pytest.raises(UsageError, match="imagenet is of 3 channels, and the images have 1"):
+    with pytest.raises(UsageError, match="imagenet has 3 channels, but the images have 1"):
         Normalize.named("imagenet", 1)
 
 
@@ -424,9 +424,9 @@ def test_a_channel_of_one_value_normalises_to_zero() -> None:
 
 
 def test_normalise_refuses() -> None:
-    with pytest.raises(UsageError, match="one of each a channel"):
+    with pytest.raises(UsageError, match="one value per channel"):
         Normalize((0.5, 0.5), (0.1,))
-    with pytest.raises(UsageError, match="std above 0"):
+    with pytest.raises(UsageError, match="std > 0"):
         Normalize((0.5,), (0.0,))
     with pytest.raises(UsageError, match=r"\(2, 3, 4, 4\), expected torch\.uint8 of shape \(n, 1, h, w\)"):
         Normalize((0.5,), (0.1,))(torch.zeros(2, 3, 4, 4, dtype=torch.uint8))

@@ -54,7 +54,7 @@ def test_a_fifth_of_each_class_tests(tmp_path: Path) -> None:
 
 def test_a_lone_image_trains(tmp_path: Path) -> None:
     classes_of_images(tmp_path, {"a": 5, "b": 1, "c": 1})
-    with pytest.warns(Notice, match="with one image, which trains, while none tests them: b, c"):
+    with pytest.warns(Notice, match="with a single image, which is used for training, so they are not tested: b, c"):
         data = load(tmp_path, channels=1)
     assert data.train.labels.bincount().tolist() == [4, 1, 1] and data.test.labels.tolist() == [0]
 
@@ -64,11 +64,11 @@ def test_one_class_is_refused(tmp_path: Path, place: str) -> None:
     classes_of_images(tmp_path, {f"{place}cats/young": 3, f"{place}cats/old": 3})
     if place:
         classes_of_images(tmp_path, {"test/cats": 1})
-    fails(tmp_path, "one class, cats", f"or name {tmp_path / place / 'cats'} if its subfolders")
+    fails(tmp_path, "one class, cats", f"or pass {tmp_path / place / 'cats'} if its subfolders")
 
 
 def test_one_class_in_parquet_is_refused(tmp_path: Path) -> None:
-    fails(both(tmp_path, train_labels=[1, 1, 1], names=["a", "b", "c"]), "are of one class, b")
+    fails(both(tmp_path, train_labels=[1, 1, 1], names=["a", "b", "c"]), "belong to one class, b")
 
 
 def test_other_names_of_splits(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_validation_folders_are_no_classes(tmp_path: Path) -> None:
 def test_images_of_no_class_are_told(tmp_path: Path) -> None:
     classes_of_images(tmp_path, {"a": 2, "b": 2})
     picture(1).save(tmp_path / "beside.png")
-    with pytest.warns(Notice, match=r"1 images lie in .* itself, .*beside\.png"):
+    with pytest.warns(Notice, match=r"1 images directly in .*, .*beside\.png"):
         load(tmp_path, channels=1)
 
 
@@ -144,4 +144,4 @@ def test_refusals_are_usage_errors(tmp_path: Path) -> None:
 def test_a_split_in_two_places_is_refused(tmp_path: Path) -> None:
     for which in ("train/0000", "test/0000", "train-extra"):
         write(tmp_path / f"{which}.parquet", [png(10), png(20)], [0, 1])
-    fails(tmp_path, "holds train-extra.parquet and train/0000.parquet: expected the train split in one place")
+    fails(tmp_path, "contains train-extra.parquet and train/0000.parquet: expected the train split in one place")

@@ -42,13 +42,13 @@ def test_lists_are_for_another_task(tmp_path: Path, names: list[str] | None) -> 
         both(tmp_path, train_labels=rows, test_labels=rows, names=names),
         "the column label of",
         "list<",
-        "one label an image is expected; multi-hot labels are for MultiLabel with a DataLoader",
+        "expected one label per image; multi-hot labels need MultiLabel with a DataLoader",
     )
 
 
 def test_labels_from_1_on_make_no_empty_class(tmp_path: Path) -> None:
     both(tmp_path, train_labels=[1, 2, 3], test_labels=[3, 1, 1])
-    with pytest.warns(Notice, match="are counted from 1 on: class 0 is label 1"):
+    with pytest.warns(Notice, match="start at 1: class 0 is label 1"):
         data = load(tmp_path, channels=1)
     assert data.classes == ("1", "2", "3")
     assert (data.train.labels.tolist(), data.test.labels.tolist()) == ([0, 1, 2], [2, 0, 0])

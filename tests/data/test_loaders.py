@@ -126,7 +126,7 @@ def test_a_set_of_hugging_face_gives_tensors() -> None:
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        (iter([X]), "the train data are list_iterator, which can be read once: pass a list of batches"),
+        (iter([X]), "the train data are list_iterator, which can be read only once: pass a list of batches"),
         (3, "the train data are int: expected a Dataset, a DataLoader or an iterable of batches"),
         ("folder", "the train data are str"),
         (TensorDataset(X[:0]), "the train data are empty"),

@@ -134,7 +134,7 @@ def test_simplex_penalty_by_hand() -> None:
     "value", [[0.5, 0.5], [0.5, 0.5, 0.5], [1.2, -0.1, -0.1], [0.3, 0.3, 0.3], [0.0, 0.0, 0.0], 1.0]
 )
 def test_off_the_simplex(value: list[float] | float) -> None:
-    with pytest.raises(UsageError, match=r"expected 3 numbers, for skip, conv, pool|off the simplex"):
+    with pytest.raises(UsageError, match=r"expected 3 numbers, for skip, conv, pool|outside the simplex"):
         OperationSimplex(1.0, OPTIONS).position(value)
 
 

@@ -73,7 +73,7 @@ def full(*args: Any) -> Any:
             {"load": fails},
             linear(),
             RunError,
-            r"'twin' cannot hold this member \(NotImplementedError: no such operator and where\)",
+            r"'twin' cannot represent this member \(NotImplementedError: no such operator and where\)",
         ),
         ({"write": fails}, linear(), RunError, "try another format"),
         ({"write": full}, linear(), OSError, "No space left"),
@@ -108,7 +108,7 @@ def test_a_difference_within_the_tolerance_is_told(tmp_path: Path, monkeypatch: 
 
 def test_a_module_that_no_format_can_hold(tmp_path: Path) -> None:
     built = plain(nn.Sequential(nn.Flatten(), Switched()))
-    with pytest.raises(RunError, match="'pt2' cannot hold this member"):
+    with pytest.raises(RunError, match="'pt2' cannot represent this member"):
         export(built, tmp_path / "member.pt2", "pt2")
     assert list(tmp_path.iterdir()) == []
 
@@ -117,9 +117,9 @@ def test_a_module_that_no_format_can_hold(tmp_path: Path) -> None:
     ("name", "format", "message"),
     [
         ("member.onnx", "onx", "unknown format 'onx': did you mean 'onnx'"),
-        ("member.onnx", "tflite", "unknown format 'tflite': known are pt2, onnx, openvino, executorch"),
-        ("member.pt", "pt2", r"files of the format 'pt2' end in \.pt2, name it member\.pt2"),
-        ("member", "openvino", r"end in \.xml, name it member\.xml"),
+        ("member.onnx", "tflite", "unknown format 'tflite': known: pt2, onnx, openvino, executorch"),
+        ("member.pt", "pt2", r"files in the format 'pt2' end in \.pt2: use member\.pt2"),
+        ("member", "openvino", r"end in \.xml: use member\.xml"),
         ("member.onnx", "executorch", r"end in \.pte"),
     ],
 )

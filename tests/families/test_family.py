@@ -90,12 +90,12 @@ def test_a_generous_budget_gives_the_best_of_all(full_toy: Toy) -> None:
 
 
 def test_wrong_budgets(toy: Toy) -> None:
-    with pytest.raises(UsageError, match="name at least one of latency_ms, params, flops"):
+    with pytest.raises(UsageError, match="pass at least one of latency_ms, params, flops"):
         toy.family.within()
     cost = toy.family.costs["latency_ms"]
     reach = rf"{cost.lowest:.4g} to {cost.highest:.4g} ms"
     for limit in (cost.lowest * 0.99, 0.0, -1.0, float("nan"), -float("inf")):
-        with pytest.raises(UsageError, match=rf"out of reach: this family has {reach}"):
+        with pytest.raises(UsageError, match=rf"out of reach: this family covers {reach}"):
             toy.family.within(latency_ms=limit)
     with pytest.raises(UsageError, match=r"out of reach: .* parameters"):
         toy.family.within(latency_ms=1e9, params=1)
@@ -116,7 +116,7 @@ def test_budgets_that_exclude_each_other(toy: Toy) -> None:
     fast, small = other.within(latency_ms=6.0), other.within(params=0)
     assert fast.architecture == other.space.uniform("sep_conv_3x3")
     assert other.space.counts(small.architecture)["sep_conv_3x3"] == 0
-    with pytest.raises(UsageError, match=r"no architecture found within 6 ms and 0 parameters at once"):
+    with pytest.raises(UsageError, match=r"no architecture meets 6 ms and 0 parameters at once"):
         other.within(latency_ms=6.0, params=0)
 
 

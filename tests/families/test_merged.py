@@ -151,7 +151,7 @@ def test_a_network_that_archdial_makes_is_merged_without_memory() -> None:
     again, _ = open_member(network.to_json(), built.state_dict(), None, False, taken, found)
     inputs = torch.randn(2, 3, 16, 16)
     assert again.eval()(inputs).equal(built(inputs))
-    with pytest.raises(UsageError, match="do not follow each other"):
+    with pytest.raises(UsageError, match="are not consecutive"):
         open_member(network.to_json(), built.state_dict(), None, False, taken, [("no", "such")])
     with pytest.raises(UsageError, match="restore a copy"):
         open_member(network.to_json(), built.state_dict(), None, False, taken, [])

@@ -47,7 +47,7 @@ def test_milliseconds_change_and_members_do_not(toy: Toy) -> None:
 
 
 def test_a_table_without_networks_tells_no_pace(toy: Toy) -> None:
-    with pytest.raises(UsageError, match="holds no whole networks to time anew"):
+    with pytest.raises(UsageError, match="has no whole networks to re-time"):
         recalibrate(toy.family)
 
 
@@ -65,5 +65,5 @@ def test_of_several_devices_one_alone(toy: Toy, tmp_path: Path) -> None:
     loaded = load_family(tmp_path)
     assert loaded.device == "first" and loaded.on("phone").costs["latency_ms"].highest == pytest.approx(new)
     other = replace(found.table, runtime={**found.table.runtime, "cpu": "Some Other 3000"})
-    with pytest.raises(UsageError, match=r"phone: the cost table is of Some Other 3000"):
+    with pytest.raises(UsageError, match=r"phone: the cost table is from Some Other 3000"):
         recalibrate(replace(found, table=other))

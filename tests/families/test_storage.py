@@ -84,7 +84,7 @@ def test_what_views_speak_for_comes_back_and_is_what_members_are_compared_by(toy
 
 
 @pytest.mark.parametrize(
-    ("judged", "said"), [([0.5], "judged has 1 scores of"), ([1.5], "accuracy is 1.5: expected"), (["a"], "judged")]
+    ("judged", "said"), [([0.5], "judged has 1 scores for"), ([1.5], "accuracy is 1.5: expected"), (["a"], "judged")]
 )
 def test_scores_of_views_that_do_not_fit(folder: Path, tmp_path: Path, judged: list[object], said: str) -> None:
     for name in ("family.json", "weights.safetensors"):
@@ -123,7 +123,7 @@ def test_edited_weights(folder: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-5] ^= 1
     path.write_bytes(bytes(content))
-    with pytest.raises(UsageError, match="is not the file that was written with its family"):
+    with pytest.raises(UsageError, match="does not belong to its family"):
         load_family(folder)
 
 
@@ -146,7 +146,7 @@ def test_weights_of_another_run(toy: Toy, folder: Path, tmp_path: Path) -> None:
     finally:
         toy.family.calibration.copy_(value)
     (tmp_path / "other" / "weights.safetensors").replace(folder / "weights.safetensors")
-    with pytest.raises(UsageError, match="is not the file that was written with its family"):
+    with pytest.raises(UsageError, match="does not belong to its family"):
         load_family(folder)
 
 
@@ -288,7 +288,7 @@ def test_who_loses_the_folder_takes_nothing_from_the_winner(
         return done
 
     monkeypatch.setattr(weights_file, "save", saved)
-    with pytest.raises(RunError, match="was taken over"), locked(folder, "a search"):
+    with pytest.raises(RunError, match="took over"), locked(folder, "a search"):
         monkeypatch.setattr(Path, "replace", renamed)
         save_family(replace(toy.family, calibration=toy.family.calibration[:8] + 1), folder)
     monkeypatch.undo()

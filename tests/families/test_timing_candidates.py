@@ -167,7 +167,7 @@ def test_a_table_of_another_machine_is_told(full_toy: Toy, monkeypatch: pytest.M
     table = replace(full_toy.family.table, runtime={**full_toy.family.table.runtime, "cpu": "Some Other 3000"})
     family, budget = replace(full_toy.family, table=table), budget_of(full_toy, 0.5, 1.3)
     Here(monkeypatch, Machine(family, 1.3), Pace((1.3,) * 6))
-    with pytest.warns(OtherConditions, match=r"is of Some Other 3000, and what is timed is this machine") as told:
+    with pytest.warns(OtherConditions, match=r"is from Some Other 3000, but this machine is") as told:
         family.within(latency_ms=budget, measured=True)
     assert not any(one.category is Drifted for one in told)
 
@@ -201,7 +201,7 @@ def test_budgets_that_exclude_each_other(full_toy: Toy, monkeypatch: pytest.Monk
     family, costs = full_toy.family, full_toy.family.costs
     Here(monkeypatch, Machine(family), Pace(()))
     monkeypatch.setattr(type(family.chooser), "pool", lambda *_: [])
-    with pytest.raises(UsageError, match=r"no architecture found within .* ms and .* parameters at once"):
+    with pytest.raises(UsageError, match=r"no architecture meets .* ms and .* parameters at once"):
         family.within(latency_ms=costs["latency_ms"].lowest, params=costs["parameters"].lowest, measured=True)
 
 

@@ -125,7 +125,7 @@ def test_what_is_saved_is_loaded_with_the_code_and_answers_without(family: ad.Fa
     ("change", "said"),
     [
         (lambda w: w["branch"].update(fractions=[1.0]), "fractions"),
-        (lambda w: w["branch"]["units"].update(query=[4, 3, 5, 1]), "none larger than the one before"),
+        (lambda w: w["branch"]["units"].update(query=[4, 3, 5, 1]), "non-increasing numbers"),
         (lambda w: w["branch"]["units"].update(query=[8, 6, 4, 2]), "no 8 units of .query"),
         (lambda w: w["branch"].update(units={"nobody": [4, 3, 2, 1]}), "units of .nobody"),
         (lambda w: w.pop("branch"), "choices"),

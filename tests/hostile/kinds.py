@@ -121,7 +121,7 @@ def _text_of(value: Any) -> bytes:
 
 def _once(pairs: list[tuple[str, Any]]) -> Json:
     found = dict(pairs)
-    assert len(found) == len(pairs), "a key stands twice"
+    assert len(found) == len(pairs), "a duplicate key"
     return found
 
 
@@ -507,9 +507,9 @@ def _model_weights(place: Path, count: int) -> Kind:
             model = load_weights(examples.small_model().eval(), path)
         with torch.no_grad():
             model(torch.zeros(2, 1, 3, 3))
-        counts = [re.match(r"passed over (\d+) keys? of ", str(one.message)) for one in said]
+        counts = [re.match(r"ignored (\d+) keys? of ", str(one.message)) for one in said]
         assert all(str(one.message).isprintable() for one in said), "a warning that a terminal obeys"
-        return {**model.state_dict(), "passed over": sum(int(count[1]) for count in counts if count)}
+        return {**model.state_dict(), "ignored": sum(int(count[1]) for count in counts if count)}
 
     def says(file: tuple[str, bytes, Any]) -> Any:
         if file[0].endswith(".safetensors"):
@@ -518,7 +518,7 @@ def _model_weights(place: Path, count: int) -> Kind:
             value = file[2] if file[2] is not None else torch.load(io.BytesIO(file[1]), "cpu", weights_only=True)
             found = value.get("state_dict", value)
         known = {name: tensor for name, tensor in found.items() if name in state}
-        return {**known, "passed over": len(found) - len(known)}
+        return {**known, "ignored": len(found) - len(known)}
 
     return Kind("weights of gates", count, make, read, says)
 

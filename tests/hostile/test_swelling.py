@@ -57,37 +57,40 @@ def refused(read: Callable[[], Any], match: str) -> None:
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        (BOMB, "more than 20,000 values once aliases stand"),
+        (BOMB, "more than 20,000 values through its aliases"),
         ("<<: &a {x: 1}\n" + BOMB, "more than 20,000 values"),
-        ("a: &a [*a]", "an alias stands within what it names"),
-        ("a: &a {b: *a}", "an alias stands within what it names"),
+        ("a: &a [*a]", "an alias refers to a section that contains it"),
+        ("a: &a {b: *a}", "an alias refers to a section that contains it"),
         (DATA + "network: {cells: 100000000}", "network.cells is 100000000: expected at most 65,536"),
-        (DATA + "network: {cells: 60000}", "cells = 60000, nodes = 4: .* a supernet may hold 50,000"),
+        (DATA + "network: {cells: 60000}", "cells = 60000, nodes = 4: .* but a supernet may have at most 50,000"),
         (DATA + "network: {nodes: 1000000}", "network.nodes is 1000000: expected at most 65,536"),
-        (DATA + "network: {nodes: 60000}", "nodes = 60000: .* a supernet may hold 50,000"),
-        (DATA + "network: {kind: nas_bench_201, cells: 60000}", "cells = 60000: .* a supernet may hold 50,000"),
-        (DATA + "search: {hypernet: {hidden: [30000, 30000]}}", "a hypernetwork may have 16,777,216"),
+        (DATA + "network: {nodes: 60000}", "nodes = 60000: .* but a supernet may have at most 50,000"),
+        (
+            DATA + "network: {kind: nas_bench_201, cells: 60000}",
+            "cells = 60000: .* but a supernet may have at most 50,000",
+        ),
+        (DATA + "search: {hypernet: {hidden: [30000, 30000]}}", "at most 16,777,216 are allowed"),
         (DATA + "search: {hypernet: {hidden: 99999999999}}", "search.hypernet: hidden is 99999999999: expected a list"),
         (DATA + "search: {hypernet: {kind: kernel, pivots: 1000000000}}", "pivots is 1000000000: expected at most"),
         (DATA + "search: {hypernet: {kind: piecewise_constant, pieces: 100000}}", "pieces is 100000: expected at most"),
-        (DATA + f"limit: {'9' * 5_000}", "is no int"),
+        (DATA + f"limit: {'9' * 5_000}", "is not a valid int"),
         (DATA + f"limit: {10**400}", "limit is .*a number of 401 digits.*: expected"),
         (DATA + f"search: {{learning_rate: {10**400}}}", "a number of 401 digits"),
         (DATA + "search: {learning_rate: 1.0e+400}", "search.learning_rate is"),
         (DATA + "search: {learning_rate: .nan}", "search.learning_rate is"),
-        ("x: " + "[" * 5_000, "sections stand more than 30 deep"),
-        ("x: " + "{a: " * 5_000, "sections stand more than 30 deep"),
-        ("- " * 5_000, "sections stand more than 30 deep"),
+        ("x: " + "[" * 5_000, "sections are nested more than 30 levels deep"),
+        ("x: " + "{a: " * 5_000, "sections are nested more than 30 levels deep"),
+        ("- " * 5_000, "sections are nested more than 30 levels deep"),
         ("? [a, b]\n: 1", "line 1: a key is a list or a section"),
         ("? {a: b}\n: 1", "line 1: a key is a list or a section"),
-        ("a: !!int abc", "line 1: 'abc' is no int"),
-        ("a: !!float abc", "line 1: 'abc' is no float"),
-        ("a: !!timestamp abc", "line 1: 'abc' is no timestamp"),
+        ("a: !!int abc", "line 1: 'abc' is not a valid int"),
+        ("a: !!float abc", "line 1: 'abc' is not a valid float"),
+        ("a: !!timestamp abc", "line 1: 'abc' is not a valid timestamp"),
         ("a: !!binary ä", "line 1: "),
-        ("a: 2020-13-45", "line 1: '2020-13-45' is no timestamp"),
+        ("a: 2020-13-45", "line 1: '2020-13-45' is not a valid timestamp"),
         ("a: !!python/object/apply:os.system [x]", "line 1: could not determine a constructor"),
-        ("a: !!set {b}", "it holds .*without tags"),
-        ("data: " + "x" * 99_000 + "\nchannels: 1", "data is .x*...: expected a text, its characters at most 500"),
+        ("a: !!set {b}", "it contains .*without tags"),
+        ("data: " + "x" * 99_000 + "\nchannels: 1", "data is .x*...: expected a string of length at most 500"),
         ("a: 1\n" * 40_000, "it has 200,000 characters, expected at most 100,000"),
         (f"{DATA}? {'k' * 90_000}\n: 1", "unknown key 'k*"),
     ],
@@ -107,10 +110,10 @@ def test_aliases_that_do_not_swell_are_read() -> None:
         ("[" * 100_000, f"nested more than {DEEPEST} levels deep"),
         ('{"a":' * 100_000 + "1" + "}" * 100_000, f"nested more than {DEEPEST} levels deep"),
         ('{"a": ' + "9" * 5_000 + "}", r"is damaged \(Exceeds the limit"),
-        ('{"a": 1e400}', r"is damaged \(it holds 1e400"),
-        ('{"a": -' + "9" * 400 + ".0}", r"is damaged \(it holds -9*\.\.\."),
-        ('{"a": NaN}', r"is damaged \(it holds NaN"),
-        ('{"a": 1, "a": 2}', r"is damaged \(the key 'a' stands twice"),
+        ('{"a": 1e400}', r"is damaged \(it contains 1e400"),
+        ('{"a": -' + "9" * 400 + ".0}", r"is damaged \(it contains -9*\.\.\."),
+        ('{"a": NaN}', r"is damaged \(it contains NaN"),
+        ('{"a": 1, "a": 2}', r"is damaged \(the key 'a' appears twice"),
         ('{"' + "k" * 10_000_000 + '": 1, "' + "k" * 10_000_000 + '": 1}', "the key 'kkk"),
         ("x" * 10_000_000, "is damaged"),
         ('"' + "\\" * 10_000_001, "is damaged"),
@@ -130,11 +133,11 @@ def table(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"space": "x" * 10_000_000}, "space is .*its characters at most 10,000"),
+        ({"space": "x" * 10_000_000}, "space is .*a string of length at most 10,000"),
         ({"version": "1" * 10_000_000}, "the version is .*this archdial reads 1"),
         ({"format": ["a"] * 1_000_000}, "the format is .*expected 'archdial.table'"),
         ({"terms": [0] * 1_000_000}, r"terms\[0\] is 0: expected a section"),
-        ({"terms": [{"choices": ["a" * 600] * 1_000, "entries": []}]}, "its characters at most 500"),
+        ({"terms": [{"choices": ["a" * 600] * 1_000, "entries": []}]}, "a string of length at most 500"),
         ({"parts": {"x" * 1_000_000: 1}}, r"parts.x*... is 1: expected a section"),
         ({"networks": nested(45)}, "networks"),
         ({"parts": {f"p{n}": 0 for n in range(300_000)}}, "parts.p0 is 0: expected a section"),
@@ -171,13 +174,13 @@ def renewed(folder: Path, name: str, change: Callable[[dict[str, Any]], None]) -
     ("plan", "match"),
     [
         ({"cells": 100_000_000}, "network.cells is 100000000: expected at most 65,536"),
-        ({"cells": 5_000}, "the network asks for more"),
+        ({"cells": 5_000}, "the network needs more"),
         ({"nodes": 1_000_000}, "network.nodes is 1000000"),
-        ({"channels": 65_536}, "the weights have .* of shape"),
-        ({"classes": 60_000}, "the weights have .* of shape"),
+        ({"channels": 65_536}, "the weights contain .* of shape"),
+        ({"classes": 60_000}, "the weights contain .* of shape"),
         ({"image_size": [60_000, 60_000]}, "its images have"),
         ({"in_channels": 10**400}, "network.in_channels is"),
-        ({"operations": ["sep_conv_3x3"] * 100_000}, "distinct names"),
+        ({"operations": ["sep_conv_3x3"] * 100_000}, "at least one name, all distinct"),
         ({"operations": [["none"]]}, r"network.operations\[0\] is"),
     ],
     ids=lambda value: str(value)[:30] if isinstance(value, dict) else None,
@@ -190,12 +193,12 @@ def test_families_that_swell(folder: Path, plan: dict[str, Any], match: str) -> 
 def test_a_hypernetwork_that_swells(folder: Path) -> None:
     asked = {"kind": "mlp", "features": 1, "hidden": [8_000, 8_000]}
     renewed(folder, "family.json", lambda value: value.update(hypernet=asked))
-    refused(lambda: load_family(folder), "a hypernetwork may have")
+    refused(lambda: load_family(folder), "at most .* are allowed")
 
 
 def test_a_name_of_ten_megabytes(folder: Path) -> None:
     renewed(folder, "family.json", lambda value: value["hypernet"].update(kind="x" * 10_000_000))
-    refused(lambda: load_family(folder), "hypernet.kind is .*its characters at most 500")
+    refused(lambda: load_family(folder), "hypernet.kind is .*a string of length at most 500")
 
 
 def test_weights_that_say_more_than_they_hold(folder: Path) -> None:
@@ -209,9 +212,9 @@ def test_weights_that_say_more_than_they_hold(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("plan", "match"),
     [
-        ({"channels": 65_536}, "the weights have .* of shape"),
-        ({"cells": 5_000}, "the architecture says nothing about|network.cells is 5000"),
-        ({"nodes": 150}, "the network asks for more"),
+        ({"channels": 65_536}, "the weights contain .* of shape"),
+        ({"cells": 5_000}, "the architecture has no option for|network.cells is 5000"),
+        ({"nodes": 150}, "the network needs more"),
     ],
 )
 def test_members_of_networks_that_are_too_large(tmp_path: Path, folder: Path, plan: dict[str, Any], match: str) -> None:
@@ -312,7 +315,7 @@ def test_checkpoints_that_inflate(tmp_path: Path) -> None:
         for name in source.namelist():
             target.writestr(name, bytes(2**29) if name.endswith("data/0") else source.read(name))
     assert packed.stat().st_size < 2**20
-    refused(lambda: read_checkpoint(packed), "it is compressed, which torch does not do")
+    refused(lambda: read_checkpoint(packed), "it is compressed, but torch never compresses")
 
 
 HEAD = b"\x80\x02}(X\x0b\x00\x00\x00fingerprintX\x00\x00\x00\x00X\x05\x00\x00\x00place]X\x01\x00\x00\x00v"
@@ -334,10 +337,10 @@ PICKLES = {
         HEAD + b"cbuiltins\nbytearray\nJ" + struct.pack("<i", 1_500_000_000) + b"\x85Ru.",
         "calls",
     ),
-    "keys of one hash": (HEAD + numbers_of_one_hash(20_000), "a whole number of 65 bits"),
+    "keys of one hash": (HEAD + numbers_of_one_hash(20_000), "an integer of 65 bits"),
     "very many values": (HEAD + b"](" + b"N" * 3_000_000 + b"eu.", "too many values"),
-    "get": (renamed_methods("get"), "was changed"),
-    "pop": (renamed_methods("pop"), "was changed"),
+    "get": (renamed_methods("get"), "has changed"),
+    "pop": (renamed_methods("pop"), "has changed"),
 }
 
 
@@ -374,7 +377,7 @@ def test_an_archive_with_two_directories(tmp_path: Path) -> None:
         place += 46 + sum(lengths)
     closing = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, count, count, size, offset, 0)
     path.write_bytes(whole[:end] + bytes(harmless) + closing)
-    refused(lambda: read_checkpoint(path), "none that torch wrote")
+    refused(lambda: read_checkpoint(path), "not written by torch")
 
 
 @pytest.mark.parametrize("older", [True, False])
@@ -394,7 +397,7 @@ def test_a_member_of_very_many_edges(tmp_path: Path, folder: Path) -> None:
         value["member"]["architecture"] = dict.fromkeys(edges, "none")
 
     renewed(tmp_path / "member", "architecture.json", swollen)
-    refused(lambda: load_built(tmp_path / "member"), "the network asks for more")
+    refused(lambda: load_built(tmp_path / "member"), "the network needs more")
 
 
 def test_weights_that_are_tied_are_none_that_swell(tmp_path: Path) -> None:
@@ -408,8 +411,8 @@ def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
     for name in ("checkpoint.pt", METRICS):
         os.mkfifo(tmp_path / name)
     with limited():
-        refused(lambda: read_checkpoint(tmp_path / "checkpoint.pt"), "it is no file")
-        refused(lambda: RunLog(tmp_path, Place(), NoBar()), "metrics.jsonl is no file that a log can be written to")
+        refused(lambda: read_checkpoint(tmp_path / "checkpoint.pt"), "it is not a file")
+        refused(lambda: RunLog(tmp_path, Place(), NoBar()), "metrics.jsonl cannot be used as a log file")
 
 
 def test_the_longest_message_is_cut() -> None:

@@ -36,7 +36,7 @@ def test_half_a_point_is_within_the_noise(tmp_path: Path, scalar_file: dict[str,
     assert (found.best.latency_ms, found.cheaper.latency_ms) == (8.0, 1.2)
     assert found.noise == pytest.approx((0.875 * 0.125 / 2_000) ** 0.5)
     text = page(tmp_path, value)
-    assert "Within the noise of the evaluation (one standard error on 2,000 examples, 0.74 points)" in text
+    assert "Within evaluation noise (one standard error on 2,000 examples, 0.74 points)" in text
     assert "is as good as the best: 87.00 % at 1.20 ms, not 87.50 % at 8.00 ms." in text
     dial = value["members"][1]["dial"]
     assert f"<code>archdial pick RUN --at {dial!r}</code>" in text
@@ -59,7 +59,7 @@ def test_nothing_is_said_otherwise(
 ) -> None:
     value = file_of(scalar_file, rows, examples)
     assert as_good(report_numbers(value)) is None
-    assert "Within the noise" not in page(tmp_path, value)
+    assert "Within evaluation noise" not in page(tmp_path, value)
 
 
 def test_predicted_scores_say_nothing(scalar_file: dict[str, Any]) -> None:
@@ -86,4 +86,4 @@ def test_a_position_of_several_numbers(tmp_path: Path, simplex_file: dict[str, A
 
 def test_an_older_file_says_nothing(tmp_path: Path, scalar_file: dict[str, Any]) -> None:
     assert report_numbers(scalar_file).examples is None
-    assert "Within the noise" not in page(tmp_path, scalar_file)
+    assert "Within evaluation noise" not in page(tmp_path, scalar_file)

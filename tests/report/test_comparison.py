@@ -52,7 +52,7 @@ def test_of_networks_as_drawn_the_slowest_within_a_budget_counts(comparison_file
     comparison_file["methods"][0]["chosen_by"] = "latency_ms"
     assert read_comparison(comparison_file).methods[0].curve == (0, 1, 2)
     comparison_file["methods"][0]["chosen_by"] = "luck"
-    with pytest.raises(UsageError, match=r"chosen_by 'luck': known are validation_accuracy, latency_ms"):
+    with pytest.raises(UsageError, match=r"chosen_by 'luck': known: validation_accuracy, latency_ms"):
         read_comparison(comparison_file)
 
 
@@ -76,7 +76,7 @@ def test_the_full_network_is_a_star_on_a_dotted_line(comparison_file: dict[str, 
 
 def test_table_holds_areas_and_their_ratio_to_random(comparison_file: dict[str, Any]) -> None:
     assert rows(comparison_file) == [
-        ["method", "evaluations", "hypervolume", "area", "area : that of random", "best accuracy %"],
+        ["method", "evaluations", "hypervolume", "area", "area relative to random", "best accuracy %"],
         ["hypernetwork", "200", "0.400", "0.500", "1.250", "84.00"],
         ["random", "200", "0.300", "0.400", "1.000", "81.00"],
         ["greedy", "200", "0.350", "0.450", "1.125", "86.00"],
@@ -103,11 +103,11 @@ def test_a_method_that_found_nothing(comparison_file: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": "archdial.members"}, 'format "archdial.members".*`archdial compare` writes one'),
+        ({"format": "archdial.members"}, 'format "archdial.members".*write one with `archdial compare`'),
         ({"version": 2}, "version 2"),
-        ({"methods": []}, r"methods is \[\]: expected a list, its length at least 1"),
+        ({"methods": []}, r"methods is \[\]: expected a list of length at least 1"),
         ({"methods": None}, "methods is null: expected a list"),
-        ({"accuracy_split": None}, "accuracy_split is null: expected a text"),
+        ({"accuracy_split": None}, "accuracy_split is null: expected a string"),
         ({"full": 3}, "full is 3: expected a section of keys and values"),
         ({"full": {"name": "whole", "accuracy": 0.5}}, "the key full.latency_ms is missing"),
     ],
@@ -120,7 +120,7 @@ def test_malformed_files_are_refused(comparison_file: dict[str, Any], change: di
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"name": 3}, "name is 3: expected a text"),
+        ({"name": 3}, "name is 3: expected a string"),
         ({"evaluations": 1.5}, "evaluations is 1.5: expected a whole number"),
         ({"area": 71}, "area is 71: expected at most 1"),
         ({"hypervolume": 1.2}, "hypervolume is 1.2: expected at most 1"),
@@ -134,7 +134,7 @@ def test_malformed_files_are_refused(comparison_file: dict[str, Any], change: di
 )
 def test_malformed_methods_are_named(comparison_file: dict[str, Any], change: dict[str, Any], words: str) -> None:
     comparison_file["methods"][1] |= change
-    whole = rf"^comparison file: (the key )?methods\[1\]\.{words}.*: make the file anew with `archdial compare`$"
+    whole = rf"^comparison file: (the key )?methods\[1\]\.{words}.*: write the file again with `archdial compare`$"
     with pytest.raises(UsageError, match=whole):
         read_comparison(comparison_file)
 
@@ -142,10 +142,10 @@ def test_malformed_methods_are_named(comparison_file: dict[str, Any], change: di
 @pytest.mark.slow
 def test_limits_are_told(comparison_file: dict[str, Any]) -> None:
     methods = comparison_file["methods"]
-    with pytest.raises(UsageError, match=r"methods is .*: expected a list, its length at most 1,000"):
+    with pytest.raises(UsageError, match=r"methods is .*: expected a list of length at most 1,000"):
         read_comparison(comparison_file | {"methods": methods * 400})
     methods[0]["members"] = methods[0]["members"][:1] * 60_000
-    with pytest.raises(UsageError, match="methods have 120,002 members together: expected at most 100,000"):
+    with pytest.raises(UsageError, match="methods have 120,002 members in total: expected at most 100,000"):
         read_comparison(comparison_file | {"methods": [methods[0], methods[0], methods[1]]})
 
 

@@ -35,8 +35,8 @@ def test_no_line_where_accuracy_did_not_fall(experiments_file: dict[str, Any]) -
     traces = lambda_figure(experiments).data
     assert [trace.name for trace in traces[2:]] == ["chance: 10.00 %"]
     assert list(traces[2].x) == [0.01, 10.0]
-    assert "nothing left to lose" in fell
-    assert "never fell to chance" in trial_sections(None, experiments)
+    assert "separate gates stay at their lowest" in fell
+    assert "never drops to chance" in trial_sections(None, experiments)
 
 
 def test_relaxed_against_discrete_on_equal_axes(experiments_file: dict[str, Any]) -> None:
@@ -64,10 +64,10 @@ def test_the_mean_difference_is_told_in_points(experiments_file: dict[str, Any])
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": "other"}, 'format "other".*`archdial experiments` writes one'),
+        ({"format": "other"}, 'format "other".*write one with `archdial experiments`'),
         ({"version": 2}, "version 2"),
         ({"hypernetwork": None}, "hypernetwork is null: expected a section of keys and values"),
-        ({"hypernetwork": {"points": []}}, r"hypernetwork.points is \[\]: expected a list, its length at least 1"),
+        ({"hypernetwork": {"points": []}}, r"hypernetwork.points is \[\]: expected a list of length at least 1"),
         ({"relaxed": {"points": "many", "mean_difference": 0.1}}, 'relaxed.points is "many": expected a list'),
     ],
 )
@@ -98,7 +98,7 @@ def test_malformed_parts_are_named(
     experiments_file: dict[str, Any], part: str, change: dict[str, Any], words: str
 ) -> None:
     experiments_file[part] |= change
-    whole = rf"^experiments file: (the key )?{part}\.{words}.*: make the file anew with `archdial experiments`$"
+    whole = rf"^experiments file: (the key )?{part}\.{words}.*: write the file again with `archdial experiments`$"
     with pytest.raises(UsageError, match=whole):
         read_experiments(experiments_file)
 

@@ -76,25 +76,25 @@ def test_corners_of_a_simplex(simplex_file: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": "other"}, 'format "other".*`archdial evaluate` writes one'),
+        ({"format": "other"}, 'format "other".*write one with `archdial evaluate`'),
         ({"version": 2}, "version 2"),
-        ({"members": []}, "no members"),
+        ({"members": []}, "members file is empty"),
         ({"members": "many"}, "members is \"many\": expected a list"),
         ({"members": [3]}, r"members\[0\] is 3: expected a section of keys and values"),
         ({"kinds": None}, "kinds is null"),
         ({"kinds": ["conv", "nome"]}, "did you mean 'nome'"),
         ({"dial": {}}, "the key dial.kind is missing"),
         ({"kinds": ["conv", "none", "conv"]}, "kinds names 'conv' twice"),
-        ({"kinds": ["conv"] * 1001}, "kinds is .*: expected a list, its length at most 1,000"),
-        ({"front": [3]}, "front names member 3"),
+        ({"kinds": ["conv"] * 1001}, "kinds is .*: expected a list of length at most 1,000"),
+        ({"front": [3]}, "front refers to member 3"),
         ({"front": [-1]}, r"front\[0\] is -1: expected at least 0"),
         ({"range": {"latency_ms": [1]}}, r"range.latency_ms is \[1.0\]: expected \[lowest, highest\] in ms"),
         ({"range": {"latency_ms": [3, 1]}}, r"range.latency_ms is \[3.0, 1.0\]: expected \[lowest, highest\] in ms"),
         ({"archive": [{"accuracy": 0.5}]}, r"the key archive\[0\].latency_ms is missing"),
         ({"archive": [{"accuracy": 0, "latency_ms": 1}] * 100_001}, "archive is .*: expected a list.*at most 100,000"),
-        ({"seed": [1]}, r"seed is \[1\]: expected a whole number or a text"),
-        ({"device": "x" * 10_001}, r"device is \"x{56}\.\.\.: expected a text, its characters at most 10,000"),
-        ({"config": {"name": "\ud800"}}, "it is no JSON"),
+        ({"seed": [1]}, r"seed is \[1\]: expected a whole number or a string"),
+        ({"device": "x" * 10_001}, r"device is \"x{56}\.\.\.: expected a string of length at most 10,000"),
+        ({"config": {"name": "\ud800"}}, "it is not JSON"),
     ],
 )  # fmt: skip
 def test_malformed_files_are_refused(change: dict[str, Any], words: str) -> None:
@@ -117,12 +117,12 @@ def test_malformed_files_are_refused(change: dict[str, Any], words: str) -> None
         ({"counts": [1]}, "expected a section of keys and values"),
         ({"counts": {f"kind {i}": 1 for i in range(1001)}}, "counts is"),
         ({"counts": {"x" * 9000: 1}}, r"counts\.x{57}\.\.\."),
-        ({"architecture": {"stem": ""}}, "expected a text that is not empty"),
-        ({"architecture": {"normal/2<-0": 1}}, "expected a text"),
+        ({"architecture": {"stem": ""}}, "expected a non-empty string"),
+        ({"architecture": {"normal/2<-0": 1}}, "expected a string"),
         ({"dial": "left"}, 'dial is "left": expected a number or a list'),
         ({"dial": [0.5, "left"]}, r'dial is \[0.5, "left"\]'),
         ({"dial": [0.5, -0.5]}, "dial is"),
-        ({"dial": [0.5] * 1001}, "its length at most 1,000"),
+        ({"dial": [0.5] * 1001}, "of length at most 1,000"),
     ],
 )
 def test_malformed_members_are_refused(change: dict[str, Any], words: str) -> None:
@@ -172,5 +172,5 @@ def test_node_numbers_that_no_cell_has_are_left_out() -> None:
 def test_mixed_dials_are_refused() -> None:
     value = small_file()
     value["members"][0]["dial"] = [0.5, 0.5]
-    with pytest.raises(UsageError, match="one dial"):
+    with pytest.raises(UsageError, match="expected the same length for all"):
         report_numbers(value)

@@ -69,7 +69,7 @@ def test_table_shows_scores_after_training_of_a_refined_family(tmp_path: Path, s
     assert (
         "trained %</button>" in text
         and '<td data-value="0.9345">~93.45</td>' in text
-        and "after training alone" in text
+        and "after individual training" in text
     )
     assert text.count('<td data-value="0.0">–</td>') == len(scalar_file["members"]) - 1
 
@@ -115,7 +115,7 @@ def test_comparison_and_experiments_get_sections_with_their_charts(
     assert all(f'<div id="{name}"></div>' in text for name in island["charts"])
     titles = re.findall("<h2>(.*?)</h2>", text)
     at = titles.index("Against baselines")
-    assert titles[at : at + 3] == ["Against baselines", "Along λ, and relaxed against discrete", "Members"]
+    assert titles[at : at + 3] == ["Against baselines", "Along λ; relaxed and discrete", "Members"]
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from archdial.common.errors import UsageError
 from archdial.common.files import write_json
 from archdial.runs.folder import COMPARISON, EXPERIMENTS
 
-SECTIONS = {COMPARISON: "Against baselines", EXPERIMENTS: "Along λ, and relaxed against discrete"}
+SECTIONS = {COMPARISON: "Against baselines", EXPERIMENTS: "Along λ; relaxed and discrete"}
 
 
 @pytest.mark.slow

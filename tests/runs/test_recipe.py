@@ -60,7 +60,7 @@ def test_values_as_yaml_users_write_them() -> None:
         ("search: {epohcs: 3}", ("search.epohcs: unknown key", "did you mean 'epochs'")),
         ("search: {temperature: {strat: 1.0}}", ("search.temperature.strat", "did you mean 'start'")),
         ("train: {epoch: 1}", ("train.epoch: unknown key", "did you mean 'epochs'")),
-        ("network: {in_channels: 1}", ("network.in_channels: unknown key", "known are kind, cells")),
+        ("network: {in_channels: 1}", ("network.in_channels: unknown key", "known: kind, cells")),
         ("search: {epochs: many}", ('search.epochs is "many"', "expected a whole number")),
         ("search: {epochs: '3'}", ('search.epochs is "3"', "expected a whole number")),
         ("search: {epochs: 2.5}", ("search.epochs is 2.5", "expected a whole number")),
@@ -77,12 +77,12 @@ def test_values_as_yaml_users_write_them() -> None:
         ("weights: most", ('weights is "most"', "expected a whole number or a number")),
         ("image_size: big", ('image_size is "big"', "expected a whole number or a list")),
         ("image_size: 0", ("image_size is 0", "at least 1")),
-        ("image_size: [32]", ("image_size is [32]", "a list, its length at least 2")),
-        ("image_size: [32, 32, 3]", ("image_size is [32, 32, 3]", "a list, its length at most 2")),
+        ("image_size: [32]", ("image_size is [32]", "a list of length at least 2")),
+        ("image_size: [32, 32, 3]", ("image_size is [32, 32, 3]", "a list of length at most 2")),
         ("image_size: 50000", ("image_size 50000", "16,777,216 pixels")),
         ("skip_broken: maybe", ('skip_broken is "maybe"', "true or false")),
         ("normalize: imagnet", ("unknown normalize 'imagnet'", "did you mean 'imagenet'")),
-        ("normalize: imagenet", ("normalize: ", "imagenet is of 3 channels", "the images have 1")),
+        ("normalize: imagenet", ("normalize: ", "imagenet has 3 channels", "the images have 1")),
         ("normalize: 3", ("normalize is 3", "expected")),
         ("normalize: {mean: [0.5]}", ("the key normalize.std is missing",)),
         ("normalize: {mean: [0.5], sdt: [0.5]}", ("normalize.sdt: unknown key", "did you mean 'std'")),
@@ -94,7 +94,7 @@ def test_values_as_yaml_users_write_them() -> None:
         ("normalize: {mean: [0.5], std: [0.5, 0.5]}", ("normalize: mean (0.5,) and std (0.5, 0.5)",)),
         ("limit: all", ('limit is "all"', "expected a whole number")),
         ("network: {operations: [identity, sep_conv_3x4]}", ("sep_conv_3x4", "did you mean 'sep_conv_3x3'")),
-        ("network: {operations: [identity, 3]}", ("network.operations[1] is 3", "expected a text")),
+        ("network: {operations: [identity, 3]}", ("network.operations[1] is 3", "expected a string")),
         ("network: {kind: cell}", ("network.kind 'cell'", "did you mean 'cells'")),
         ("network: {cells: 0}", ("network.cells is 0", "at least 1")),
         ("dial: {kind: scaler}", ("unknown dial 'scaler'", "did you mean 'scalar'")),
@@ -105,7 +105,7 @@ def test_values_as_yaml_users_write_them() -> None:
         ("profile: {threads: 0}", ("profile.threads is 0", "at least 1")),
         ("name: a/b", ('name is "a/b"', "a plain name")),
         ("about: [oops", ("line 4", "correct the YAML there")),
-        ("limit: 3\nlimit: 4", ("line 4", "'limit' stands twice")),
+        ("limit: 3\nlimit: 4", ("line 4", "'limit' appears twice")),
     ],
 )
 def test_mistakes(more: str, parts: tuple[str, ...]) -> None:
@@ -168,7 +168,7 @@ def test_unknown_and_unreadable_recipes(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no recipe at"):
         load_recipe(str(tmp_path / "none.yaml"))
     (tmp_path / "bytes.yaml").write_bytes(b"about: \xff")
-    with pytest.raises(UsageError, match="not text in UTF-8"):
+    with pytest.raises(UsageError, match="not UTF-8 text"):
         load_recipe(str(tmp_path / "bytes.yaml"))
 
 
@@ -192,20 +192,23 @@ def test_data_become_absolute_only_where_they_are_a_folder(tmp_path: Path, monke
         ("search: {method: two_stage, dial_epochs: -1}", "search.dial_epochs is -1: expected at least 0"),
         (f"search: {{batch_size: {10**30}}}", "search.batch_size is 1"),
         ("search: {momentum: 1.5}", "search.momentum is 1.5: expected at most 1"),
-        ("search: {hypernet: {kind: mlp, hidden: [30000, 30000]}}", "asks for 902,550,000 numbers, a hypernetwork"),
+        ("search: {hypernet: {kind: mlp, hidden: [30000, 30000]}}", "needs 902,550,000 parameters, but at most"),
         ("search: {hypernet: {kind: mlp, hidden: [1.5]}}", "hidden[0] is 1.5: expected a whole number"),
         ("search: {hypernet: {kind: kernel, pivots: 100000000}}", "search.hypernet"),
         ("network: {cells: 100000000}", "network.cells is 100000000: expected at most 65,536"),
         ("network: {nodes: 1000000}", "network.nodes is 1000000: expected at most 65,536"),
-        ("network: {cells: 60000, nodes: 60000}", "operations, a supernet may hold 50,000"),
+        ("network: {cells: 60000, nodes: 60000}", "operations, but a supernet may have at most 50,000"),
         ("network: {stem_stride: 3}", "network.stem_stride is 3: expected 1, 2, 4"),
-        ("network: {widths: [0.5, 1]}", "widths = [0.5, 1]: expected shares of the channels, falling from 1"),
+        (
+            "network: {widths: [0.5, 1]}",
+            "widths = [0.5, 1]: expected fractions of the channels in decreasing order from 1",
+        ),
         ("network: {widths: [1, 2]}", "network.widths[1] is 2: expected at most 1"),
-        ("network: {widths: [1, 0.75]}", "widths = [1, 0.75]: of 16 channels, in multiples of 8, all come to 16"),
+        ("network: {widths: [1, 0.75]}", "widths = [1, 0.75]: with 16 channels in multiples of 8, all round to 16"),
         ("name: '..'", 'name is "..": expected a plain name'),
-        ("name: ''", 'name is "": expected a text that is not empty'),
+        ("name: ''", 'name is "": expected a non-empty string'),
         ("name: ' x'", "expected a plain name"),
-        ("data: ''", 'data is "": expected a text that is not empty'),
+        ("data: ''", 'data is "": expected a non-empty string'),
         ("tables: {../x: t.json}", "tables"),
         ("train: {label_smoothing: 2}", "train.label_smoothing is 2: expected at most 1"),
         ("profile: {repeats: 0}", "profile.repeats is 0: expected at least 1"),

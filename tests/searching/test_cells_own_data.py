@@ -69,8 +69,10 @@ def test_a_family_is_saved_loaded_and_trained(case: str, tmp_path: Path) -> None
 
 def test_what_does_not_go_in_is_told_before_the_search() -> None:
     task, plan, data = CASES["forecast"]
-    with pytest.raises(UsageError, match=r"the first batch of the train data, .* does not go through network and task"):
+    with pytest.raises(UsageError, match=r"the first batch of the train data, .* fails in network or task"):
         found(task, {**plan, "in_channels": 3}, data)
     task, plan, data = CASES["texts by name"]
-    with pytest.raises(UsageError, match=r"tokens from 0 to 11, and the network knows 0 to 2: make it of more tokens"):
+    with pytest.raises(
+        UsageError, match=r"tokens from 0 to 11, but the network accepts 0 to 2: create it with more tokens"
+    ):
         found(task, {**plan, "tokens": 3}, data)

@@ -76,8 +76,8 @@ def test_second_order_and_smoothing_change_what_is_found(table: CostTable) -> No
 @pytest.mark.parametrize(
     ("method", "changes", "message"),
     [
-        ("single_level", {"second_order": True}, "second_order is for method bilevel, not single_level"),
-        ("predictor", {"smoothing": 0.3}, "smoothing = 0.3 is for methods single_level and bilevel"),
+        ("single_level", {"second_order": True}, "second_order applies to method bilevel, not single_level"),
+        ("predictor", {"smoothing": 0.3}, "smoothing = 0.3 applies to methods single_level and bilevel"),
         ("bilevel", {"smoothing": -1.0}, "smoothing is -1.0: expected at least 0"),
         ("bilevel", {"warmup_epochs": 0}, "warmup_epochs = 0: expected 1"),
     ],

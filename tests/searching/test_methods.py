@@ -43,10 +43,10 @@ def test_a_method_reads_the_settings_that_are_said_to_be_its_own(method: str) ->
 def test_what_another_method_reads_is_refused_in_a_recipe() -> None:
     check_read({"rounds": 2})
     check_read({"method": "bilevel", "smoothing": 0.1, "epochs": 3})
-    with pytest.raises(UsageError, match=r"search.rounds is for method predictor, not two_stage: leave it out"):
+    with pytest.raises(UsageError, match=r"search.rounds applies to method predictor, not two_stage: omit it"):
         check_read({"method": "two_stage", "rounds": 2})
     with pytest.raises(
-        UsageError, match=r"search.warmup_epochs is for methods single_level and bilevel, not predictor"
+        UsageError, match=r"search.warmup_epochs applies to methods single_level and bilevel, not predictor"
     ):
         check_read({"warmup_epochs": 2})
 
@@ -64,7 +64,7 @@ def test_every_setting_is_part_of_what_fingerprints_are_made_of() -> None:
 
 
 def test_budgets_are_refused_where_none_are_drawn() -> None:
-    with pytest.raises(UsageError, match=r"search.budgets = octaves: turns alone draw budgets, set search.turns"):
+    with pytest.raises(UsageError, match=r"search.budgets = octaves requires search.turns"):
         SearchSettings(budgets="octaves")
 
 
@@ -79,5 +79,5 @@ def test_proxies_are_named_and_named_once() -> None:
         SearchSettings(proxies=("naswhat",))
     with pytest.raises(UsageError, match=r"search.proxies = \[zen, zen\]: expected each name once"):
         SearchSettings(proxies=("zen", "zen"))
-    with pytest.raises(UsageError, match=r"search.proxies is for method predictor, not two_stage: leave it out"):
+    with pytest.raises(UsageError, match=r"search.proxies applies to method predictor, not two_stage: omit it"):
         check_read({"method": "two_stage", "proxies": ["zen"]})

@@ -106,7 +106,7 @@ def test_an_interrupted_search_on_a_loader_goes_on_to_the_bit(
 ) -> None:
     settings = replace(TUNED, optimizer=optimizer)
     whole = searched(settings, data())
-    with pytest.raises(Interrupted, match="go on with the same command and --resume"):
+    with pytest.raises(Interrupted, match="continue with the same command and --resume"):
         searched(settings, data(stop_at=stop_at), folder=tmp_path)
     again = searched(settings, data(), folder=tmp_path, resume=True)
     assert family_json(again) == family_json(whole)
@@ -136,13 +136,13 @@ def test_its_code_away_a_family_answers_and_says_what_it_lacks(tmp_path: Path) -
     save_family(family, tmp_path)
     closed = ad.load(tmp_path)
     assert [one.to_json() for one in closed.front()] == [one.to_json() for one in family.front()]
-    with pytest.raises(UsageError, match="pass it as model="):
+    with pytest.raises(UsageError, match="pass model="):
         closed.front()[0].build()
     opened = ad.load(tmp_path, model=reader())
     assert opened.front()[0].export(tmp_path / "member.pt2", "pt2").largest_difference <= 1e-4
-    with pytest.raises(UsageError, match=r"scored by accuracy, and files hold no functions: pass it again as task="):
+    with pytest.raises(UsageError, match=r"scored by accuracy, and files store no functions: pass it again as task="):
         opened.front()[0].finetune(data()["train"])
-    with pytest.raises(UsageError, match=r"scored by accuracy, and the task is scored by MAE: pass the task of the"):
+    with pytest.raises(UsageError, match=r"scored by accuracy, but the task is scored by MAE: pass the task of the"):
         ad.load(tmp_path, model=reader(), task=ad.Regression())
 
 
@@ -215,7 +215,7 @@ def test_baselines_judge_by_the_same_task() -> None:
 def test_a_trained_network_that_guesses_is_warned_of() -> None:
     network = gated(reader())
     with pytest.warns(
-        NearChance, match=r"network is [\d.]+ % on validation data, and that of guessing 50.00.*normalisation"
+        NearChance, match=r"network is [\d.]+ % on validation data, and guessing gives 50.00.*normalisation"
     ):
         ad.search(network, data(), counted_table(network), settings=SETTINGS, task=ad.Classification(classes=2))
 
@@ -223,15 +223,15 @@ def test_a_trained_network_that_guesses_is_warned_of() -> None:
 @pytest.mark.parametrize(
     ("changed", "task", "told"),
     [
-        ({}, None, r"data of your own, and no task: pass task=archdial\.Classification"),
-        ({"validation": []}, ad.Classification(), "the validation data give no batch: expected one at least"),
+        ({}, None, r"your own data need a task: pass task=archdial\.Classification"),
+        ({"validation": []}, ad.Classification(), "the validation data yield no batches: expected at least one"),
         (
             {"validation": [(torch.zeros(2, LENGTH).long(), 1)]},
             ad.Classification(),
-            "a dict of tokens, mask: pass what",
+            "a dict of tokens, mask: pass inputs",
         ),
         ({}, ad.Regression(), "targets of shape .* for outputs"),
-        ({}, ad.Task(lambda o, b: b["x"]), "first batch of the train data, {tokens: .*, does not go through network"),
+        ({}, ad.Task(lambda o, b: b["x"]), "first batch of the train data, {tokens: .*, fails in network"),
     ],
 )
 def test_what_does_not_go_together_is_told_before_the_search(changed: Any, task: Any, told: str) -> None:

@@ -58,7 +58,7 @@ def rows(**changed: int) -> TensorDataset:
 
 
 def test_a_label_that_no_output_stands_for_is_told_wherever_it_is() -> None:
-    told = r"labels from \d to 7 for a network that tells 3 classes apart: expected 0 to 2"
+    told = r"labels from \d to 7 for a network with 3 classes: expected 0 to 2"
     with pytest.raises(UsageError, match=f"batch 3 of the validation data: {told}"):
         searched(rows(), DataLoader(rows(_50=7), 16))
     with pytest.raises(UsageError, match=f"batch 3 of epoch 1: {told}"):
@@ -67,7 +67,7 @@ def test_a_label_that_no_output_stands_for_is_told_wherever_it_is() -> None:
 
 def test_inputs_that_the_network_refuses_are_told_wherever_they_are() -> None:
     batches = [(INPUTS[:8], LABELS[:8]), (INPUTS[:8, :5], LABELS[:8])]
-    with pytest.raises(UsageError, match=r"batch 1 of the validation data, .*\(8, 5\).*does not go through network"):
+    with pytest.raises(UsageError, match=r"batch 1 of the validation data, .*\(8, 5\).*fails in network"):
         searched(rows(), batches)
 
 
@@ -92,13 +92,13 @@ class Once:
 
 
 def test_what_gives_its_one_iterator_again_is_refused() -> None:
-    with pytest.raises(UsageError, match="the train data are Once, which can be read once"):
+    with pytest.raises(UsageError, match="the train data are Once, which can be read only once"):
         searched(Once(), rows())
 
 
 def test_a_network_that_guesses_is_warned_of_though_nobody_said_how_many_classes_there_are() -> None:
     wrong = TensorDataset(INPUTS, (LABELS + 1) % 3)
-    with pytest.warns(NearChance, match=r"network is 0\.00 % on validation data, and that of guessing 33\.33"):
+    with pytest.warns(NearChance, match=r"network is 0\.00 % on validation data, and guessing gives 33\.33"):
         searched(wrong, wrong)
 
 

@@ -122,13 +122,13 @@ def test_where_nothing_agrees_what_was_measured_stays(looked: SearchState) -> No
 
 def test_proxies_are_for_networks_without_weights_of_their_own() -> None:
     network = choices(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()), torch.zeros(1, 3, 8, 8))
-    with pytest.raises(UsageError, match=r"search.proxies = \[synflow, naswot, zen\]: this network came with its weig"):
+    with pytest.raises(UsageError, match=r"search.proxies = \[synflow, naswot, zen\]: this network is pretrained"):
         Views(network, counted_table(network), PROXIES, 0)
 
 
 def test_tokens_are_not_moved_a_little() -> None:
     network = tiny(tokens=20, length=12, classes=3)
-    with pytest.raises(UsageError, match=r"search.proxies has zen: .* choose of synflow, naswot, grad_norm"):
+    with pytest.raises(UsageError, match=r"search.proxies has zen: .* choose from synflow, naswot, grad_norm"):
         Views(network, counted_table(network), PROXIES, 0)
 
 
@@ -154,5 +154,5 @@ def test_a_search_believes_what_its_views_agree_on(short_lessons: None, tmp_path
     assert [item.judged for item in other.archive] == [item.judged for item in state.archive]
     state.views.rows.popitem()
     broken = checkpoint.save(tmp_path / "broken.pt", state, Place(3))
-    with pytest.raises(UsageError, match=r"views holds nothing of 1 evaluated"):
+    with pytest.raises(UsageError, match=r"views lacks 1 evaluated"):
         checkpoint.load(broken, begun())

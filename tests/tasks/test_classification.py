@@ -93,7 +93,7 @@ def test_labels_of_any_whole_type(kind: torch.dtype) -> None:
 
 
 def test_weights_below_0_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"class_weights are \[1, -1\]: expected numbers that are not below 0"):
+    with pytest.raises(UsageError, match=r"class_weights are \[1, -1\]: expected non-negative numbers"):
         ad.Classification(class_weights=[1, -1])
 
 
@@ -101,14 +101,10 @@ def test_a_mask_may_have_a_channel() -> None:
     outputs, task = torch.randn(2, 3, 4, 5), ad.Segmentation()
     mask = outputs.argmax(1)
     assert task.loss(outputs, (outputs, mask[:, None])) == task.loss(outputs, (outputs, mask))
-    with pytest.raises(
-        UsageError, match=r"masks of shape \(2, 3, 4, 5\) for outputs .*expected a class index for each"
-    ):
+    with pytest.raises(UsageError, match=r"masks of shape \(2, 3, 4, 5\) for outputs .*expected a class index per"):
         task.loss(outputs, (outputs, outputs))
     mask[0, 0, 0] = 255
-    with pytest.raises(
-        UsageError, match=r"labels from 0 to 255 for a network that tells 3 classes apart: expected 0 to 2"
-    ):
+    with pytest.raises(UsageError, match=r"labels from 0 to 255 for a network with 3 classes: expected 0 to 2"):
         task.loss(outputs, (outputs, mask))
 
 

@@ -245,7 +245,7 @@ def test_outputs_that_are_no_numbers_are_scored_and_have_a_loss() -> None:
 
 
 def test_a_mean_of_no_object_is_refused() -> None:
-    with pytest.raises(UsageError, match="none of the images has an object"):
+    with pytest.raises(UsageError, match="none of the images has any"):
         scored(ad.Detection(), given(3), [target(0)] * 3)
 
 
@@ -276,7 +276,7 @@ def test_a_loss_and_a_reading_of_ones_own() -> None:
     assert float(task.loss(outputs, (0, wanted))) == 2.5
     assert scored(task, outputs, wanted) == 1.0
     assert float(task.apart(outputs, outputs, 2.0)) == 0
-    with pytest.raises(UsageError, match=r"the loss is \(2,\), expected a tensor of one number"):
+    with pytest.raises(UsageError, match=r"the loss is \(2,\), expected a scalar tensor"):
         ad.Detection(loss=lambda o, b: o).loss(outputs, (0, wanted))
 
 
@@ -305,15 +305,23 @@ PIXELS = {"boxes": torch.tensor([[260.0, 177, 231, 199]]), "class_labels": torch
 @pytest.mark.parametrize(
     ("outputs", "wanted", "told"),
     [
-        (drawn(3, 6, 3), asked(), r'gives \(3, 6, 3\): .*ask for them by gates\(…, outputs=\("logits", "pred_boxes"\)'),
+        (
+            drawn(3, 6, 3),
+            asked(),
+            r'gives \(3, 6, 3\): .*request them with gates\(…, outputs=\("logits", "pred_boxes"\)',
+        ),
         ((drawn(3, 6, 3), drawn(3, 5, 4)), asked(), r"gives \(3, 6, 3\), \(3, 5, 4\): expected logits"),
-        (given(3), asked()[:2], "a target of 2 list for 3 images: expected a list of one dict an image"),
+        (given(3), asked()[:2], "a target of 2 list for 3 images: expected a list with one dict per image"),
         (given(3), drawn(3, 4), "a target of Tensor for 3 images"),
-        (given(3), [{"bbox": 1, "labels": 2}] * 3, "an image holds bbox, labels: expected boxes and class_labels"),
+        (given(3), [{"bbox": 1, "labels": 2}] * 3, "an image contains bbox, labels: expected boxes and class_labels"),
         (given(3), [target(2) | {"boxes": boxes(3)}] * 3, r"boxes of shape \(3, 4\) with class_labels \(2,\)"),
         (given(3), [target(2) | {"class_labels": drawn(2)}] * 3, r"\(2,\), torch.float32: expected"),
-        (given(3), [PIXELS] * 3, "a box of 260, 177, 231, 199: expected centre x, .* as shares of the image"),
-        (given(2), [target(4, 1)] * 3, "class_labels from 0 to 1: expected them from 0 to 0, as the network has 1 cl"),
+        (given(3), [PIXELS] * 3, "a box of 260, 177, 231, 199: expected centre x, .* as fractions of the image"),
+        (
+            given(2),
+            [target(4, 1)] * 3,
+            "class_labels from 0 to 1: expected values from 0 to 0, as the network has 1 cl",
+        ),
     ],
 )
 def test_what_does_not_fit_is_told(outputs: Any, wanted: Any, told: str) -> None:

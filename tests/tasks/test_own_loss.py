@@ -79,16 +79,16 @@ def test_whoever_runs_it_needs_no_labels(model: nn.Module) -> None:
     plain = ad.without_loss(member)
     assert torch.equal(plain(batch["values"]), member(**batch)["logits"])
     assert "labels" not in str(plain.graph)
-    with pytest.raises(UsageError, match="gives no loss beside other outputs"):
+    with pytest.raises(UsageError, match="does not return a loss next to other outputs"):
         ad.without_loss(plain)
-    with pytest.raises(UsageError, match="a Judging: expected what build"):
+    with pytest.raises(UsageError, match="a Judging: expected a module returned by build"):
         ad.without_loss(model)
 
 
 def test_a_network_without_its_loss_is_told_how(model: nn.Module) -> None:
     train = list(batches(0))
     net = ad.gates(model, train[0])
-    with pytest.raises(UsageError, match=r'gives no loss: capture it by gates\(model, batch, outputs=\("loss"'):
+    with pytest.raises(UsageError, match=r'returns no loss: capture it with gates\(model, batch, outputs=\("loss"'):
         ad.search(net, {"train": train, "validation": train}, counted_table(net), task=ad.Task())
 
 

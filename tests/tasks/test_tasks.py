@@ -181,7 +181,7 @@ def test_imitation_agrees_with_who_is_imitated() -> None:
     assert labelled.inputs((batch, labels(8, 3)), torch.device("cpu")) is batch or labelled.inputs(
         (batch, labels(8, 3)), torch.device("cpu")
     ).equal(batch)
-    with pytest.raises(UsageError, match="nobody to imitate: Imitation is for a network that was trained"):
+    with pytest.raises(UsageError, match="nothing to imitate: Imitation needs a pretrained network"):
         ad.Imitation().loss(batch, batch)
 
 
@@ -237,17 +237,17 @@ def test_tasks_that_cannot_be(make: Callable[[], object], told: str) -> None:
     [
         (ad.Classification(), drawn(4, 3), (0, drawn(4)), "labels of shape .4,., torch.float32, for outputs .4, 3."),
         (ad.Classification(), drawn(4, 3), (0, labels(3, 3)), "labels of shape .3,."),
-        (ad.Classification(), drawn(4, 3), drawn(4), "a batch of type Tensor with no target"),
+        (ad.Classification(), drawn(4, 3), drawn(4), "a batch of type Tensor without a target"),
         (ad.Classification(), drawn(4, 3), {"x": 1}, "a batch of x: expected a target under one of labels, label"),
         (
             ad.Classification(),
             {"a": drawn(2), "b": drawn(2)},
             (0, labels(2, 2)),
-            "gives 2 tensors, and the task asks for",
+            "returns 2 tensors, but the task needs",
         ),
         (ad.Regression(), drawn(4, 3), (0, drawn(4, 2)), "targets of shape .4, 2. for outputs .4, 3."),
-        (ad.MultiLabel(), drawn(4, 3), (0, labels(4, 3)), "expected a 0 or 1 for each label"),
-        (ad.Task(lambda o, b: o), drawn(4, 3), (0, 1), "the loss is .4, 3., expected a tensor of one number: take its"),
+        (ad.MultiLabel(), drawn(4, 3), (0, labels(4, 3)), "expected 0 or 1 for each label"),
+        (ad.Task(lambda o, b: o), drawn(4, 3), (0, 1), "the loss is .4, 3., expected a scalar tensor: take its"),
     ],
 )
 def test_what_does_not_fit_is_told(task: Task, outputs: Any, batch: Any, told: str) -> None:

@@ -38,8 +38,8 @@ def before_the_first(state: dict[str, Any]) -> None:
     ("change", "message"),
     [
         (twice, "it has 2 groups, expected 1"),
-        (one_less, "it noted .*, expected exp_avg, exp_avg_sq, step"),
-        (before_the_first, "it noted no number of steps"),
+        (one_less, "it has the state .*, expected exp_avg, exp_avg_sq, step"),
+        (before_the_first, "it has no step count"),
     ],
 )
 def test_notes_of_another_optimizer_are_refused(change: Callable[[dict[str, Any]], None], message: str) -> None:

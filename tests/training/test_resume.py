@@ -54,7 +54,7 @@ def test_a_training_that_was_stopped_ends_as_if_it_had_not_been(
     alone = train(small(), IMAGES, NORMALIZE, settings, seed=3)
     stopped_at(step, file, settings=settings)
     other = replace(settings, optimizer="sgd" if settings.optimizer == "adamw" else "adamw")
-    with pytest.raises(UsageError, match="was begun with other weights, images, settings or seed"):
+    with pytest.raises(UsageError, match="was started with other weights, images, settings or seed"):
         train(small(), IMAGES, NORMALIZE, other, seed=3, checkpoint=file, resume=True)
     resumed = train(small(), IMAGES, NORMALIZE, settings, seed=3, checkpoint=file, resume=True)
     for name, value in alone.state_dict().items():
@@ -78,7 +78,7 @@ def test_other_inputs_are_refused(tmp_path: Path) -> None:
         (small(), IMAGES, 4, small(1)),
         (small(), IMAGES, 3, None),
     ):
-        with pytest.raises(UsageError, match="was begun with other weights, images, settings or seed"):
+        with pytest.raises(UsageError, match="was started with other weights, images, settings or seed"):
             train(module, images, NORMALIZE, SETTINGS, seed=seed, teacher=teacher, checkpoint=file, resume=True)
 
 

@@ -1,4 +1,4 @@
-"""archdial add-device: one more device for a search that is over."""
+"""archdial add-device: add a device to a finished search."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from archdial.cli.search import published_rows, show_family
 @app.command(epilog="Example: archdial add-device runs/digits pi4 pi4.json")
 def add_device(
     run: RunArgument,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the device.")],
-    table: Annotated[Path, typer.Argument(metavar="TABLE", help="File of its cost table.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the device.")],
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="The device's cost table.")],
     retrain: Annotated[
-        bool, typer.Option(help="Train the dial anew, for all devices; else the new one is taken for what it is like.")
+        bool, typer.Option(help="Retrain the dial for all devices; otherwise treat NAME like the most similar device.")
     ] = True,
-    renew: Annotated[bool, typer.Option("--renew", help="Take the table for a device that is there already.")] = False,
+    renew: Annotated[bool, typer.Option("--renew", help="Replace the table of an existing device.")] = False,
     seed: Seed = None,
     model: Model = None,
     trust: Trust = False,
@@ -29,8 +29,8 @@ def add_device(
 ) -> None:
     """Add a device to a finished run.
 
-    The weights stay; the dial is trained on what was evaluated and on the tables, which takes seconds, and the range of
-    each device is found anew. Other commands then take the device by --on NAME.
+    The weights stay as they are. The dial is retrained from the evaluated architectures and the cost tables, in
+    seconds, and each device gets a new range. Other commands then select the device with --on NAME.
     """
     from archdial.common.folder_lock import locked
     from archdial.cost.table.table import CostTable
@@ -43,10 +43,10 @@ def add_device(
         family = open_family(run, model, trust=trust, figures=True)
         costs = CostTable.load(table, family.space)
         added = redialling.add_device(family, name, costs, retrain=retrain, renew=renew, seed=seed or 0)
-        # What cannot be shown afterwards is told before anything is written.
+        # Anything that cannot be shown afterwards must fail before anything is written.
         published_rows(added)
-        # Who asks for no device goes on to be answered for the one of before.
+        # Without --on, commands keep answering for the same device as before.
         save_family(added.on(family.device or redialling.FIRST), run)
     devices = ", ".join(added.device_names)
     following = f"devices: {devices}; next: archdial pick {run} --on {name} --at …"
-    show_family(added, run, f"the best evaluated, for {name}", following, json)
+    show_family(added, run, f"best evaluated members on {name}", following, json)

@@ -1,4 +1,4 @@
-"""The app that the commands register with, and how their errors reach the user: one sentence and an exit status."""
+"""The Typer app that commands register with, and how errors reach the user: one sentence and an exit status."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archdial.common.errors import Notice, RunError, UsageError, cut, readable, 
 
 INTERRUPTED = 130
 _NO_MEMORY = "can't allocate memory"
-"""What torch says within an error of no kind of its own."""
+"""Part of torch's message: the error has no type of its own."""
 
 
 class _Interrupts:
@@ -44,13 +44,13 @@ class Group(TyperGroup):
     """Commands whose exceptions become sentences; only --debug lets the traceback through."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take the words of the call, none of which may be empty: "" is the working folder to a path."""
+        """Parse the arguments, none of which may be empty: as a path, "" is the working directory."""
         for number, word in enumerate(args):
             option, separator, value = word.partition("=")
             if not word or (option.startswith("--") and separator and not value):
                 before = option if word else next(iter(args[:number][-1:]), "")
                 what = f"{before} has an empty value" if before.startswith("-") else "an argument is empty"
-                self._end(f"{what}: name a file, a folder or a value, or leave it out", 2)
+                self._end(f"{what}: pass a file, a folder or a value, or omit it", 2)
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
@@ -74,7 +74,7 @@ class Group(TyperGroup):
             sentence = _sentence(error)
             if sentence is None and interrupts.seen:
                 self._end("interrupted", INTERRUPTED)
-            unexpected = f"unexpected {reason(error)}; `archdial --debug …` shows where it comes from"
+            unexpected = f"unexpected {reason(error)}; run `archdial --debug …` for the traceback"
             self._end(sentence or unexpected, getattr(error, "exit_status", 1))
 
     def _end(self, sentence: str, status: int) -> None:
@@ -101,14 +101,14 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, OSError):
         what = error.strerror.lower() if error.strerror else str(error)
         where = f" ({readable(str(error.filename))})" if error.filename else ""
-        return what and f"{what}{where}: free space, mend the permissions or choose another place"
+        return what and f"{what}{where}: free up space, fix the permissions or choose another location"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or _NO_MEMORY in str(error):
-        return "out of memory: close other programs, or take fewer images at once by search.batch_size of the recipe"
+        return "out of memory: close other programs, or lower search.batch_size in the recipe"
     if isinstance(error, RecursionError):
-        return "a file or a network is nested too deeply to be followed: make it flatter"
+        return "a file or a network is nested too deeply: flatten it"
     if isinstance(error, UnicodeEncodeError):
         characters = ascii(error.object[error.start : error.end])
-        return f"{cut(characters)} cannot be written in {error.encoding}, as the locale asks for: set PYTHONUTF8=1"
+        return f"{cut(characters)} cannot be written in the locale's encoding, {error.encoding}: set PYTHONUTF8=1"
     return None
 
 
@@ -134,13 +134,13 @@ app = typer.Typer(
 
 @app.callback()
 def everywhere(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback when a command fails.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show versions and exit.")
     ] = False,
 ) -> None:
-    """Search once, then dial: a network for every trade-off between accuracy and milliseconds.
+    """Search once, then dial in a network for any trade-off between accuracy and latency.
 
-    Results go to standard output, as a table or with --json as JSON; progress and errors to standard error. The exit
-    status is 0, 2 for a wrong call, 1 for a run that failed, 130 for one that was interrupted.
+    Results go to standard output, as a table or as JSON with --json; progress and errors go to standard error. The exit
+    status is 0 on success, 2 for a usage error, 1 for a failed run, and 130 for an interrupted one.
     """

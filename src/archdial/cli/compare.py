@@ -1,4 +1,4 @@
-"""archdial compare: a run against baselines on its own supernet."""
+"""archdial compare: a run against baselines on the same supernet."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 Baselines = Annotated[
     str | None,
     typer.Option(
-        help="Names with commas between: random, drawn, greedy, knapsack, nsga2, single, scaled.",
-        show_default="all that train nothing and whose libraries are installed",
+        help="Comma-separated names: random, drawn, greedy, knapsack, nsga2, single, scaled.",
+        show_default="all that need no training and whose libraries are installed",
     ),
 ]
 Evaluations = Annotated[
@@ -37,8 +37,8 @@ Evaluations = Annotated[
         "--budget",
         min=1,
         max=MOST_COUNT,
-        help="Evaluations of each baseline.",
-        show_default="as many as the search had",
+        help="Evaluations per baseline.",
+        show_default="as many as the search used",
     ),
 ]
 
@@ -48,8 +48,8 @@ def compare(
     run: RunArgument,
     baselines: Baselines = None,
     budget: Evaluations = None,
-    split: Annotated[Split, typer.Option(help="What to measure the score of members on.")] = "test",
-    count: Annotated[int, typer.Option(min=2, max=MOST_POSITIONS, help="Members of each front, at most.")] = 24,
+    split: Annotated[Split, typer.Option(help="Split on which members are scored.")] = "test",
+    count: Annotated[int, typer.Option(min=2, max=MOST_POSITIONS, help="Maximum number of members per front.")] = 24,
     data: Data = None,
     seed: Seed = None,
     on: On = None,
@@ -59,10 +59,10 @@ def compare(
 ) -> None:
     """Compare a run with baselines.
 
-    Each baseline finds members of the same supernet by evaluations on validation data, as the search did; their
-    score is then taken on the split, their latency measured. Areas, hypervolumes and budgets are relative to the
-    latency of the whole network, which with accuracy 0 is the reference point; of scores that are no shares, as
-    errors, with the worst member of all.
+    Like the search, each baseline finds members of the same supernet by evaluating them on validation data. The members
+    are then scored on the split, and their latency is measured. Areas, hypervolumes and budgets are relative to the
+    latency of the whole network; the reference point is that latency at accuracy 0. For scores that are not fractions,
+    such as errors, the worst member's score takes the place of accuracy 0.
     """
     from archdial.common.progress import Bar
     from archdial.runs.folder import COMPARISON
@@ -74,7 +74,7 @@ def compare(
     with Bar() as bar:
         finished = finished_run(run, family, data, on, trust=trust)
         value = write_comparison(finished, chosen, budget, split, count, seed or 0, bar)
-    show(value, table_of(value), f"comparison in {run / COMPARISON}; next: archdial report {run}", as_json=json)
+    show(value, table_of(value), f"comparison saved in {run / COMPARISON}; next: archdial report {run}", as_json=json)
 
 
 def write_comparison(
@@ -126,7 +126,7 @@ def _school(recipe: Recipe, seen: Seen, bar: Bar) -> School:
 
 def _comparison_json(comparison: Comparison, pretrained: bool) -> dict[str, Any]:
     full = comparison.full
-    name = "the untouched network" if pretrained else "the dearest network"
+    name = "the untouched network" if pretrained else "the most expensive network"
     return {
         "full": {"name": name, **full.to_json()},
         "reference": {"latency_ms": full.latency_ms, full.measure.name: comparison.worst},

@@ -1,4 +1,4 @@
-"""archdial demo: everything once, in about a minute."""
+"""archdial demo: run everything once, in about a minute."""
 
 from __future__ import annotations
 
@@ -26,15 +26,13 @@ RECIPE = "digits"
 
 @app.command(epilog="Example: archdial demo --out runs/demo")
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder of the run; that of an earlier demo is replaced.")] = Path(
-        "runs/demo"
-    ),
+    out: Annotated[Path, typer.Option(help="Run folder; an earlier demo there is replaced.")] = Path("runs/demo"),
     json: Json = False,
 ) -> None:
-    """Do all of it once, in about a minute.
+    """Run the whole workflow once, in about a minute.
 
-    Handwritten digits are searched, the members measured, one is built and saved, and the report written. An earlier
-    demo in the folder is replaced; any other run there is left alone, and is an error.
+    Runs a search on handwritten digits, measures the members, builds and saves one, and writes the report. An earlier
+    demo in the folder is replaced; any other run there is left alone and reported as an error.
     """
     from archdial.common.folder_lock import locked
     from archdial.common.progress import Bar
@@ -93,18 +91,20 @@ def _saved_alike(member: Member, folder: Path) -> bool:
     with torch.inference_mode():
         equal = torch.equal(module(images), load_member(folder)(images))
     if not equal:
-        raise RunError(f"the member in {folder} computes something else than the one that was saved there")
+        raise RunError(
+            f"the member loaded from {folder} and the one saved there differ in their outputs: run the demo again"
+        )
     return equal
 
 
 def _lines(member: Member, folder: Path, paths: dict[str, str], seconds: float) -> list[str]:
-    cost = f"{member.latency_ms:.3g} ms by the cost table, {member.parameters:,} parameters"
+    cost = f"{member.latency_ms:.3g} ms according to the cost table, {member.parameters:,} parameters"
     # Rounded up, so that the member itself is within.
     budget = math.ceil(100 * (member.promised_ms or member.latency_ms)) / 100
     return [
-        f"one member, within half of the range of latencies: {cost}",
-        f"saved in {folder}, loaded again: equal outputs",
+        f"one member, chosen for the middle of the latency range: {cost}",
+        f"saved in {folder} and reloaded: outputs are identical",
         f"page: {paths['page']}",
         f"picture: {paths['picture']}",
-        f"all in {seconds:.0f} s; next: archdial pick {folder.parent} --latency-ms {budget}",
+        f"finished in {seconds:.0f} s; next: archdial pick {folder.parent} --latency-ms {budget}",
     ]

@@ -1,4 +1,4 @@
-"""archdial evaluate: the members along the dial, measured."""
+"""archdial evaluate: measure the members along the dial."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ Split = Literal["validation", "test"]
 @app.command(epilog="Example: archdial evaluate runs/digits --split test")
 def evaluate(
     run: RunArgument,
-    split: Annotated[Split, typer.Option(help="What to measure the score on.")] = "validation",
-    count: Annotated[int, typer.Option(min=1, max=MOST_POSITIONS, help="Positions of the dial, about.")] = 24,
+    split: Annotated[Split, typer.Option(help="Split on which members are scored.")] = "validation",
+    count: Annotated[int, typer.Option(min=1, max=MOST_POSITIONS, help="Approximate number of dial positions.")] = 24,
     data: Data = None,
     on: On = None,
     model: Model = None,
@@ -38,7 +38,7 @@ def evaluate(
 ) -> None:
     """Measure the members along the dial.
 
-    Accuracy, latency and size of the built modules go into members.json of the run.
+    Writes accuracy, latency and size of the built modules to members.json in the run folder.
     """
     from archdial.common.progress import Bar
     from archdial.runs.folder import MEMBERS
@@ -50,7 +50,7 @@ def evaluate(
     with Bar() as bar:
         finished = finished_run(run, family, data, on, trust=trust, test_only=split == "test")
         value = measure_members(finished, split, count, bar)
-    show(value, table_of(value), f"members in {run / MEMBERS}; next: archdial report {run}", as_json=json)
+    show(value, table_of(value), f"members saved in {run / MEMBERS}; next: archdial report {run}", as_json=json)
 
 
 def measure_members(finished: FinishedRun, split: Split, count: int, bar: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""archdial experiments: the papers' experiments on one run, by one command."""
+"""archdial experiments: the papers' experiments on one run, in one command."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ PUBLISHED = ("random", "drawn", "greedy")
 @app.command(epilog="Example: archdial experiments runs/resnet18_quarter_cifar10")
 def experiments(
     run: RunArgument,
-    count: Annotated[int, typer.Option(min=2, max=MOST_POSITIONS, help="Values of λ, and positions of the dial.")] = 10,
+    count: Annotated[int, typer.Option(min=2, max=MOST_POSITIONS, help="Number of λ values and dial positions.")] = 10,
     epochs: Annotated[
-        int, typer.Option(min=1, max=MOST_COUNT, help="Over the validation images for each λ; 100 steps at least.")
+        int, typer.Option(min=1, max=MOST_COUNT, help="Epochs over the validation images per λ; at least 100 steps.")
     ] = 1,
     data: Data = None,
     seed: Seed = None,
@@ -37,10 +37,11 @@ def experiments(
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Repeat the pruning paper's experiments on a run.
+    """Reproduce the pruning paper's experiments on a run.
 
-    Gates optimised for each λ alone, with plateau, fall and Λ; one hypernetwork over that range; the run against
-    random and greedy, as `archdial compare` does it; relaxed against discrete accuracy. `archdial report` shows them.
+    (1) Gates optimised separately for each λ: plateau, fall and Λ. (2) One hypernetwork over that range. (3) The
+    run against random and greedy search, as in `archdial compare`. (4) Relaxed against discrete accuracy.
+    `archdial report` plots the results.
     """
     from archdial.cli import compare
     from archdial.common.progress import Bar
@@ -58,7 +59,7 @@ def experiments(
         finished.split("test")
         value = _write_experiments(finished, count, epochs, seed or 0, bar)
         comparison = compare.write_comparison(finished, published, None, "test", 24, seed or 0, bar)
-    files = f"figures in {run / EXPERIMENTS} and {run / COMPARISON}; next: archdial report {run}"
+    files = f"results saved in {run / EXPERIMENTS} and {run / COMPARISON}; next: archdial report {run}"
     both = {"experiments": value, "comparison": comparison}
     show(both, _table_of(value), compare.table_of(comparison), *_sentences(value), files, as_json=json)
 
@@ -96,7 +97,7 @@ def _table_of(value: dict[str, Any]) -> Table:
     from archdial.tasks.measure import Measure
 
     measure = Measure.of(value["score"])
-    table = Table(title=f"{measure.heading} on validation and latency ms by the table, along λ")
+    table = Table(title=f"{measure.heading} on validation and predicted latency (ms) by λ")
     table.add_column("λ", justify="right")
     for heading in ("each λ alone", "ms", "one hypernetwork", "ms"):
         table.add_column(heading, justify="right")
@@ -112,7 +113,7 @@ def _sentences(value: dict[str, Any]) -> list[str]:
     from archdial.tasks.measure import Measure
 
     found, measure = value["alone"]["fall"], Measure.of(value["score"])
-    fallen = f"{measure.name} does not fall in this range"
-    where = fallen if found is None else f"Λ, where nothing is left to lose: {found:.3g}"
+    fallen = f"{measure.name} does not drop in this range"
+    where = fallen if found is None else f"Λ, beyond which {measure.name} stays at its lowest: {found:.3g}"
     apart = measure.apart(value["relaxed"]["mean_difference"])
-    return [where, f"relaxed and discrete {measure.name} along the dial differ by {apart} in the mean"]
+    return [where, f"relaxed and discrete {measure.name} along the dial differ by {apart} on average"]

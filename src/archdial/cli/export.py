@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def export(
     source: Annotated[
         Path,
-        typer.Argument(metavar="RUN|MEMBER", help="Folder of a finished search, or of a member that --out saved."),
+        typer.Argument(metavar="RUN|MEMBER", help="Folder of a finished search, or of a member saved with --out."),
     ],
     format: Annotated[str, typer.Option(help="pt2, onnx, openvino or executorch.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="New file: .pt2, .onnx, .xml or .pte.")],
@@ -55,9 +55,9 @@ def export(
 ) -> None:
     """Write one member as a file that runs without archdial.
 
-    Of a run a member is taken as `archdial pick` takes it; a member that `pick` or `finetune` saved is the one. The
-    file is kept if its outputs are the member's, at most 1e-4 apart. FILE.json beside it tells what the
-    file takes (how images are normalised) and gives, the member, and the latency measured in the format's own runtime.
+    From a run, the member is chosen as in `archdial pick`; a member saved by `pick` or `finetune` is exported as is.
+    The file is kept only if its outputs match the member's to within 1e-4. FILE.json next to it describes the inputs
+    (including image normalisation), the outputs, the member, and the latency measured in the format's own runtime.
     """
     from archdial import exporting
     from archdial.common.progress import Bar
@@ -68,7 +68,7 @@ def export(
     )
     with Bar() as bar:
         exported = exporting.export(built, out, format, bar=bar)
-    lines = f"file in {out}; what it takes and gives in {out}.json"
+    lines = f"model saved in {out}; its inputs and outputs are described in {out}.json"
     show(exported.to_json(), _summary(exported), lines, as_json=json)
 
 
@@ -79,7 +79,7 @@ def _check_new(files: tuple[Path, ...]) -> None:
     check_writable(files[0].absolute().parent)
     for path in files:
         if path.exists():
-            raise UsageError(f"{path} exists: choose another --out")
+            raise UsageError(f"{path} already exists: choose another --out")
 
 
 def _built(source: Path, pick: Pick, model: str | None, trust: bool) -> BuiltMember:
@@ -91,7 +91,7 @@ def _built(source: Path, pick: Pick, model: str | None, trust: bool) -> BuiltMem
     if not (source / ARCHITECTURE).is_file():
         return picked(open_family(source, model, trust=trust), pick).built()
     if pick.at is not None or pick.on is not None or pick.limited():
-        raise UsageError(f"{source} holds one member: leave out --at, --on and all budgets")
+        raise UsageError(f"{source} holds a single member: omit --at, --on and all budgets")
     return load_built(source, None if model is None else called_model(model), trust=trust)
 
 
@@ -100,7 +100,7 @@ def _summary(exported: Exported) -> Table:
 
     record = exported.record
     batch = record["input"]["shape"][0]
-    table = Table(title=f"{record['file_format']}, one input on one thread by {record['latency']['runtime']}")
+    table = Table(title=f"{record['file_format']}: one input, one thread, {record['latency']['runtime']}")
     for heading in ("size KiB", "latency ms", "spread %", "outputs apart", "batch"):
         table.add_column(heading, justify="right")
     table.add_row(

@@ -1,4 +1,4 @@
-"""archdial finetune: train one member on, or from scratch."""
+"""archdial finetune: continue training a member, or retrain it."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def finetune(
     confidence: Confidence = None,
     measure: Measured = False,
     epochs: Epochs = None,
-    scratch: Annotated[bool, typer.Option("--scratch", help="Train from new weights instead.")] = False,
+    scratch: Annotated[bool, typer.Option("--scratch", help="Train from new random weights instead.")] = False,
     distil: Annotated[
         bool | None,
-        typer.Option(help="Learn from the whole network too.", show_default="--distil where gates were searched"),
+        typer.Option(help="Also distil from the whole network.", show_default="--distil if the search used gates"),
     ] = None,
     out: MemberFolder = None,
     data: Data = None,
@@ -71,10 +71,10 @@ def finetune(
     resume: Resume = False,
     json: Json = False,
 ) -> None:
-    """Train one member on, or anew.
+    """Continue training a member, or retrain it.
 
-    It sees the images for the weights; its accuracy before and after is told for validation and test images. Where
-    gates were searched the network with nothing dropped teaches it. With --out it can be interrupted and resumed.
+    Uses the images reserved for the weights and reports accuracy on validation and test images before and after. If the
+    search used gates, the whole network is the teacher. With --out, training can be interrupted and resumed.
     """
     from archdial.common.progress import Bar
     from archdial.cost.table.machine import device as known
@@ -123,13 +123,13 @@ def _judged(member: Member, scores: dict[str, float], scratch: bool) -> Member:
     how: Weights = "retrained" if scratch else "finetuned"
     # The last is that of the test split, where there is one.
     split, score = list(scores.items())[-1]
-    # What is as good was as good before the training.
+    # The cheaper alternative was as good before training; nothing is known of it now.
     return replace(member, score=score, score_from="measured", score_split=split, weights_from=how, cheaper=None)
 
 
 def _show(member: Member, told: dict[str, Any], out: Path | None, as_json: bool) -> None:
     value = {**member.to_json(), **told, "folder": None if out is None else str(out)}
-    lines = [] if out is None else [f"member in {out}"]
+    lines = [] if out is None else [f"member saved in {out}"]
     table = _comparison(
         told["before"], told["after"], member.measure, f"{member.weights_from}, {told['epochs']} epochs"
     )
@@ -143,7 +143,7 @@ def _teacher(family: Family, distil: bool | None) -> nn.Module | None:
     if isinstance(family.network, Pretrained):
         return None if distil is False else family.network.untouched()
     if distil:
-        raise UsageError("--distil: cells were searched from scratch, there is no whole network to learn from")
+        raise UsageError("--distil: cells are searched from scratch, there is no whole network to distil from; omit it")
     return None
 
 
@@ -156,7 +156,7 @@ def _scores(module: nn.Module, parts: dict[str, Split], family: Family) -> dict[
 def _comparison(before: dict[str, float], after: dict[str, float], measure: Measure, how: str) -> Table:
     from rich.table import Table
 
-    table = Table(title=f"{measure.heading} with the weights of the search, and after training")
+    table = Table(title=f"{measure.heading} with inherited weights and after training")
     table.add_column("weights")
     rows: list[Any] = [("inherited", before), (how, after)]
     for split in before:

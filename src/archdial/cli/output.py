@@ -1,4 +1,4 @@
-"""What a command prints on standard output: tables for people, or one JSON value."""
+"""Printing results on standard output: tables for people, or one JSON value."""
 
 from __future__ import annotations
 

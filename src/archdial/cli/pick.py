@@ -1,4 +1,4 @@
-"""archdial pick: one member of a run."""
+"""archdial pick: pick one member of a run."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def pick(
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Take one member of a run.
+    """Pick one member of a run.
 
-    Either at a dial position, or the most accurate one within budgets, which combine. Of milliseconds a margin is kept
-    for the cost table's own error; with --measure the best candidates are timed here, and the most accurate that truly
-    meets the budget is taken.
+    Either the member at a dial position, or the most accurate one within all given budgets. A latency budget keeps a
+    margin for the cost table's own error; with --measure, the best candidates are timed on this machine, and the most
+    accurate one that meets the budget is picked.
     """
     from archdial.families.storage import save_member
     from archdial.report.console import members_table
@@ -58,8 +58,8 @@ def pick(
         if out is not None:
             save_member(member, out)
     value = member.to_json()
-    lines = [] if out is None else [f"member in {out}"]
+    lines = [] if out is None else [f"member saved in {out}"]
     cells = [f"  {choice}: {option}" for choice, option in value["architecture"].items()]
-    table = members_table([value], f"a member of {run}", member.measure)
+    table = members_table([value], f"member of {run}", member.measure)
     lines += told_of(member, asked, run)
     show({**value, "folder": None if out is None else str(out)}, table, *cells, *lines, as_json=json)

@@ -1,4 +1,4 @@
-"""From the options of PICK to one member of a family."""
+"""From the options of PICK to a member of a family."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def picked(family: Family, pick: Pick) -> Member:
     family, budgets = family.on(pick.on), pick.budgets()
     if (pick.at is None) != pick.limited():
         options = ", ".join(f"--{name.replace('_', '-')}" for name in budgets)
-        raise UsageError(f"pick one member: name --at, or one or more of {options}")
+        raise UsageError(f"pick one member: pass either --at or at least one of {options}")
     if pick.at is not None:
         if pick.confidence is not None or pick.measure:
-            raise UsageError("--confidence and --measure are for --latency-ms: a position of the dial promises nothing")
+            raise UsageError("--confidence and --measure require --latency-ms: a dial position promises no latency")
         return family.at(position(pick.at))
     if pick.confidence is not None and pick.latency_ms is None:
-        raise UsageError("--confidence without --latency-ms: what is counted is exact, leave it out")
+        raise UsageError("--confidence requires --latency-ms: counted budgets are exact, so omit it")
     with Bar() if pick.measure else NoBar() as bar:
         return family.within(
             latency_ms=pick.latency_ms,
@@ -93,7 +93,7 @@ def position(text: str) -> float | list[float]:
     try:
         numbers = [float(part) for part in text.strip("[]() ").split(",")]
     except ValueError:
-        raise UsageError(f"--at {text}: expected a number, or numbers with commas between, as 0.2,0.3,0.5") from None
+        raise UsageError(f"--at {text}: expected a number, or comma-separated numbers such as 0.2,0.3,0.5") from None
     return numbers[0] if len(numbers) == 1 else numbers
 
 
@@ -112,7 +112,7 @@ def new_folder(folder: Path | None, what: str, *, resume: bool = False) -> Itera
 
     if folder is None:
         if resume:
-            raise UsageError("--resume: nothing is kept without --out, name the folder of the member")
+            raise UsageError("--resume requires --out: pass the folder of the interrupted training")
         yield
         return
     _check_new(folder, resume)
@@ -133,10 +133,10 @@ def _check_new(folder: Path, resume: bool) -> None:
     # Killed between its two files, the member's weights are there already.
     begun = (folder / CHECKPOINT).is_file() and empty(folder, CHECKPOINT, WEIGHTS)
     if resume and not begun:
-        raise UsageError(f"no training to resume in {folder}: leave out --resume to begin one there")
+        raise UsageError(f"no training to resume in {folder}: omit --resume to start one there")
     if begun and not resume:
         raise UsageError(
-            f"{folder} holds a training that was interrupted: go on with it by --resume, or remove {CHECKPOINT} there"
+            f"{folder} holds an interrupted training: continue it with --resume, or delete {CHECKPOINT} there"
         )
     if folder.is_dir() and not empty(folder) and not begun:
         raise UsageError(f"{folder} is not empty: choose another --out for the member")

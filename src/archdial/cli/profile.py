@@ -39,10 +39,10 @@ def profile(
         str,
         typer.Argument(
             metavar="RECIPE|RUN",
-            help="A recipe (see `archdial recipes`), or a .yaml file; with --recalibrate also a finished search.",
+            help="A recipe (see `archdial recipes`) or a .yaml file; with --recalibrate, also a finished search.",
         ),
     ],
-    out: Annotated[Path | None, typer.Option(help="File of the table.", show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option(help="Output file for the table.", show_default=False)] = None,
     data: Data = None,
     runtime: Annotated[
         str | None,
@@ -50,47 +50,47 @@ def profile(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_COUNT, help="Threads that one call may use.", show_default="the recipe's"),
+        typer.Option(min=1, max=MOST_COUNT, help="Threads per call.", show_default="the recipe's"),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, max=MOST_COUNT, help="Images a batch.", show_default="the recipe's")
+        int | None, typer.Option(min=1, max=MOST_COUNT, help="Images per batch.", show_default="the recipe's")
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="What is measured: cpu, cuda or cuda:N.", show_default="the recipe's")
+        str | None, typer.Option(help="Device to measure: cpu, cuda or cuda:N.", show_default="the recipe's")
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Weights of the trained network to put gates on.", show_default="the recipe's"),
+        typer.Option(help="Weights of the trained network to prune.", show_default="the recipe's"),
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Measure random networks too that the table has not seen, and compare.")
+        bool, typer.Option("--check", help="Also measure random networks that the table has not seen, and compare.")
     ] = False,
     table: Annotated[
         Path | None,
-        typer.Option(help="A table to check or to recalibrate, instead of making one.", show_default=False),
+        typer.Option(help="An existing table to check or recalibrate.", show_default=False),
     ] = None,
     recalibrate: Annotated[
         bool,
         typer.Option(
             "--recalibrate",
-            help="Time ten networks of --table, or of RUN, anew, and scale the table to this machine's pace.",
+            help="Time ten networks from --table or RUN again, and scale the table to this machine's current speed.",
         ),
     ] = False,
     on: On = None,
     bundle: Annotated[
         Path | None,
-        typer.Option(help="Measure nothing; write a new folder for a device without PyTorch.", show_default=False),
+        typer.Option(help="Write a folder to measure with on a device without PyTorch.", show_default=False),
     ] = None,
-    pte: Annotated[bool, typer.Option("--pte", help="Files for ExecuTorch in the bundle too.")] = False,
+    pte: Annotated[bool, typer.Option("--pte", help="Include ExecuTorch files in the bundle.")] = False,
     model: Model = None,
     trust: Trust = False,
     json: Json = False,
 ) -> None:
-    """Measure what each option costs, and how far the sum of its parts is from a whole network.
+    """Measure what each option costs on this machine, and fit the costs to whole networks.
 
-    The table is one of this machine; `archdial search --table` reads it, here or on another one. On a device without
-    PyTorch the script in a bundle writes such a table. A machine whose pace has drifted since its table was made is
-    noticed by --check and by `archdial pick --measure`; --recalibrate scales the table, and that of a finished search.
+    The table describes this machine; `archdial search --table` can read it here or elsewhere. For a device without
+    PyTorch, --bundle writes a folder with a script that measures the table there. --check and `archdial pick --measure`
+    warn when this machine's speed has drifted since the table was made; --recalibrate rescales a table, or a run's.
     """
     from archdial.runs.recipe import load_recipe
 
@@ -103,23 +103,23 @@ def profile(
             "--runtime": runtime,
         }
         others |= {"--threads": threads, "--batch-size": batch_size, "--device": device}
-        _refuse(others, "--recalibrate scales a table as it was made: leave out {}")
+        _refuse(others, "--recalibrate keeps the table's own conditions: omit {}")
         recalibrated(recipe, table, Given(data, weights, model, on, trust), as_json=json)
         return
-    _refuse({"--on": on}, "{}: only to --recalibrate the table of a run; leave it out")
+    _refuse({"--on": on}, "{} only applies when recalibrating the table of a run: omit it")
     chosen = load_recipe(recipe).changed(data=data, weights=weights, model=model)
     chosen = chosen.profiled(runtime=runtime, threads=threads, batch_size=batch_size, device=device)
     calls = Calls(trust or model is not None, trust or data is not None)
     if bundle is not None:
         others = {"--out": out, "--table": table, "--check": check, "--runtime": runtime, "--threads": threads}
-        _refuse(others, "--bundle measures nothing here: leave out {}; measure.py has its own options")
+        _refuse(others, "--bundle measures nothing on this machine: omit {}; measure.py has its own options")
         _bundle(recipe, chosen, bundle, pte, calls, json)
         return
     file = _file(out, table, check)
-    _refuse({"--pte": pte}, "{}: only for a --bundle; leave it out")
+    _refuse({"--pte": pte}, "{} only applies to --bundle: omit it")
     if table is not None:
         given = {"--runtime": runtime, "--threads": threads, "--batch-size": batch_size, "--device": device}
-        _refuse(given, "{}: only for a new table, --table has its own; leave it out")
+        _refuse(given, "{} only applies to a new table; --table has its own: omit it")
     _measure(recipe, chosen, out, table, file, check, calls, json)
 
 
@@ -152,12 +152,12 @@ def _measure(
             found.save(out)
         checked = _checked(network, found, bar) if check else None
     value, people = _value(file, network, found), [summary(found)]
-    following = f"table in {file}; next: archdial search {recipe} --table {file}"
+    following = f"table saved in {file}; next: archdial search {recipe} --table {file}"
     if checked is not None:
         picture = _picture(file, checked, found)
         value |= {"check": {**checked.to_json(), "picture": str(picture)}}
         people.append(agreements(checked))
-        following = f"picture in {picture}\n{following}"
+        following = f"plot saved in {picture}\n{following}"
     show(value, *people, *interpolated(found), following, as_json=json)
 
 
@@ -191,8 +191,8 @@ def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, calls: Calls, 
             progress=bar.part("bundle", 1).upto,
         )
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    told = f"bundle in {folder}, {size / 2**20:.1f} MiB; on the device: pip install numpy onnxruntime, python {SCRIPT}"
-    following = f"back here: archdial search {recipe} --table table.json"
+    told = f"bundle ({size / 2**20:.1f} MiB) in {folder}; on the device: pip install numpy onnxruntime, python {SCRIPT}"
+    following = f"then, back on this machine: archdial search {recipe} --table table.json"
     show({"bundle": str(folder), "bytes": size}, told, following, as_json=json)
 
 
@@ -201,10 +201,12 @@ def _file(out: Path | None, table: Path | None, check: bool) -> Path:
     from archdial.runs.folder import check_writable
 
     if (out is None) == (table is None):
-        raise UsageError("name the file of a new table by --out, or an existing one by --table to check it")
+        raise UsageError("pass --out for a new table, or --table to check an existing one")
     if table is not None:
         if not check:
-            raise UsageError("--table: an existing table can only be checked, add --check")
+            raise UsageError(
+                "--table: an existing table can only be checked or recalibrated; add --check or --recalibrate"
+            )
         check_writable(table.absolute().parent)
         return table
     assert out is not None
@@ -250,4 +252,6 @@ def _check_file(path: Path) -> None:
     try:
         CostTable.load(path)
     except UsageError:
-        raise UsageError(f"{path} exists and is no cost table that may be replaced: choose another --out") from None
+        raise UsageError(
+            f"{path} exists and is not a cost table, so it is not overwritten: choose another --out"
+        ) from None

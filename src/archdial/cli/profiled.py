@@ -1,4 +1,4 @@
-"""A cost table, and a check of it, as tables on a terminal."""
+"""A cost table, and its check, as tables on a terminal."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ if TYPE_CHECKING:
     from archdial.cost.making.checking import Check
     from archdial.cost.table.table import CostTable
 
-ALWAYS = "what always runs"
+ALWAYS = "always runs"
 
 
 def agreements(checked: Check) -> Table:
     """Return how far table and plain sum are from networks that the table has not seen."""
     from rich.table import Table
 
-    shown = Table(title=f"{len(checked.measured)} networks that the table has not seen, pace {checked.pace:.2f}")
+    shown = Table(
+        title=f"{len(checked.measured)} networks that the table has not seen, relative speed {checked.pace:.2f}"
+    )
     shown.add_column("prediction")
     for heading in ("mean error", "within ±10 %", "Kendall τ"):
         shown.add_column(heading, justify="right")
@@ -34,7 +36,7 @@ def summary(table: CostTable) -> Table:
     conditions = table.runtime
     device = conditions.get("device_name", conditions["device"])
     where = f"{device}, {conditions['runtime']}, batch {conditions['batch_size']}"
-    shown = Table(title=f"mean cost of an option, {where}, threads {conditions['threads']}")
+    shown = Table(title=f"mean cost per option, {where}, threads {conditions['threads']}")
     shown.add_column("option")
     for heading in ("places", "latency ms", "parameters", "FLOPs"):
         shown.add_column(heading, justify="right")
@@ -53,8 +55,8 @@ def interpolated(table: CostTable) -> list[str]:
         return []
     predicted = sum(part.predicted for part in table.parts.values())
     return [
-        f"{predicted} of {len(table.parts)} parts are predicted by others that differ only in sizes: on "
-        f"{told['held_out']} held out the mean error is {told['held_out_mean_error']:.1%}, and "
+        f"{predicted} of {len(table.parts)} parts are predicted from others that differ only in size: on "
+        f"{told['held_out']} held-out parts the mean error is {told['held_out_mean_error']:.1%}, and "
         f"{told['within_10']:.0%} are within ±10 %"
     ]
 

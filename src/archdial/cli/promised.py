@@ -1,4 +1,4 @@
-"""What a member was promised to take, and that a cheaper one is as good, in words."""
+"""A member's latency promise, and a cheaper alternative, in words."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def promise_lines(promise: Promise) -> Iterator[str]:
 
     predicted = f"predicted {promise.predicted_ms:.4g} ms"
     if promise.confidence is None or promise.margin is None:
-        why = "the cost table holds no errors of whole networks, or too large ones"
-        yield f"{predicted}, and no more promised: {why}; try --measure"
+        why = "the cost table has no errors measured on whole networks, or they are too large"
+        yield f"{predicted}, with no guarantee: {why}; try --measure"
     elif promise.margin > 0:
-        most, sure = rounded_up(promise.latency_ms), f"with a confidence of {promise.confidence:g}"
+        most, sure = rounded_up(promise.latency_ms), f"with {100 * promise.confidence:g} % confidence"
         margin = f"a margin of {promise.margin:.1%} for the cost table's own error"
-        yield f"promised at most {most:.4g} ms {sure}: {predicted}, and {margin}"
+        yield f"at most {most:.4g} ms {sure}: {predicted} plus {margin}"
     else:
         yield f"{predicted}, without a margin"
     if promise.measured_ms is not None:
-        took = f"measured here {promise.measured_ms:.4g} ms, the slower of two processes"
-        yield f"{took}; asked for {promise.budget_ms:g} ms"
+        took = f"measured on this machine: {promise.measured_ms:.4g} ms, the slower of two processes"
+        yield f"{took}; budget {promise.budget_ms:g} ms"
 
 
 def _offer(member: Member, cheaper: Member, pick: Pick, run: Path) -> str:
@@ -48,7 +48,9 @@ def _offer(member: Member, cheaper: Member, pick: Pick, run: Path) -> str:
     dear, cheap = (_cost(one, column) for one in (member, cheaper))
     both = f"{score_text(cheaper.score, measure)} at {cheap}, not {score_text(member.score, measure)} at {dear}"
     error = f"one standard error on {examples:,} examples is {measure.apart(noise or 0.0)}"
-    return f"as good within the noise: {both}; {error}; take it by: {_command(cheaper, column, pick, run)}"
+    return (
+        f"a cheaper member is as good within noise: {both}; {error}; to pick it: {_command(cheaper, column, pick, run)}"
+    )
 
 
 def _column(pick: Pick) -> str:
@@ -58,7 +60,12 @@ def _column(pick: Pick) -> str:
 
 
 _FIGURES = {"params": "parameters"}
-_UNITS = {"params": "parameters", "flops": "FLOPs", "size_bytes": "bytes of weights", "peak_bytes": "bytes at once"}
+_UNITS = {
+    "params": "parameters",
+    "flops": "FLOPs",
+    "size_bytes": "bytes of weights",
+    "peak_bytes": "bytes of activations",
+}
 
 
 def _cost(member: Member, column: str) -> str:

@@ -1,4 +1,4 @@
-"""archdial profile --recalibrate: the times of a table, or of a run's, at the pace of this machine now."""
+"""archdial profile --recalibrate: scale a cost table, or a run's, to the current speed of this machine."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def recalibrated(source: str, file: Path | None, given: Given, *, as_json: bool)
         else:
             place, pace = _file(source, file, given, bar)
     value: dict[str, Any] = {"table": str(place), **pace.to_json(), "uneven": pace.uneven}
-    show(value, *_lines(pace), f"table in {place}, all its times × {pace.ratio:.3f}", as_json=as_json)
+    show(value, *_lines(pace), f"table saved in {place}, all times × {pace.ratio:.3f}", as_json=as_json)
 
 
 def _file(source: str, file: Path, given: Given, bar: Bar) -> tuple[Path, Pace]:
@@ -52,12 +52,12 @@ def _file(source: str, file: Path, given: Given, bar: Bar) -> tuple[Path, Pace]:
     from archdial.runs.run_data import read_whole
 
     if given.on is not None:
-        raise UsageError("--on: only for the table of a run; leave it out, --table names the one")
+        raise UsageError("--on only applies to the table of a run: omit it, --table names the table")
     if file.name == TABLE and (file.parent / CONFIG).exists():
         raise UsageError(
-            f"{file} is what a search began with, which goes on with no other: name the run, {file.parent}"
+            f"{file} belongs to a search that can only resume with it: pass the run, {file.parent}, instead"
         )
-    check_writable(file.absolute().parent, "copy the table to where you may write")
+    check_writable(file.absolute().parent, "copy the table to a writable location")
     chosen = load_recipe(source).changed(data=given.data, weights=given.weights, model=given.model)
     whole = read_whole(chosen, trust=given.trust or given.data is not None)
     network = chosen.network.make(whole, trust=given.trust or given.model is not None)
@@ -77,25 +77,25 @@ def _run(folder: Path, given: Given, bar: Bar) -> tuple[Path, Pace]:
 
     if not folder.is_dir():
         raise UsageError(
-            f"--recalibrate {folder}: no run there; name a folder that `archdial search --out` wrote, or a recipe and "
-            "its table by --table"
+            f"--recalibrate {folder}: not a run; pass a folder written by `archdial search --out`, or a recipe and "
+            "its table with --table"
         )
     if given.data is not None or given.weights is not None:
-        raise UsageError("--data and --weights: a run has its own; leave them out")
+        raise UsageError("--data and --weights: a run has its own, so omit them")
     check_results(folder)
     with locked(folder, "archdial profile --recalibrate"):
         family = open_family(folder, given.model, trust=given.trust)
         found, pace = at_pace(family.on(given.on), bar.part("pace", 1).upto)
-        # Who asks for no device goes on to be answered for the one of before.
+        # Without --on, commands keep answering for the same device as before.
         save_family(found.on(family.device), folder)
     return folder / FAMILY, pace
 
 
 def _lines(pace: Pace) -> list[str]:
-    told = f"{len(pace.ratios)} networks take {pace.ratio:.3f} times what the table said"
+    told = f"{len(pace.ratios)} networks take {pace.ratio:.3f} times as long as the table says"
     if math.isfinite(pace.noise):
-        told += f", give or take {pace.noise:.1%}"
+        told += f", ± {pace.noise:.1%}"
     if not pace.drifted:
-        told += ": no more than noise explains, or below 5 %"
-    uneven = "they drifted so differently that no factor mends it: profile again"
+        told += ": within noise, or below 5 %"
+    uneven = "they drifted by different factors, so no single factor corrects the table: profile again"
     return [told, uneven] if pace.uneven else [told]

@@ -1,4 +1,4 @@
-"""archdial recipes: what can be searched by name."""
+"""archdial recipes: list the built-in recipes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from archdial.cli.output import show
 
 @app.command(epilog="Example: archdial recipes --json")
 def recipes(json: Json = False) -> None:
-    """List the recipes that ship."""
+    """List the built-in recipes."""
     from rich.table import Table
 
     from archdial.runs.recipe_file import read_yaml, recipe_names, recipe_text

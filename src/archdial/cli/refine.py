@@ -1,4 +1,4 @@
-"""archdial refine: train some members alone, and correct the ranking of all by them."""
+"""archdial refine: train some members individually to correct the ranking of all."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def refine(
     run: RunArgument,
     members: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_COUNT, help="How many members to train alone.", show_default="12"),
+        typer.Option(min=1, max=MOST_COUNT, help="Number of members to train.", show_default="12"),
     ] = None,
     epochs: Epochs = None,
     scratch: Annotated[
         bool | None,
         typer.Option(
             "--scratch/--inherited",
-            help="Train from new weights, or on from inherited ones.",
-            show_default="--scratch, and --inherited for a network that was trained before",
+            help="Train from new random weights, or continue from inherited ones.",
+            show_default="--inherited for a pretrained network, otherwise --scratch",
         ),
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, max=1024, help="Processes that train, one thread each.", show_default="one for each core; a GPU 1"
+            min=1, max=1024, help="Training processes, one thread each.", show_default="one per core; 1 on a GPU"
         ),
     ] = None,
     data: Data = None,
@@ -53,11 +53,11 @@ def refine(
     resume: Resume = False,
     json: Json = False,
 ) -> None:
-    """Train members alone, and correct the ranking.
+    """Train some members to correct the ranking of all.
 
-    Some members, spread over the costs of the front, are trained on the images for the weights and scored on
-    validation images; no test image is seen. What that tells of all others goes into the family, whose dial is trained
-    anew in seconds. Each trained member is kept in RUN/refined, the family of before in RUN/unrefined.
+    Members spread over the costs of the front are trained individually on the images for the weights and scored
+    on validation images; test images stay unseen. Their scores correct the ranking of all others, and the dial is
+    retrained in seconds. The trained members are kept in RUN/refined, the previous family in RUN/unrefined.
     """
     from archdial.common.progress import Bar
     from archdial.runs.refine_run import Asked, refine_run
@@ -69,9 +69,9 @@ def refine(
         with Bar() as bar:
             result = refine_run(run, asked, resume=resume, bar=bar)
     except Interrupted as error:
-        raise Interrupted(f"{error}; go on with: {_again(run, asked.data, model, trust=trust)}") from error
+        raise Interrupted(f"{error}; continue with: {_again(run, asked.data, model, trust=trust)}") from error
     value = report(result, run)
-    following = f"the family of before is in {run / 'unrefined'}; next: archdial pick {run} --at …"
+    following = f"the previous family is in {run / 'unrefined'}; next: archdial pick {run} --at …"
     show(value, table_of(value, result.family.task.measure), tau_line(value), following, as_json=json)
 
 
@@ -116,8 +116,10 @@ def table_of(value: Mapping[str, Any], measure: Measure) -> Table:
     from rich.table import Table
 
     how = f"{value['weights']}, {value['epochs']} epochs"
-    table = Table(title=f"{len(value['trained'])} members trained alone ({how}), {measure.heading} on validation")
-    for heading in ("member", "latency ms", "inherited", "rank before", "foretold", "trained", "rank after"):
+    table = Table(
+        title=f"{len(value['trained'])} members trained individually ({how}), {measure.heading} on validation"
+    )
+    for heading in ("member", "latency ms", "inherited", "rank before", "predicted", "trained", "rank after"):
         table.add_column(heading, justify="left" if heading == "member" else "right", no_wrap=True)
     for row in value["trained"]:
         guess = "~" if row["provenance"][measure.name] == "predicted" else ""
@@ -140,6 +142,6 @@ def tau_line(value: Mapping[str, Any]) -> str:
         "unknown" if tau is None else f"{tau:.2f}" for tau in (value["tau"]["before"], value["tau"]["after"])
     )
     return (
-        f"Kendall's τ with the order after training: {before} as inherited, {after} as corrected "
-        "(each member foretold by the others alone)"
+        f"Kendall's τ with the ranking after training: {before} inherited, {after} corrected "
+        "(each member predicted from the others alone)"
     )

@@ -1,4 +1,4 @@
-"""archdial report: the measured members as a page and a picture."""
+"""archdial report: the measured members as a page and a plot."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from archdial.cli.results import check_drawing, check_results
 
 @app.command(epilog="Example: archdial report runs/digits")
 def report(run: RunArgument, json: Json = False) -> None:
-    """Write a page and a picture of the members.
+    """Write a report page and a plot of the members.
 
-    They are report.html, which opens without a network, and front.png, in the folder of the run. What `archdial
-    compare` and `archdial experiments` left there for the same device is shown on the page too.
+    Creates report.html, which works offline, and front.png in the run folder. Results of `archdial compare` and
+    `archdial experiments` for the same device are included.
     """
     from archdial.common.errors import UsageError
     from archdial.runs.folder import MEMBERS
 
     if run.is_dir() and not (run / MEMBERS).exists():
-        raise UsageError(f"no members in {run} yet: measure them first with `archdial evaluate {run}`")
+        raise UsageError(f"no measured members in {run}: run `archdial evaluate {run}` first")
     check_drawing("archdial report", page=True)
     check_results(run)
     paths = write_report(run, _read(run / MEMBERS, "members file", "archdial evaluate"))

@@ -1,4 +1,4 @@
-"""Where commands write what they find out about a run: checked before they begin."""
+"""Folders that commands write results to: checked before they start."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def check_results(folder: Path) -> None:
     from archdial.runs.folder import NAMES, check_writable
 
     if not folder.is_dir():
-        raise UsageError(f"no run at {folder}: name the folder that `archdial search --out` wrote")
-    check_writable(folder, "mend its permissions, or copy the run to where you may write")
+        raise UsageError(f"no run at {folder}: pass a folder written by `archdial search --out`")
+    check_writable(folder, "fix its permissions, or copy the run to a writable location")
     clear_leftovers(folder, NAMES)

@@ -24,19 +24,17 @@ if TYPE_CHECKING:
 def search(
     recipe: RecipeArgument,
     data: Data = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the run.", show_default="runs/ and the recipe's name")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder.", show_default="runs/RECIPE")] = None,
     seed: Seed = None,
     epochs: Annotated[
         int | None,
         typer.Option(
-            min=1, max=MOST_COUNT, help="Epochs over the images for the weights.", show_default="the recipe's"
+            min=1, max=MOST_COUNT, help="Epochs over the images reserved for the weights.", show_default="the recipe's"
         ),
     ] = None,
     device: Device = None,
     weights: Annotated[
-        Path | None, typer.Option(help="Weights of the trained network to put gates on.", show_default="the recipe's")
+        Path | None, typer.Option(help="Weights of the trained network to prune.", show_default="the recipe's")
     ] = None,
     model: Model = None,
     trust: Trust = False,
@@ -45,16 +43,16 @@ def search(
         list[str] | None,
         typer.Option(
             metavar="[NAME=]FILE",
-            help="A cost table to use; else one is measured. Of several devices each has a name.",
+            help="Cost table to use instead of measuring one; repeat with NAME= for several devices.",
             show_default=False,
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Search once, into the folder of a run.
+    """Run a search and write a run folder.
 
-    A recipe may name code of yours that makes the network or the data, as module:callable. It is called if you name it
-    by --model or --data, or say --trust; a file alone never has code called.
+    A recipe may name your own code for the network or the data, as module:callable. It is only called if you name it
+    with --model or --data, or pass --trust; a file on its own never causes code to run.
     """
     from archdial.common.progress import Bar
     from archdial.cost.table.several import named_files
@@ -80,10 +78,10 @@ def search(
     }
     with Bar() as bar:
         family = guarded(run, _again(recipe, given, trust), bar, tables)
-    title = f"the best of {len(family.archive)} evaluated, {family.task.measure.name} on validation"
+    title = f"best of {len(family.archive)} evaluated members, {family.task.measure.name} on validation"
     if any(item.judged is not None for item in family.archive):
-        title += "; the best by what all views agree on"
-    show_family(family, folder, title, f"family in {folder}; next: archdial evaluate {folder}", json)
+        title += "; ranked by what all proxies and scores agree on"
+    show_family(family, folder, title, f"family saved in {folder}; next: archdial evaluate {folder}", json)
 
 
 def guarded(run: Run, again: str, bar: Any, table: Path | Mapping[str, Path] | None = None) -> Family:
@@ -96,8 +94,8 @@ def guarded(run: Run, again: str, bar: Any, table: Path | Mapping[str, Path] | N
         return search_run(run, table=table, bar=bar)
     except (Interrupted, KeyboardInterrupt) as error:
         if not (run.folder / CONFIG).exists():
-            raise Interrupted("interrupted before the search began, nothing was written") from error
-        raise Interrupted(f"interrupted, what was done is kept in {run.folder}; go on with: {again}") from error
+            raise Interrupted("interrupted before the search started; nothing was written") from error
+        raise Interrupted(f"interrupted; progress is saved in {run.folder}; resume with: {again}") from error
 
 
 def _again(recipe: str, given: Mapping[str, object], trust: bool) -> str:
@@ -129,7 +127,7 @@ def show_family(family: Family, folder: Path, title: str, following: str, as_jso
     if areas := family.info.get("config", {}).get("published_areas"):
         value["published_areas"] = areas
         told = ", ".join(f"{method} {area:g}" for method, area in areas.items())
-        people.append(f"published areas under the curve: {told}; ours beside them: archdial compare {folder}")
+        people.append(f"published areas under the curve: {told}; to compare with ours: archdial compare {folder}")
     show(value, *people, following, as_json=as_json)
 
 

@@ -1,4 +1,4 @@
-"""The standard streams as commands need them: none closed, none that a character or a full disk breaks."""
+"""Standard streams made safe for commands: never closed, and not broken by a character or a full disk."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _Stream(io.TextIOWrapper):
             self._failed(error)
 
     def _failed(self, error: OSError) -> None:
-        """Go on: who reads no progress is not to lose a run by it."""
+        """Carry on: a run must not fail because nobody reads its progress."""
 
 
 class _Output(_Stream):
@@ -48,11 +48,13 @@ class _Output(_Stream):
 
     def _failed(self, error: OSError) -> None:
         why = (error.strerror or first_line(error)).lower()
-        raise RunError(f"standard output takes no more ({why}): send it elsewhere; what was written to files is whole")
+        raise RunError(
+            f"cannot write to standard output ({why}): redirect it elsewhere; files already written are complete"
+        )
 
 
 def mend() -> None:
-    """Make standard input, output and error fit for commands, however the process was started."""
+    """Make standard input, output and error usable, however the process was started."""
     codecs.register_error(_LEGIBLE, _legible)
     # Not wrapped again: nowhere is never full.
     sys.stdin = sys.stdin or _nowhere(0, "r")

@@ -1,4 +1,4 @@
-"""archdial train: the network that gates will be put on, trained first."""
+"""archdial train: train the network that will be pruned."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @app.command(epilog="Example: archdial train resnet18_quarter_cifar10 --data data/cifar10 --out resnet.safetensors")
 def train(
     recipe: RecipeArgument,
-    out: Annotated[Path, typer.Option(help="File of the weights, .safetensors.")],
+    out: Annotated[Path, typer.Option(help="Output file for the weights (.safetensors).")],
     data: Data = None,
     epochs: Epochs = None,
     seed: Seed = None,
@@ -32,10 +32,10 @@ def train(
     resume: Resume = False,
     json: Json = False,
 ) -> None:
-    """Train the network of a recipe before gates are put on it.
+    """Train a recipe's network before it is pruned.
 
-    It sees the images for the weights; accuracy is told for validation and test images. It can be interrupted: until
-    it is over FILE.checkpoint.pt beside the file of the weights holds how far it is, from which --resume goes on.
+    Uses the images reserved for the weights and reports accuracy on validation and test images. Training can be
+    interrupted: until it finishes, FILE.checkpoint.pt next to the weights holds its state, and --resume continues.
     """
     from archdial.common.files import write_atomically
     from archdial.common.progress import Bar
@@ -74,7 +74,7 @@ def train(
     figures = {name: score(trained, part, found.task) for name, part in found.judging.items()}
     value = {"weights": str(out), measure.name: figures, "epochs": settings.epochs, "seed": seed or 0}
     told = _told(figures, measure)
-    show(value, f"{told}; weights in {out}; next: archdial search {recipe} --weights {out}", as_json=json)
+    show(value, f"{told}; weights saved in {out}; next: archdial search {recipe} --weights {out}", as_json=json)
 
 
 def _told(figures: Mapping[str, float], measure: Measure) -> str:
@@ -88,7 +88,9 @@ def _gated(network: object) -> GateSettings:
     from archdial.runs.network_settings import GateSettings
 
     if not isinstance(network, GateSettings):
-        raise UsageError("this recipe searches cells from scratch: leave out `train`, its search trains the weights")
+        raise UsageError(
+            "this recipe searches cells from scratch, and its search trains the weights: skip `archdial train`"
+        )
     return network
 
 
@@ -97,11 +99,11 @@ def _check_file(path: Path, checkpoint: Path, resume: bool) -> None:
     from archdial.runs.folder import check_writable
 
     if path.suffix != ".safetensors":
-        raise UsageError(f"--out {path}: weights are written as .safetensors, end the name so")
+        raise UsageError(f"--out {path}: weights are saved as safetensors; use a name ending in .safetensors")
     check_writable(path.absolute().parent)
     if path.exists():
-        raise UsageError(f"{path} exists: choose another --out")
+        raise UsageError(f"{path} already exists: choose another --out")
     if resume and not checkpoint.exists():
-        raise UsageError(f"no training to resume at {checkpoint}: leave out --resume to begin one")
+        raise UsageError(f"no training to resume at {checkpoint}: omit --resume to start one")
     if checkpoint.exists() and not resume:
-        raise UsageError(f"{checkpoint} is of a training that was interrupted: go on with it by --resume, or remove it")
+        raise UsageError(f"{checkpoint} belongs to an interrupted training: continue it with --resume, or delete it")

@@ -1,1 +1,1 @@
-"""What every room may use: errors, what comes from outside, what is written, and what a process is."""
+"""Shared by all packages: errors, untrusted input, writing files, and processes."""

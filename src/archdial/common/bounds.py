@@ -1,4 +1,4 @@
-"""The largest numbers that anyone can mean; no library, as the command line's help names them too."""
+"""The largest sensible numbers; imports no libraries, because the command line's help uses them too."""
 
 MOST_COUNT = 1_000_000
 MOST_POSITIONS = 10_000

@@ -1,4 +1,4 @@
-"""Python processes of our own: begun with their threads, heard of when they end, and gone afterwards."""
+"""Child Python processes: started with their threads, monitored, and cleaned up afterwards."""
 
 from __future__ import annotations
 

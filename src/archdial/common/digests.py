@@ -1,4 +1,4 @@
-"""One digest of values and tensors: of all that decides a run, and of what was saved of it."""
+"""Digests of values and tensors: of everything that determines a run, and of what was saved."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _Hash:
             text = f"{type(value).__name__}:{value}".encode("utf-8", "surrogatepass")
             self._update(b"t%d:" % len(text) + text)
         else:
-            raise TypeError(f"a {type(value).__name__} has no digest")
+            raise TypeError(f"cannot compute a digest of a {type(value).__name__}")
 
     def _add_tensor(self, value: Tensor) -> None:
         self.add([str(value.dtype), list(value.shape), list(value.stride())])
@@ -68,7 +68,7 @@ class _Hash:
         self._take(size)
         # What is expanded would be written out.
         if self._left < math.inf and size > value.untyped_storage().nbytes():
-            raise ValueError("it holds more than its bytes: lists or tensors that repeat themselves")
+            raise ValueError("it expands to more than its bytes: lists or tensors refer to each other repeatedly")
         # As bytes: some types of numbers are unknown to numpy.
         self._hash.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
 
@@ -79,4 +79,4 @@ class _Hash:
     def _take(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
-            raise ValueError("it holds more than its bytes: lists or tensors that repeat themselves")
+            raise ValueError("it expands to more than its bytes: lists or tensors refer to each other repeatedly")

@@ -1,4 +1,4 @@
-"""JSON documents from outside: read within limits, and sealed by a digest of what they hold."""
+"""JSON documents from outside: read within limits, and sealed by a digest of their contents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEAL = "sha256"
 
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_BRACKET = bytes(set(range(256)) - _STEP.keys())
-_AGAIN = "make it again or restore a copy"
+_AGAIN = "create it again or restore a copy"
 
 
 def read_json(path: Path, what: str) -> dict[str, Any]:
@@ -45,9 +45,9 @@ def read_bytes(path: Path, what: str, largest: int = LARGEST) -> bytes:
         UsageError: there is no file, or it is larger than any such file can be.
     """
     if not path.is_file():
-        raise UsageError(f"no {what} at {path}: name an existing file")
+        raise UsageError(f"no {what} at {path}: pass an existing file")
     if (size := path.stat().st_size) > largest:
-        raise UsageError(f"the {what} {path} has {size:,} bytes, expected at most {largest:,}: name the right file")
+        raise UsageError(f"the {what} {path} has {size:,} bytes, expected at most {largest:,}: pass the right file")
     return path.read_bytes()
 
 
@@ -55,7 +55,7 @@ def parse_json(data: bytes, source: str) -> Any:
     """Return the JSON value of `data`; `source` names it in errors.
 
     Raises:
-        UsageError: it is no JSON, holds NaN or infinity, a key stands twice, or it is nested too deeply.
+        UsageError: it is not JSON, contains NaN, infinity or a duplicate key, or is nested too deeply.
     """
     try:
         if _depth(data) > DEEPEST:
@@ -75,7 +75,7 @@ def _depth(data: bytes) -> int:
 
 
 def _refuse(name: str) -> None:
-    raise ValueError(f"it holds {name}, and JSON has finite numbers only")
+    raise ValueError(f"it contains {name}, but JSON allows only finite numbers")
 
 
 def _finite(text: str) -> float:
@@ -91,7 +91,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-        raise ValueError(f"the key {cut(twice)!r} stands twice in one object")
+        raise ValueError(f"the key {cut(twice)!r} appears twice in one object")
     return made
 
 

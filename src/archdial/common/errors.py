@@ -1,4 +1,4 @@
-"""How archdial fails: a wrong call (exit status 2), a failed run (exit status 1); and what it warns of."""
+"""Errors: a usage error (exit status 2) or a failed run (exit status 1); and the warnings."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ _NAMES = 30
 
 
 class UsageError(ValueError):
-    """A wrong call: the message names the value, what was expected, and the fix."""
+    """The call was wrong: the message names the value, what was expected, and the fix."""
 
     exit_status = 2
 
@@ -22,7 +22,7 @@ class UsageError(ValueError):
 
 
 class RunError(RuntimeError):
-    """A run that failed on its way: the message names the step and how to go on."""
+    """A run failed: the message names the step and how to continue."""
 
     exit_status = 1
 
@@ -31,31 +31,31 @@ class RunError(RuntimeError):
 
 
 class Notice(UserWarning):
-    """Something that the user should know, and that stops nothing; commands say it as a sentence."""
+    """A warning that stops nothing; commands print it as one sentence."""
 
 
 class DoubtfulTable(Notice):
-    """A cost table whose latencies of whole networks nothing speaks for, or its own check speaks against."""
+    """A cost table that was not validated on whole networks, or whose validation failed."""
 
 
 class NoisyMeasurement(Notice):
-    """The machine was too busy for what was measured to be relied on: the message names what, and the fix."""
+    """The machine was too busy for reliable measurements: the message names which, and the fix."""
 
 
 class Drifted(Notice):
-    """The machine runs at another pace than when its cost table was made: the message says how to scale the table."""
+    """The machine's speed has changed since its cost table was made: the message says how to rescale the table."""
 
 
 class OtherConditions(Notice):
-    """What was measured here was measured in another way than was asked for: the message says how."""
+    """A measurement was made under other conditions than requested: the message says which."""
 
 
 class NearChance(Notice):
-    """A network that was trained does hardly better than guessing: the message names the likely causes."""
+    """A pretrained network hardly beats guessing: the message names the likely causes."""
 
 
 class LittleToSave(Notice):
-    """All choices of a network together save next to nothing: the message says what would."""
+    """All choices of a network together save almost nothing: the message says what would save more."""
 
 
 def unknown(what: str, value: str, known: Iterable[str]) -> UsageError:
@@ -64,7 +64,7 @@ def unknown(what: str, value: str, known: Iterable[str]) -> UsageError:
     near = get_close_matches(value, names[:1000], n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     more = ", …" if len(names) > _NAMES else ""
-    return UsageError(f"unknown {what} {value!r}: {hint}known are {', '.join(names[:_NAMES]) or 'none'}{more}")
+    return UsageError(f"unknown {what} {value!r}: {hint}known: {', '.join(names[:_NAMES]) or 'none'}{more}")
 
 
 def reason(error: BaseException) -> str:

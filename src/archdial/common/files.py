@@ -1,4 +1,4 @@
-"""Writing and reading result files: whole or not at all, JSON only."""
+"""Writing and reading result files: complete or not at all, JSON only."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""One folder, one run: a lock that tells who holds a folder, and gives way when its holder is gone."""
+"""One folder per run: a lock that names its holder, and is released when the holder is gone."""
 
 from __future__ import annotations
 
@@ -183,6 +183,6 @@ def _unmake(folders: list[Path]) -> None:
 
 def _lost(folder: Path) -> RunError:
     return RunError(
-        f"{folder} was taken over by another process while this one stood still for minutes: "
-        "what is there now is that one's; wait until it has ended, then go on by --resume"
+        f"another process took over {folder} while this one was suspended for minutes: "
+        "wait until it has finished, then continue with --resume"
     )

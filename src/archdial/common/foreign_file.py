@@ -1,4 +1,4 @@
-"""What a file is that should have been weights of PyTorch: a reason and a fix for each kind that people really have."""
+"""Recognising files that are not PyTorch weights: a reason and a fix for each common kind."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ _SHORTEST_TEXT = 8
 _END = 22
 """Bytes of the end of a zip archive."""
 
-_AGAIN = "download it again, from the link of the file itself"
-_UNPACK = "unpack it, and name the file of the weights"
-_CONVERT = "archdial reads weights of PyTorch; convert them there, and save model.state_dict()"
-_TENSORFLOW = f"is of TensorFlow: {_CONVERT}"
-_ONNX = f"is a network of ONNX: {_CONVERT}"
+_AGAIN = "download it again from the file's direct link"
+_UNPACK = "unpack it and pass the weights file"
+_CONVERT = "archdial reads PyTorch weights; convert it to PyTorch and save model.state_dict()"
+_TENSORFLOW = f"is a TensorFlow file: {_CONVERT}"
+_ONNX = f"is an ONNX model: {_CONVERT}"
 _PICKLE = (
-    "is a pickle that torch.save did not write, and archdial runs none: load it where you trust it, and save a dict of "
-    "tensors by torch.save"
+    "is a pickle not written by torch.save, and archdial executes no pickles: load it if you trust it, and save a dict "
+    "of tensors with torch.save"
 )
 
-CUT_OFF = "is cut off, its end is missing: download, copy or save it again"
+CUT_OFF = "is truncated: download, copy or save it again"
 
 _BEGINNINGS = {
-    b"version https://git-lfs": "is a pointer of Git LFS, not the weights themselves: run `git lfs pull` in its folder",
-    b"\x89HDF\r\n\x1a\n": f"is of HDF5, as Keras and TensorFlow write: {_CONVERT}",
-    b"\x1f\x8b": f"is packed by gzip: {_UNPACK}",
-    b"BZh": f"is packed by bzip2: {_UNPACK}",
-    b"\xfd7zXZ\x00": f"is packed by xz: {_UNPACK}",
-    b"\x28\xb5\x2f\xfd": f"is packed by zstd: {_UNPACK}",
+    b"version https://git-lfs": "is a Git LFS pointer, not the weights themselves: run `git lfs pull` in its folder",
+    b"\x89HDF\r\n\x1a\n": f"is an HDF5 file, as written by Keras and TensorFlow: {_CONVERT}",
+    b"\x1f\x8b": f"is compressed with gzip: {_UNPACK}",
+    b"BZh": f"is compressed with bzip2: {_UNPACK}",
+    b"\xfd7zXZ\x00": f"is compressed with xz: {_UNPACK}",
+    b"\x28\xb5\x2f\xfd": f"is compressed with zstd: {_UNPACK}",
     b"7z\xbc\xaf\x27\x1c": f"is a 7z archive: {_UNPACK}",
     b"Rar!\x1a\x07": f"is a rar archive: {_UNPACK}",
-    b"PK\x05\x06": "is a zip archive with nothing in it: download or save it again",
-    b"GGUF": f"is of GGUF, which llama.cpp reads: {_CONVERT}",
+    b"PK\x05\x06": "is an empty zip archive: download or save it again",
+    b"GGUF": f"is a GGUF file for llama.cpp: {_CONVERT}",
     **{b"\x80" + bytes([version]): _PICKLE for version in range(2, 6)},
-    b"\x93NUMPY": f"is an array of NumPy: {_CONVERT}",
+    b"\x93NUMPY": f"is a NumPy array: {_CONVERT}",
 }
 _SUFFIXES = {
     ".onnx": _ONNX,
@@ -48,7 +48,7 @@ _SUFFIXES = {
     ".index": _TENSORFLOW,
     ".h5": _TENSORFLOW,
     ".keras": _TENSORFLOW,
-    ".msgpack": f"is of Flax: {_CONVERT}",
+    ".msgpack": f"is a Flax file: {_CONVERT}",
 }
 _PAGES = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<!--")
 _ONNX_HEAD = re.compile(rb"\x08[\x03-\x20]\x12[\x01-\x40][\w.-]{3}")
@@ -110,12 +110,12 @@ def _told_by(head: bytes) -> str:
 def _text(head: bytes) -> str:
     begins = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if begins.lower().startswith(_PAGES):
-        return f"is a page of HTML, as sites send where a login or a click is asked for: {_AGAIN}"
+        return f"is an HTML page, such as a login or confirmation page: {_AGAIN}"
     text = begins.decode("utf-8", "ignore")
     # The last character may be cut in two.
     is_whole = len(begins) >= _SHORTEST_TEXT and len(text.encode()) > len(begins) - 4
     if is_whole and all(character.isprintable() or character.isspace() for character in text):
-        return f"is text (it begins with {cut(text.splitlines()[0], 40)!r}), not weights: {_AGAIN}"
+        return f"is a text file (it starts with {cut(text.splitlines()[0], 40)!r}), not weights: {_AGAIN}"
     return ""
 
 
@@ -142,21 +142,21 @@ def _held(names: Sequence[str]) -> str:
     files = {name.rpartition("/")[2] for name in names}
     if "constants.pkl" in files:
         return (
-            "is a TorchScript archive, which holds code: save the weights alone, "
+            "is a TorchScript archive, which contains code: save only the weights, "
             "torch.save(torch.jit.load(FILE).state_dict(), OTHER)"
         )
     if "data.pkl" in files:
         return ""
     if files & {"archive_format", "serialized_exported_program.json", "serialized_exported_program.pt"}:
         return (
-            "is a program that torch.export saved: save the weights alone, "
+            "is a program saved by torch.export: save only the weights, "
             "torch.save(dict(torch.export.load(FILE).state_dict), OTHER)"
         )
     if "model.weights.h5" in files:
-        return f"is of Keras: {_CONVERT}"
+        return f"is a Keras file: {_CONVERT}"
     if any(name.endswith(".npy") for name in files):
-        return f"is an archive of arrays of NumPy: {_CONVERT}"
+        return f"is an archive of NumPy arrays: {_CONVERT}"
     inside = next((n for n in names if n.endswith((".pt", ".pth", ".bin", ".ckpt", ".safetensors"))), None)
     if inside is not None:
-        return f"is a zip archive with {cut(inside)} in it: unpack it, and name that file"
-    return f"is a zip archive that torch did not write ({cut(names[0]) if names else 'empty'}): {_UNPACK}"
+        return f"is a zip archive containing {cut(inside)}: unpack it and pass that file"
+    return f"is a zip archive not written by torch ({cut(names[0]) if names else 'empty'}): {_UNPACK}"

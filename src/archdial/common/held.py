@@ -1,4 +1,4 @@
-"""Folders that this process holds: asked before each write, as another one may have taken such a folder over."""
+"""Folders that this process holds: checked before each write, because another process may have taken over."""
 
 from __future__ import annotations
 

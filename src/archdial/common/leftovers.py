@@ -1,4 +1,4 @@
-"""Temporary files and folders, named after their process, so that what a killed one left is told and cleared."""
+"""Temporary files and folders named after their process, so that leftovers of killed ones can be removed."""
 
 from __future__ import annotations
 

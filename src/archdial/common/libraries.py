@@ -1,4 +1,4 @@
-"""Libraries that only some need: what to install where one is missing, and none that reports its use unasked."""
+"""Optional libraries: what to install if one is missing, and no telemetry unless requested."""
 
 from __future__ import annotations
 

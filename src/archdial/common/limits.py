@@ -1,4 +1,4 @@
-"""What values from outside may be: types with bounds that the validator reads, each as wide as anyone can use."""
+"""Types with generous bounds for values from outside, enforced by the validator."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ Tally = Annotated[Whole, Field(ge=0, le=MOST_BYTES)]
 """What was counted: parameters, FLOPs, bytes."""
 
 Seed = Annotated[Whole, Field(ge=0, le=MOST_SEED)]
-"""Of random draws: 63 bits, which every generator takes."""
+"""A random seed: 63 bits, which every generator accepts."""
 
 Flag = Annotated[bool, Strict()]
 """True or false, and neither 1 nor "yes"."""
@@ -83,7 +83,7 @@ def is_plain(name: str) -> bool:
 
 def _plain(name: str) -> str:
     if not is_plain(name):
-        raise ValueError("a plain name, without / or blank ends, as pi4")
+        raise ValueError("a plain name such as pi4, without / or surrounding spaces")
     return name
 
 

@@ -1,4 +1,4 @@
-"""The file by which a process holds a folder: who holds it, whether that one is still there, and how the file goes."""
+"""The lock file of a folder: who holds it, whether the holder is alive, and how the lock is released."""
 
 from __future__ import annotations
 
@@ -170,11 +170,13 @@ def taken(path: Path, seen: Seen | None) -> UsageError:
     """Return the error of who finds the folder of `path` held by another."""
     folder = path.parent
     if seen is None or seen.holder is None:
-        return UsageError(f"{folder} is locked, but {path} cannot be read: if no archdial works there, remove that one")
+        return UsageError(
+            f"{folder} is locked, but {path} cannot be read: if no archdial process uses the folder, delete that file"
+        )
     holder = seen.holder
     who = f"{cut(holder.what)}, process {holder.process.pid} on {cut(holder.host)}, since {cut(holder.since)}"
-    fix = "wait until it has ended, or choose another folder"
+    fix = "wait until it has finished, or choose another folder"
     if holder.process.gone is None:
-        fix += f"; if it is gone (its last sign of life was {seen.silent:.0f} s ago), remove {path}, "
-        fix += f"or try again when {SILENCE / 60:.0f} minutes have passed without one"
+        fix += f"; if it is no longer running (last sign of life {seen.silent:.0f} s ago), delete {path}, "
+        fix += f"or try again after {SILENCE / 60:.0f} minutes without one"
     return UsageError(f"{folder} is in use by {who}: {fix}")

@@ -1,4 +1,4 @@
-"""Keeping freed memory for the next step, where the C library lets us."""
+"""Keeping freed memory for the next step, where the C library allows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a set of (cost, accuracy) points is worth, and how well two rankings agree."""
+"""The quality of a set of (cost, accuracy) points, and how well two rankings agree."""
 
 from __future__ import annotations
 
@@ -114,9 +114,9 @@ def kendall_tau(x: Values, y: Values) -> float:
 def _pair(x: Values, y: Values) -> tuple[Array, Array]:
     first, second = _array(x), _array(y)
     if first.shape != second.shape or first.ndim != 1:
-        raise UsageError(f"values of shapes {first.shape} and {second.shape}: expected two lists of one length")
+        raise UsageError(f"values of shapes {first.shape} and {second.shape}: expected two lists of the same length")
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
-        raise UsageError("a value is nan or infinite: leave out the points that were not measured")
+        raise UsageError("a value is NaN or infinite: omit points that were not measured")
     return first, second
 
 

@@ -1,4 +1,4 @@
-"""Code of the user's, named as module:callable by the person who started this."""
+"""The user's own code, named as module:callable by the user."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def called_code(name: str, what: str, instead: str = "") -> Any:
     try:
         module = importlib.import_module(path)
         if not hasattr(module, attribute):
-            raise UsageError(f"{what} {name!r}: {path} has no {attribute!r}; name a callable{instead}")
+            raise UsageError(f"{what} {name!r}: {path} has no {attribute!r}; pass a callable{instead}")
         return getattr(module, attribute)()
     except UsageError:
         raise
     except (ImportError, ValueError) as error:
         raise UsageError(
-            f"{what} {name!r}: {error}; run where {path} can be imported, or add its folder to PYTHONPATH"
+            f"{what} {name!r}: {error}; run archdial where {path} can be imported, or add its folder to PYTHONPATH"
         ) from None
     except (Exception, SystemExit) as error:
         raise UsageError(f"{what} {name!r}: calling it without arguments failed with {reason(error)}") from error
@@ -45,6 +45,6 @@ def called_code(name: str, what: str, instead: str = "") -> Any:
 def refused_code(name: str, what: str, option: str) -> UsageError:
     """Return the error where `name` stands in a file, and nobody at the keyboard asked for it to be called."""
     return UsageError(
-        f"the {what} {cut(name)} is code that a file may not call: name it yourself by {option} {cut(name)}, or add "
-        "--trust if you trust whoever wrote the file"
+        f"the {what} {cut(name)} is code named only by a file, so it is not called: pass {option} {cut(name)}, "
+        "or --trust if you trust the author of the file"
     )

@@ -1,4 +1,4 @@
-"""Which process this is, told so that another one can find out whether it is still there."""
+"""Identifying this process so that another one can tell whether it is still alive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress bars on standard error, with the time left; a line a minute where nobody could see a bar move."""
+"""Progress bars on standard error with the time left; one line per minute if no bar can be shown."""
 
 from __future__ import annotations
 

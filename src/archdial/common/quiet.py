@@ -1,4 +1,4 @@
-"""Keeping what exporters tell their own developers off standard error."""
+"""Keeping exporters' developer messages off standard error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The device that a user names, as lightning-fabric takes it."""
+"""The device that a user names, as expected by lightning-fabric."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def fabric_on(device: str, precision: Precision) -> Fabric:
     except RuntimeError:
         raise UsageError(f"device {device!r}: expected cpu, cuda or cuda:N") from None
     if named.type == "cuda" and not (named.index or 0) < torch.cuda.device_count():
-        raise UsageError(f"device {device!r}: this machine has {torch.cuda.device_count()} CUDA devices, try cpu")
+        raise UsageError(f"device {device!r}: this machine has {torch.cuda.device_count()} CUDA devices; try cpu")
     devices = 1 if named.index is None or named.type == "cpu" else [named.index]
     try:
         return Fabric(accelerator=named.type, devices=devices, precision=precision)
     except (ImportError, ValueError) as error:
-        raise UsageError(f"precision {precision!r} on {device}: {first_line(error)}, try 32-true") from None
+        raise UsageError(f"precision {precision!r} on {device}: {first_line(error)}; try 32-true") from None

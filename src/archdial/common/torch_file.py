@@ -1,4 +1,4 @@
-"""Files that `torch.save` wrote: read without running anything, and within the bytes that they have."""
+"""Files written by `torch.save`: read without executing anything, and within their size."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Called(ValueError):
     """
 
     def __init__(self, name: str, is_whole: bool) -> None:
-        super().__init__(f"it calls {name}, which no state dict does")
+        super().__init__(f"it calls {name}, which no state dict needs")
         self.name, self.is_whole = name.replace(" ", "."), is_whole
 
 
@@ -75,7 +75,7 @@ def load_saved(path: Path, *, older: bool = False) -> Any:
         Exception: whatever torch's reader makes of a damaged one.
     """
     if not path.is_file():
-        raise ValueError("it is no file")
+        raise ValueError("it is not a file")
     size = path.stat().st_size
     most = max(_MOST_VALUES, size // 16)
     with path.open("rb") as stream:
@@ -85,12 +85,12 @@ def load_saved(path: Path, *, older: bool = False) -> Any:
             _check_archive(stream, size, most)
         elif older:
             if stream.read(len(_MAGIC)) != _MAGIC:
-                raise ValueError("it is none that torch wrote")
+                raise ValueError("it was not written by torch")
             stream.seek(0)
             for _ in range(_PICKLES):
                 _check_values(stream, most)
         else:
-            raise ValueError("it is none that torch wrote")
+            raise ValueError("it was not written by torch")
         stream.seek(0)
         # By its path torch would believe the end of the name, which may be that of safetensors.
         value = torch.load(stream, "cpu", weights_only=True)
@@ -103,12 +103,12 @@ def _check_archive(stream: BinaryIO, size: int, most: int) -> None:
     with zipfile.ZipFile(stream) as archive:
         entries = archive.infolist()
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-            raise ValueError("it is compressed, which torch does not do")
+            raise ValueError("it is compressed, but torch never compresses")
         if sum(entry.file_size for entry in entries) > size:
-            raise ValueError("it is too large for its bytes")
+            raise ValueError("it claims to be larger than its bytes")
         values = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
         if len(values) != 1 or values[0].file_size > 16 * most:
-            raise ValueError("it has too many values beside its tensors")
+            raise ValueError("it has too many values besides its tensors")
         with archive.open(values[0]) as pickled:
             _check_values(pickled, most)
 
@@ -119,20 +119,20 @@ def _check_directory(stream: BinaryIO, size: int) -> None:
     tail = stream.read()
     end, place = _END.unpack(tail[-_END.size :]), size - _END.size
     if end[0] != b"PK\x05\x06" or end[-1]:
-        raise ValueError("it is none that torch wrote")
+        raise ValueError("it was not written by torch")
     length, offset = end[5], end[6]
     locator = _LOCATOR.unpack(tail[-_END.size - _LOCATOR.size : -_END.size])
     if locator[0] == b"PK\x06\x07":
         place -= _LOCATOR.size + _WIDE.size
         wide = _WIDE.unpack(tail[: _WIDE.size])
         if wide[0] != b"PK\x06\x06" or locator[2] != place:
-            raise ValueError("it is none that torch wrote")
+            raise ValueError("it was not written by torch")
         told = [value for value in (length, offset) if value != 2**32 - 1]
         length, offset = wide[8], wide[9]
         if any(value not in (length, offset) for value in told):
-            raise ValueError("it is none that torch wrote")
+            raise ValueError("it was not written by torch")
     if length + offset != place:
-        raise ValueError("it is none that torch wrote")
+        raise ValueError("it was not written by torch")
 
 
 def _check_values(pickled: IO[bytes], most: int) -> None:
@@ -141,14 +141,14 @@ def _check_values(pickled: IO[bytes], most: int) -> None:
     for count, (operation, argument, _) in enumerate(pickletools.genops(pickled)):
         name = operation.name
         if count > most:
-            raise ValueError("it has too many values beside its tensors")
+            raise ValueError("it has too many values besides its tensors")
         if name in ("LONG", "LONG1", "LONG4", "INT") and isinstance(argument, int):
             if argument.bit_length() > 8 * _LONGEST and argument != MAGIC_NUMBER:
-                raise ValueError(f"it holds a whole number of {argument.bit_length()} bits")
+                raise ValueError(f"it contains an integer of {argument.bit_length()} bits")
         elif name in ("GLOBAL", "INST") and argument not in _CALLED and not _is_type(str(argument)):
             raise Called(str(argument), is_first)
         elif name == "STACK_GLOBAL":
-            raise ValueError("it calls what it does not name, which no state dict does")
+            raise ValueError("it calls something unnamed, which no state dict needs")
         is_first = is_first and name in _BEFORE
 
 

@@ -1,4 +1,4 @@
-"""The one validator of what comes from outside: what pydantic finds becomes one sentence with key, value and fix."""
+"""The only validator of untrusted input: turns pydantic's findings into sentences with key, value and fix."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _EXPECTED = {
     "int_parsing_size": "a smaller number",
     "float_type": "a number",
     "finite_number": "a finite number",
-    "string_type": "a text",
-    "string_unicode": "a text",
+    "string_type": "a string",
+    "string_unicode": "a string",
     "bool_type": "true or false",
     "none_required": "null",
     "tuple_type": "a list",
     "list_type": "a list",
     "dict_type": "a section of keys and values",
     "dataclass_type": "a section of keys and values",
-    "string_too_short": "a text that is not empty",
+    "string_too_short": "a non-empty string",
 }
 _MOST_ERRORS, _FIRST = 1_000, 10
 """Errors that are listed, which takes a kilobyte each; of more, those of the first keys of each section."""
@@ -41,9 +41,9 @@ _BOUNDS = {
     "greater_than": ("gt", "a number above"),
     "less_than_equal": ("le", "at most"),
     "less_than": ("lt", "a number below"),
-    "too_short": ("min_length", "a list, its length at least"),
-    "too_long": ("max_length", "a list, its length at most"),
-    "string_too_long": ("max_length", "a text, its characters at most"),
+    "too_short": ("min_length", "a list of length at least"),
+    "too_long": ("max_length", "a list of length at most"),
+    "string_too_long": ("max_length", "a string of length at most"),
 }
 
 
@@ -126,7 +126,7 @@ def _sentence(error: ValidationError, kind: Any, value: object, under: str, says
         if names:
             return str(unknown(path or "value", first["input"], names))
     if first["type"] == "json_invalid":
-        return f"{under or 'it'} is no JSON: {cut(str(first['ctx']['error']), 200)}"
+        return f"{under or 'it'} is not JSON: {cut(str(first['ctx']['error']), 200)}"
     same = [item for item in found if _place(item, value) == place]
     expected = dict.fromkeys(map(_expected, same))
     return f"{path or 'it'}{_called(says, place)} is {short(first['input'])}: expected {' or '.join(expected)}"
@@ -139,7 +139,7 @@ def _first_of_many(count: int, kind: Any, value: object, under: str, says: Calla
     except ValidationError as error:
         if error.error_count() <= _MOST_ERRORS:
             return _sentence(error, kind, beginning, under, says)
-    return f"{under or 'it'} has {count:,} values of a wrong kind: expected what archdial writes"
+    return f"{under or 'it'} has {count:,} values of the wrong type: expected a file written by archdial"
 
 
 def _beginning(value: object) -> object:

@@ -1,4 +1,4 @@
-"""The versions that a result file carries."""
+"""The versions recorded in result files."""
 
 import platform
 from importlib import metadata

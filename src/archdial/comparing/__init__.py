@@ -1,4 +1,4 @@
-"""A family beside other ways to find members, and beside what papers published."""
+"""Comparing a family with other ways to find members, and with published figures."""
 
 from __future__ import annotations
 

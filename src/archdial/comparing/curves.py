@@ -106,11 +106,11 @@ def search_baselines(
     school: School | None = None,
     bar: Bar | NoBar | None = None,
 ) -> list[Found]:
-    """Return what the family found in its search, and each baseline with at most `budget` evaluations.
+    """Return what the family's search found, and what each baseline found with at most `budget` evaluations.
 
     Args:
-        evaluator: with which the search judged architectures.
-        school: with what baselines train that train; none of them may be asked without.
+        evaluator: the one that the search used.
+        school: training settings and data for baselines that train; required by these.
     """
     bar, before = bar or NoBar(), statistics_of(family.network)
     results = [Found(FAMILY, len(family.archive), tuple(front_of(family, family.archive)))]
@@ -137,7 +137,8 @@ def compared(
 ) -> Comparison:
     """Measure up to `count` members of each method's front, and the full network, on `images`.
 
-    Latencies are taken in the same rounds for all. Members are chosen on validation images; `images` only judge them.
+    Latencies are measured in the same rounds for all. Members are chosen on validation images; `images` only score
+    them.
     """
     full = family.member(full_architecture(family))
     fronts = [_thinned(found.front, count) for found in results]

@@ -1,4 +1,4 @@
-"""Score and latency of built members, measured."""
+"""Measured score and latency of built members."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def score(module: nn.Module, data: object, task: Task, batch_size: int = 500, li
     """Return how good `module` is at `task` on `data`: images in memory, a Dataset, a DataLoader, or batches.
 
     Args:
-        limit: only so many examples, the first.
+        limit: maximum number of examples, taken from the start.
     """
     module.eval()
     found = task.score()

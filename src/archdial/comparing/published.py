@@ -1,4 +1,4 @@
-"""What a paper published at some positions of the dial, beside what a family has there."""
+"""Published figures at some dial positions, next to those of a family."""
 
 from __future__ import annotations
 

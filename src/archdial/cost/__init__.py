@@ -1,1 +1,1 @@
-"""What options cost: counted, measured on the device, and as a function of their weights."""
+"""Costs of options: counted, measured on the device, and as a function of option weights."""

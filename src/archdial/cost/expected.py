@@ -1,4 +1,4 @@
-"""Expected costs live in `archdial.cost.pricing.expected`; scripts may name them here, as they always could."""
+"""Kept for scripts that import expected costs from here; they are in `archdial.cost.pricing.expected`."""
 
 from archdial.cost.pricing.expected import ExpectedCost
 

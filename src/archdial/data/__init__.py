@@ -1,4 +1,4 @@
-"""Data: named sets and the user's folders, what a search may see of them, and the batches drawn from it."""
+"""Data: named sets and the user's folders, what a search sees of them, and the batches drawn from them."""
 
 from archdial.data.images import DataSet, Images, SearchData, batches
 from archdial.data.pixels import Normalize, augment

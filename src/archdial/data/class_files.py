@@ -1,4 +1,4 @@
-"""The image files of class folders, with all that lie in subfolders; what is left out is said."""
+"""The image files of class folders, including subfolders; skipped files are reported."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def by_class(folder: Path) -> Files:
         paths = sorted(path for path in _files_in(place) if is_image(path))
         if not paths:
             raise UsageError(
-                f"the class folder {place} holds no image, expected PNG, JPEG or such: fill it or remove it"
+                f"the class folder {place} contains no images, expected PNG, JPEG or similar: add images or remove it"
             )
         found[place.name] = paths
     if not found:
         raise UsageError(
-            f"{folder} holds no data, expected train*.parquet and test*.parquet, or one folder of images "
-            "a class: name another folder or fill it"
+            f"{folder} contains no data, expected train*.parquet and test*.parquet, or one folder of images "
+            "per class: pass another folder or add data"
         )
     _tell_beside(folder)
     return found
@@ -68,7 +68,7 @@ def _tell_beside(folder: Path) -> None:
     beside = sorted(path.name for path in folder.iterdir() if path.is_file() and is_image(path))
     if beside:
         warnings.warn(
-            f"{len(beside):,} images lie in {folder} itself, in the folder of no class, and are left out "
+            f"{len(beside):,} images directly in {folder}, outside any class folder, are ignored "
             f"({', '.join(beside[:3])}{', …' if len(beside) > 3 else ''})",
             Notice,
             stacklevel=2,

@@ -1,4 +1,4 @@
-"""One folder of images a class: found with their subfolders, and parted by class where they are not in splits."""
+"""One folder of images per class; split by class if there are no split folders."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load_class_folders(folder: Path, reading: Reading, classes: int | None) -> D
     for name in tests:
         if name not in files:
             raise UsageError(
-                f"{places['test'] / name} is a class without train images, expected one of "
+                f"{places['test'] / name} is a class without training images, expected one of "
                 f"{', '.join(names[:10])}: add {places['train'] / name} or remove it"
             )
     _check_classes(places["train"], names)
@@ -63,7 +63,7 @@ def _splits(folder: Path) -> dict[str, Path] | None:
         raise UsageError(f"no {missing} split in {folder}: expected the folder {folder / missing}; add it{rename}")
     if unread := [place.name for place in places if place not in given.values()]:
         warnings.warn(
-            f"of {folder} only {' and '.join(place.name for place in given.values())} are read, not "
+            f"in {folder}, only {' and '.join(place.name for place in given.values())} are read, not "
             f"{', '.join(unread[:10])}",
             Notice,
             stacklevel=2,
@@ -80,10 +80,10 @@ def _check_classes(folder: Path, names: Sequence[str]) -> None:
     if len(names) > 1:
         return
     inner = folders_in(folder / names[0])
-    hint = f", or name {folder / names[0]} if its subfolders are the classes" if len(inner) > 1 else ""
+    hint = f", or pass {folder / names[0]} if its subfolders are the classes" if len(inner) > 1 else ""
     raise UsageError(
-        f"{folder} holds one class, {names[0]}: expected two at least, as any network would be right with one; add a "
-        f"folder of images of another{hint}"
+        f"{folder} contains one class, {names[0]}: expected at least two, because one is trivial to predict; add a "
+        f"folder with images of another{hint}"
     )
 
 
@@ -91,7 +91,7 @@ def _split_classes(folder: Path, reading: Reading, classes: int | None) -> DataS
     files = by_class(folder)
     names = check_count(str(folder), tuple(files), classes)
     if sum(len(paths) for paths in files.values()) < 2:
-        raise UsageError(f"{folder} holds one image, expected two at least, to train and to test: add images")
+        raise UsageError(f"{folder} contains one image, expected at least two, to train and to test: add images")
     _check_classes(folder, names)
     _check_counts(folder, [len(paths) for paths in files.values()])
     images = _read(files, names, reading, None)
@@ -100,7 +100,7 @@ def _split_classes(folder: Path, reading: Reading, classes: int | None) -> DataS
     _check_counts(folder, counts)
     if lone := [name for name, count in zip(names, counts, strict=True) if count == 1]:
         warnings.warn(
-            f"classes of {folder} with one image, which trains, while none tests them: "
+            f"classes of {folder} with a single image, which is used for training, so they are not tested: "
             f"{', '.join(lone[:10])}{', …' if len(lone) > 10 else ''}",
             Notice,
             stacklevel=2,
@@ -112,7 +112,7 @@ def _split_classes(folder: Path, reading: Reading, classes: int | None) -> DataS
 def _check_counts(folder: Path, counts: Sequence[int]) -> None:
     if max(counts) < 2:
         raise UsageError(
-            f"{folder} holds one image a class, expected two at least of one, to train and to test: add images"
+            f"{folder} contains one image per class, expected at least two in one, to train and to test: add images"
         )
 
 

@@ -1,4 +1,4 @@
-"""Encoded images to one uint8 tensor of one size, or the name of the one that does not fit."""
+"""Encoded images to one uint8 tensor of one size, or an error that names the image that does not fit."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ def sides_of(image_size: int | Sequence[int] | None) -> tuple[int, int] | None:
     sides = [image_size] * 2 if isinstance(image_size, int) else image_size
     whole = isinstance(sides, Sequence) and all(isinstance(side, int) and not isinstance(side, bool) for side in sides)
     if not whole or len(sides) != 2 or min(sides) < 1:
-        raise UsageError(
-            f"image_size {short(image_size)}, expected a whole number above 0, or [height, width]: give one"
-        )
+        raise UsageError(f"image_size {short(image_size)}, expected a positive whole number, or [height, width]")
     if sides[0] * sides[1] > MOST_PIXELS:
         raise UsageError(f"image_size {short(image_size)}, expected at most {MOST_PIXELS:,} pixels: lower it")
     return sides[0], sides[1]
@@ -109,8 +107,8 @@ def resized(pixels: Tensor, size: tuple[int, int] | None) -> Tensor:
 def _check_size(image: Image.Image, name: str, size: tuple[int, ...], first: str) -> None:
     if (image.height, image.width) != size:
         raise UsageError(
-            f"{name} is {image.width}x{image.height} pixels, expected {size[1]}x{size[0]} like {first}: bring all "
-            f"images to one size, or have them resized and cropped, as by image_size: {min(size)}"
+            f"{name} is {image.width}x{image.height} pixels, expected {size[1]}x{size[0]} like {first}: resize all "
+            f"images to one size, or let archdial resize and crop them, for example with image_size: {min(size)}"
         )
 
 
@@ -120,9 +118,9 @@ def _tell_broken(names: Sequence[str], count: int) -> None:
         return
     listed = ", ".join(cut(name, 200) for name in names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
     if len(names) == count:
-        raise UsageError(f"none of {count:,} images can be decoded ({listed}): restore them, or name other data")
+        raise UsageError(f"none of {count:,} images can be decoded ({listed}): restore them, or pass other data")
     warnings.warn(
-        f"{len(names):,} of {count:,} images cannot be decoded and are left out ({listed})", Notice, stacklevel=2
+        f"{len(names):,} of {count:,} images cannot be decoded and are skipped ({listed})", Notice, stacklevel=2
     )
 
 
@@ -135,10 +133,10 @@ def _decode_one(name: str, data: bytes | Path, reading: Reading, kind: str | Non
     except Exception as error:
         raise _BrokenImage(
             f"{name} cannot be decoded ({_reason(error)}), expected an image such as PNG, JPEG or WebP: "
-            "restore it or leave it out, as skip_broken: true does"
+            "restore it, remove it, or set skip_broken: true"
         ) from None
 
 
 def _reason(error: Exception) -> str:
     # Pillow's sentence shows where in memory the bytes lie.
-    return "no format that Pillow knows" if type(error).__name__ == "UnidentifiedImageError" else str(error)
+    return "not a format that Pillow supports" if type(error).__name__ == "UnidentifiedImageError" else str(error)

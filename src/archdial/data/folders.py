@@ -1,4 +1,4 @@
-"""Folders of the user: parquet files, or one folder of images a class."""
+"""The user's folders: parquet files, or one folder of images per class."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _parquet_place(folder: Path) -> Path | None:
     if len(inner) > 1:
         names = ", ".join(place.name for place in inner[:10])
         raise UsageError(
-            f"{folder} holds several data sets ({names}), expected one: name the folder of one, as {inner[0]}"
+            f"{folder} contains several data sets ({names}), expected one: pass the folder of one, such as {inner[0]}"
         )
     return inner[0] if inner else None
 
@@ -48,8 +48,8 @@ def _files_of(which: str, place: Path) -> list[Path]:
     beside, within = (sorted(place.glob(pattern)) for pattern in (f"{which}*.parquet", f"{which}/*.parquet"))
     if beside and within:
         raise UsageError(
-            f"{place} holds {beside[0].name} and {within[0].relative_to(place)}: expected the {which} split in one "
-            "place, move one of them away"
+            f"{place} contains {beside[0].name} and {within[0].relative_to(place)}: expected the {which} split in one "
+            "place; move one of them away"
         )
     return beside or within
 
@@ -60,7 +60,7 @@ def _load_parquet(name: str, place: Path, reading: Reading, classes: int | None)
         if not found:
             there = ", ".join(str(path.relative_to(place)) for path in sorted(place.rglob("*.parquet"))[:5])
             raise UsageError(
-                f"no {which} split in {place}: expected {which}*.parquet or {which}/*.parquet beside or instead of "
+                f"no {which} split in {place}: expected {which}*.parquet or {which}/*.parquet next to or instead of "
                 f"{there}; add or rename a file"
             )
     train, test = ([read_parquet(path) for path in found] for found in files)

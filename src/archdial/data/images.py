@@ -1,4 +1,4 @@
-"""The values of the data room: images held in memory as bytes, a data set, what a search sees of one."""
+"""Images in memory as bytes, data sets, and what a search sees of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Images(Split):
         if self.pixels.dtype != torch.uint8 or self.pixels.dim() != 4:
             raise UsageError(
                 f"pixels of type {self.pixels.dtype} and shape {tuple(self.pixels.shape)}, "
-                "expected torch.uint8 of shape (n, c, h, w): scale to 0..255 and add the missing axes"
+                "expected torch.uint8 of shape (n, c, h, w): scale to 0..255 and add missing dimensions"
             )
         if self.labels.dtype != torch.int64 or self.labels.shape != self.pixels.shape[:1]:
             raise UsageError(
@@ -86,8 +86,8 @@ def batches(
     count = len(images) // size if drop_last else -(-len(images) // size)
     if not 0 <= start <= count:
         raise UsageError(
-            f"start at batch {start}, expected 0 to {count}, the batches of {size} in {len(images)} images: "
-            "resume with the batch size and data of the run"
+            f"start at batch {start}, expected 0 to {count}, the number of batches of {size} in {len(images)} images: "
+            "resume with the run's batch size and data"
         )
     if generator is None:
         order = torch.arange(len(images))

@@ -1,4 +1,4 @@
-"""Labels of tables: whole numbers, texts, and true or false; the classes that they name, and their numbers."""
+"""Labels in tables: whole numbers, strings or booleans; the classes they name, and their numbers."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def _plain(name: str, row: int, value: Any) -> Label:
     if isinstance(value, float | Decimal):
         if value != value or value in (float("inf"), float("-inf")) or value != int(value):
             raise UsageError(
-                f"row {row} of {name} has the label {value}, expected the whole number of a class: mend the label; "
-                "values to predict are for Regression with a DataLoader"
+                f"row {row} of {name} has the label {value}, expected a whole number as the class: fix the label; "
+                "to predict values, use Regression with a DataLoader"
             )
         return int(value)
     return int(value) if isinstance(value, bool) else value
@@ -66,7 +66,7 @@ def classes_of(
     """
     if len(named) > 1:
         raise UsageError(
-            f"{name} names its classes in two ways, {named[0]} and {named[1]}: give all files the same names"
+            f"{name} has two different lists of class names, {named[0]} and {named[1]}: use the same names in all files"
         )
     known = list(labels)
     texts = {label for label in known if isinstance(label, str)}
@@ -86,13 +86,11 @@ def _numbered(name: str, labels: list[int], tested: list[int], classes: int | No
     # Without this, one wild label would make a thousand million classes.
     if classes is None and count > len(labels):
         raise UsageError(
-            f"{name} has the label {most} but only {len(labels)} labelled train images, expected labels "
-            f"counted from {first}: mend the label or give the number of classes"
+            f"{name} has the label {most} but only {len(labels)} labelled training images, expected labels "
+            f"counted from {first}: fix the label or give the number of classes"
         )
     if first:
-        warnings.warn(
-            f"the labels of {name} are counted from {first} on: class 0 is label {first}", Notice, stacklevel=2
-        )
+        warnings.warn(f"the labels of {name} start at {first}: class 0 is label {first}", Notice, stacklevel=2)
     return Classes(tuple(str(first + index) for index in range(count)), first)
 
 
@@ -106,7 +104,7 @@ def check_count(name: str, names: tuple[str, ...], classes: int | None) -> tuple
     if classes is not None and classes != len(names):
         raise UsageError(
             f"{classes} classes asked for, but {name} has {len(names)} ({', '.join(names[:10])}"
-            f"{', …' if len(names) > 10 else ''}): ask for {len(names)} or leave the number out"
+            f"{', …' if len(names) > 10 else ''}): ask for {len(names)} or omit the number"
         )
     return names
 
@@ -116,8 +114,8 @@ def check_several(name: str, labels: Tensor, names: Sequence[str]) -> None:
     found = labels.unique().tolist()
     if len(found) == 1:
         raise UsageError(
-            f"all train images of {name} are of one class, {names[found[0]]}: expected two classes at least, as any "
-            "network would be right with one; add images of another"
+            f"all training images of {name} belong to one class, {names[found[0]]}: expected at least two, because "
+            "one is trivial to predict; add images of another"
         )
 
 
@@ -134,7 +132,7 @@ def codes(name: str, labels: Sequence[Label], classes: Classes) -> Tensor:
         if code is None or not 0 <= code < len(index):
             raise UsageError(
                 f"row {row} of {name} has the label {label!r}, expected {_expected(label, classes)}: "
-                "mend the label or leave the row out"
+                "fix the label or remove the row"
             )
         found.append(code)
     return torch.tensor(found, dtype=torch.int64)

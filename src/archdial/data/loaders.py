@@ -1,4 +1,4 @@
-"""Splits of the user's own: a DataLoader, a Dataset, or any iterable of batches; nothing is copied into memory."""
+"""The user's own splits: a DataLoader, a Dataset, or any iterable of batches; nothing is copied into memory."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def split_of(source: object, name: str) -> Split:
         return LoaderSplit(source)
     if isinstance(source, Iterator) or _is_spent_once(source):
         raise UsageError(
-            f"the {name} data are {type(source).__name__}, which can be read once: pass a list of batches, a Dataset "
-            "or a DataLoader"
+            f"the {name} data are {type(source).__name__}, which can be read only once: pass a list of batches, "
+            "a Dataset or a DataLoader"
         )
     if isinstance(source, IterableDataset) or type(source).__name__ == "IterableDataset":
         return StreamSplit(_as_tensors(source))
@@ -87,7 +87,7 @@ class LoaderSplit(Split):
             length = _told_length(self.loader)
             length = sum(1 for _ in self.in_order(0)) if length is None else length
             if not length:
-                raise UsageError("the data give no batch: expected one at least")
+                raise UsageError("the data yield no batches: expected at least one")
             self._count = length
         return self._count
 
@@ -145,12 +145,12 @@ class StreamSplit(LoaderSplit):
 
 
 class DatasetSplit(Split):
-    """Batches of a size that is asked for, shuffled anew each epoch, of examples that are found by number."""
+    """Batches of a size that is asked for, shuffled again each epoch, of examples that are found by number."""
 
     def __init__(self, dataset: Any, name: str) -> None:
         self.dataset = dataset
         if not len(dataset):
-            raise UsageError(f"the {name} data are empty: expected one example at least")
+            raise UsageError(f"the {name} data are empty: expected at least one example")
 
     def __len__(self) -> int:
         """Return the number of examples."""

@@ -60,7 +60,7 @@ def read_parquet(path: Path) -> Table:
             columns = find_columns(str(path), schema)
             table = file.read(columns=list(columns)).replace_schema_metadata(schema.metadata)
     except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as parquet ({error}): restore a copy of it") from None
+        raise UsageError(f"{path} cannot be read as parquet ({error}): restore a copy") from None
     return as_table(str(path), path.parent, table)
 
 
@@ -118,7 +118,7 @@ def _check_labels(name: str, columns: Sequence[tuple[str, Any]]) -> None:
     for column, kind in columns:
         if not _holds_labels(kind):
             raise UsageError(
-                f"the column {column} of {name} holds {kind}: one label an image is expected; multi-hot labels are for "
+                f"the column {column} of {name} contains {kind}, expected one label per image; multi-hot labels need "
                 "MultiLabel with a DataLoader"
             )
 
@@ -134,7 +134,7 @@ def tables_to_data(
     """
     for which, tables in (("train", train), ("test", test)):
         if not any(table.labels for table in tables):
-            raise UsageError(f"the {which} split of {name} has no row, expected one at least: fill it")
+            raise UsageError(f"the {which} split of {name} is empty, expected at least one row: add rows")
     named = list(dict.fromkeys(table.names for table in (*train, *test) if table.names))
     told, tested = ([label for table in part for label in table.labels] for part in (train, test))
     known = classes_of(name, told, tested, named, classes)

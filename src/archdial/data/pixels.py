@@ -1,4 +1,4 @@
-"""From pixels to inputs: augmentation and normalisation of batches of images."""
+"""From pixels to inputs: augmentation and normalisation of image batches."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Normalize:
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         if len(mean) != len(std) or not all(value > 0 for value in std):
             raise UsageError(
-                f"mean {tuple(mean)} and std {tuple(std)}, expected one of each a channel, std above 0: "
-                "take both from the split"
+                f"mean {tuple(mean)} and std {tuple(std)}, expected one value per channel and std > 0: "
+                "compute both from the split"
             )
         self.mean, self.std = tuple(mean), tuple(std)
         shape = (1, len(mean), 1, 1)
@@ -51,8 +51,8 @@ class Normalize:
             return cls(mean * channels, std * channels)
         if len(mean) != channels:
             raise UsageError(
-                f"the normalization {name} is of {len(mean)} channels, and the images have {channels}: "
-                f"read them with {len(mean)}, or give mean and std"
+                f"the normalization {name} has {len(mean)} channels, but the images have {channels}: "
+                f"read them with {len(mean)} channels, or give mean and std"
             )
         return cls(mean, std)
 
@@ -61,7 +61,7 @@ class Normalize:
         if pixels.dtype != torch.uint8 or pixels.dim() != 4 or pixels.shape[1] != len(self.mean):
             raise UsageError(
                 f"pixels of type {pixels.dtype} and shape {tuple(pixels.shape)}, expected torch.uint8 of "
-                f"shape (n, {len(self.mean)}, h, w): give bytes with the channels of the normalisation"
+                f"shape (n, {len(self.mean)}, h, w): pass bytes with as many channels as the normalisation"
             )
         scale, offset = self._constants
         if scale.device != pixels.device:
@@ -82,7 +82,7 @@ def augment(pixels: Tensor, generator: torch.Generator, *, shift: int = 2, flip:
         UsageError: a shift below 0.
     """
     if shift < 0:
-        raise UsageError(f"shift {shift}, expected 0 or more pixels: raise it")
+        raise UsageError(f"shift {shift}, expected at least 0 pixels")
     count, _, height, width = pixels.shape
     down, right = torch.randint(-shift, shift + 1, (2, count), generator=generator, device=generator.device).to(
         pixels.device

@@ -1,4 +1,4 @@
-"""What a search sees of data that are the user's own: batches for the weights, and batches for the dial."""
+"""The user's own data as a search sees them: batches for the weights, and batches for the dial."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ def seen_of(data: object) -> Seen:
     if missing or len(data) > 2:
         raise UsageError(
             f"data with {cut(', '.join(map(str, data)) or 'nothing')}: expected train and validation; keep the test "
-            "split for the members"
+            "split for scoring members"
         )
     return BatchData("the caller's", split_of(data["train"], "train"), split_of(data["validation"], "validation"))

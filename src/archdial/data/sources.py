@@ -41,18 +41,18 @@ def load(
 
     Args:
         classes: the number of classes; with it, unnamed integer labels may leave out some classes.
-        image_size: of all images, one number or (height, width): each is resized until it just covers that, and the
-            centre is taken. Without it images of differing sizes are refused.
-        skip_broken: leave out images that cannot be decoded, and warn how many; without it they are refused.
+        image_size: size of all images, one number or (height, width): each is resized until it just covers that, and
+            the centre is cropped. Without it, images of different sizes are rejected.
+        skip_broken: skip images that cannot be decoded, and warn how many; otherwise, they are rejected.
 
     Raises:
         UsageError: there is no such source, a split is missing, an image or label cannot be used, or the library that
             reads the source is missing.
     """
     if channels not in (1, 3):
-        raise UsageError(f"{channels} channels asked for, expected 1 (grey) or 3 (RGB): choose one of them")
+        raise UsageError(f"{channels} channels requested, expected 1 (grey) or 3 (RGB)")
     if classes is not None and classes < 1:
-        raise UsageError(f"{classes} classes asked for, expected 1 or more: leave the number out to count them")
+        raise UsageError(f"{classes} classes requested, expected at least 1: omit the number to count them")
     reading = Reading(channels, sides_of(image_size), skip_broken)
     if source == "digits":
         return _digits(reading, classes)
@@ -61,9 +61,9 @@ def load(
     if folder.is_dir() and source != "":
         return load_folder(folder.absolute(), reading, classes)
     if folder.exists() and source != "":
-        raise UsageError(f"{source} is a file, expected a folder: name the folder it lies in, {folder.parent}")
+        raise UsageError(f"{source} is a file, expected a folder: pass its folder, {folder.parent}")
     if isinstance(source, Path) or source.startswith(("/", ".", "~")) or source.count("/") > 1 or not source:
-        raise UsageError(f"no folder {str(source)!r} (looked for {folder.absolute()}): name an existing folder")
+        raise UsageError(f"no folder {str(source)!r} (looked for {folder.absolute()}): pass an existing folder")
     return _hub(source, folder.absolute(), reading, classes)
 
 
@@ -72,7 +72,7 @@ def _digits(reading: Reading, classes: int | None) -> DataSet:
         from sklearn.datasets import load_digits
     except ImportError:
         raise UsageError(
-            'the data set "digits" comes with scikit-learn, which is missing: pip install "archdial[digits]"'
+            'the data set "digits" needs scikit-learn, which is not installed: pip install "archdial[digits]"'
         ) from None
     values, targets = load_digits(return_X_y=True)
     grey = torch.from_numpy(values).mul(255 / 16).round().to(torch.uint8).view(-1, 1, 8, 8)
@@ -88,19 +88,19 @@ def _hub(name: str, folder: Path, reading: Reading, classes: int | None) -> Data
     datasets = imported("datasets", "loading from the Hugging Face hub", "data")
     try:
         splits = datasets.load_dataset(name)
-    # No network, no such name, no right to read it, a damaged cache: the mend is the same.
+    # No network, no such name, no right to read it, a damaged cache: the fix is the same.
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(
-            f"no data {name!r}: there is no folder {folder}, and loading it from the Hugging Face hub failed "
-            f"({reason}); name a folder with train*.parquet and test*.parquet, or digits, or check the name "
-            "and the network"
+            f"no data {name!r}: the folder {folder} does not exist, and loading it from the Hugging Face hub failed "
+            f"({reason}); pass a folder with train*.parquet and test*.parquet, or digits, or check the name "
+            "and your network connection"
         ) from None
     for which in ("train", "test"):
         if which not in splits:
             raise UsageError(
                 f"no {which} split in the Hugging Face data set {name!r}, it has {', '.join(splits)}: "
-                "save a train and a test split as parquet files and name their folder"
+                "save a train and a test split as parquet files and pass their folder"
             )
     train, test = ([_hub_table(f"{name}/{which}", splits[which])] for which in ("train", "test"))
     return tables_to_data(name, train, test, reading, classes)

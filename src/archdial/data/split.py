@@ -1,4 +1,4 @@
-"""What a split of any data gives: batches in an order that a resumed run repeats, and its first examples."""
+"""The interface of splits: batches in an order that a resumed run repeats, and the first examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parting the train split into images for the weights and images for the dial."""
+"""Dividing the train split into images for the weights and images for the dial."""
 
 import torch
 
@@ -10,19 +10,19 @@ from archdial.data.pixels import Normalize
 def split(
     data: DataSet, *, weights: int | float, seed: int, limit: int | None = None, normalize: Normalize | None = None
 ) -> SearchData:
-    """Return what a search sees of `data`: its train split in two random, disjoint parts, drawn with `seed`.
+    """Return the data of a search: the train split of `data` in two random, disjoint parts, drawn with `seed`.
 
-    `weights` is the number of images for the weights (int) or their share (float between 0 and 1); all others
-    validate the dial. `limit` is the most train images to use at all, drawn at random; the share is of those.
-    `normalize` is the mean and deviation to be used, as those with which a network was trained; without it they are
-    those of the images for the weights.
+    `weights` is the number of images for the weights (int) or their fraction (float between 0 and 1); all others
+    validate the dial. `limit` is the maximum number of training images, drawn at random; the fraction refers to those.
+    `normalize` sets mean and deviation, for example those that a network was trained with; by default, those of the
+    images for the weights are used.
 
     Raises:
-        UsageError: one of the two parts would be empty, more images are asked for than there are, or `normalize` has
-            other channels than the images.
+        UsageError: one of the two parts would be empty, too many images are requested, or `normalize` and the
+            images have different numbers of channels.
     """
     if limit is not None and limit < 2:
-        raise UsageError(f"limit {limit}, expected 2 images or more, one a part: raise it or leave it out")
+        raise UsageError(f"limit {limit}, expected at least 2 images, one per part: raise it or omit it")
     total = len(data.train) if limit is None else min(limit, len(data.train))
     count = _count(weights, total)
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(seed))
@@ -35,8 +35,8 @@ def split(
 def _given(normalize: Normalize, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if len(normalize.mean) != channels:
         raise UsageError(
-            f"normalize has mean {normalize.mean} and std {normalize.std}, expected one of each a channel, and the "
-            f"images have {channels}: give {channels} of each"
+            f"normalize has mean {normalize.mean} and std {normalize.std}, expected one value per channel, and the "
+            f"images have {channels} channels: give {channels} of each"
         )
     return normalize.mean, normalize.std
 
@@ -46,7 +46,7 @@ def _count(weights: int | float, total: int) -> int:
     if not isinstance(count, int) or isinstance(count, bool) or not 0 < count < total:
         raise UsageError(
             f"weights {weights} of {total} train images, expected a number from 1 to {total - 1} or a share "
-            "between 0.0 and 1.0 that leaves an image to validate with: choose one in that range"
+            "between 0.0 and 1.0 that leaves at least one validation image"
         )
     return count
 

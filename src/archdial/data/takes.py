@@ -1,4 +1,4 @@
-"""Batches as trees of tensors: how many examples they hold, and the first of them."""
+"""Batches as trees of tensors: their number of examples, and the first of them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def size_of(batch: Batch) -> int:
         if isinstance(leaf, Tensor) and leaf.dim():
             return len(leaf)
     raise UsageError(
-        f"a batch of type {type(batch).__name__} with no tensor in it: expected a tensor, or a tuple or dict of "
-        "tensors; let the DataLoader's collate_fn make them"
+        f"a batch of type {type(batch).__name__} without tensors: expected a tensor, or a tuple or dict of "
+        "tensors; have the DataLoader's collate_fn create them"
     )
 
 

@@ -1,4 +1,4 @@
-"""One encoded image (PNG, JPEG, WebP, …) as an image viewer shows it, in 8 bits a channel."""
+"""One encoded image (PNG, JPEG, WebP, …) as an image viewer shows it, with 8 bits per channel."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _open(raw: bytes, kind: str | None) -> Image.Image:
 def _check_pixels(count: int, size: tuple[int, int] | None) -> None:
     most = MOST_PIXELS if size is None else LARGEST
     if count > most:
-        hint = "; with image_size it may have more" if count <= LARGEST else ""
+        hint = "; with image_size set, larger files are allowed" if count <= LARGEST else ""
         raise ValueError(f"it has {count:,} pixels, more than {most:,}{hint}")
 
 
@@ -113,7 +113,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if not image.mode.startswith(("I", "F")):
         return image
     if not image.mode.startswith("I;16") and (image.mode, image.format) not in (("I", "PNG"), ("I", "PPM")):
-        raise ValueError(f"more than 16 bits a channel, mode {image.mode}: save it with 8 or 16")
+        raise ValueError(f"more than 16 bits per channel, mode {image.mode}: save it with 8 or 16")
     tags: Any = getattr(image, "tag_v2", {})
     most = 2 ** min(16, tags.get(_BITS, (16,))[0]) - 1
     values = np.asarray(image).astype(np.int64).clip(0, most)

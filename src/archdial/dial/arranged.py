@@ -1,4 +1,4 @@
-"""From cost tables to what a search turns and descends: the dial and the cost, of one device or of several."""
+"""From cost tables to the dial and the cost of a search, for one device or several."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def arranged(space: Space, tables: Tables, dial: Dial, column: str) -> tuple[Dia
     if isinstance(tables, CostTable):
         return dial, ExpectedCost(space, tables, column)
     if not tables:
-        raise UsageError("no cost table: name one device at least")
+        raise UsageError("no cost table: expected at least one device")
     costs = [ExpectedCost(space, table, column) for table in tables.values()]
     fingerprint = Fingerprint.across(space, costs)
     return PerDevice.of(dial, [fingerprint.of(cost) for cost in costs]), CostByDevice(costs)

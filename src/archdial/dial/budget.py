@@ -22,7 +22,7 @@ class Budget(Dial):
     """penalty = strength · max(0, cost(γ) − z), cost and z as fractions of the cost range; z ~ U(0, 1).
 
     Attributes:
-        strength: what exceeds the budget costs this much loss; found unless given, well above Λ of the scalar dial.
+        strength: loss per unit above the budget; found unless given, well above Λ of the scalar dial.
     """
 
     strength: Positive | None = None

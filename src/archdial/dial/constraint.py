@@ -1,4 +1,4 @@
-"""The dial of RC-DARTS: a budget that is kept by projection, and not by the gradient of a penalty."""
+"""The dial of RC-DARTS: a budget enforced by projection, not by the gradient of a penalty."""
 
 from __future__ import annotations
 

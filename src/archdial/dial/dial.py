@@ -1,4 +1,4 @@
-"""What every dial owes the search: positions, their code for the hypernetwork, and a penalty."""
+"""The interface of dials: positions, their encoding for the hypernetwork, and a penalty."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Tradeoff:
 
 
 class Dial(ABC):
-    """What the user turns, and the distribution it is drawn from while searching.
+    """The dial that the user turns, and the distribution its positions are drawn from while searching.
 
     Positions are tensors (n, d). A dial is a value: `fitted` returns another one.
     """
@@ -125,7 +125,7 @@ DIALS: dict[str, Callable[..., Dial]] = {}
 
 
 def register_dial(cls: type[Dial]) -> type[Dial]:
-    """Make a dial known by its kind, so that recipes and families can name it."""
+    """Register a dial by its kind, so that recipes and families can name it."""
     DIALS[cls.kind] = cls
     return cls
 
@@ -152,5 +152,5 @@ def make_dial(value: Mapping[str, Any]) -> Dial:
 def one_number(kind: str, position: Tensor) -> float:
     """Return the number of a one-dimensional position, or raise UsageError."""
     if position.numel() != 1:
-        raise UsageError(f"{position.tolist()} on the dial {kind}: expected one number")
+        raise UsageError(f"position {position.tolist()} on the dial {kind}: expected one number")
     return float(position)

@@ -1,4 +1,4 @@
-"""The dial of FBNet: a power of the logarithm of the cost multiplies the task loss."""
+"""The dial of FBNet: the task loss is multiplied by a power of the logarithm of the cost."""
 
 from __future__ import annotations
 

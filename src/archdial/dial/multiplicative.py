@@ -1,4 +1,4 @@
-"""Dials of which the cost multiplies the task loss: λ is an exponent."""
+"""Dials that multiply the task loss by a function of the cost; λ is an exponent."""
 
 from __future__ import annotations
 

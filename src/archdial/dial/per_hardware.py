@@ -1,4 +1,4 @@
-"""One dial for several devices: its positions name the device, whose code the hypernetwork reads beside them."""
+"""One dial for several devices: positions include the device, whose code the hypernetwork reads."""
 
 from __future__ import annotations
 

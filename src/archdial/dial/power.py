@@ -1,4 +1,4 @@
-"""The dial of MnasNet: a power of the cost multiplies the task loss."""
+"""The dial of MnasNet: the task loss is multiplied by a power of the cost."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Power(Multiplicative):
     """task · (T(γ) / T₀)^λ, T₀ the cheapest architecture's cost; log λ ~ U(log low, log high).
 
     Tan et al. (2019, MnasNet, eq. 2) maximise accuracy · (T / T₀)^w with w < 0, T₀ a target; as a factor of the whole
-    objective the target changes nothing that is found. At λ = 1 half the cost makes up for twice the loss.
-    Ends of the range are found unless given.
+    objective, the target does not change the result. At λ = 1, half the cost makes up for twice the loss. The ends of
+    the range are found unless given.
     """
 
     kind: ClassVar[str] = "power"

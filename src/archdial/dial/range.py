@@ -1,4 +1,4 @@
-"""The range of a penalty, found: from where it changes nothing, to where only the cheapest is left."""
+"""Finding the range of a penalty: from where it changes nothing to where only the cheapest is left."""
 
 from __future__ import annotations
 

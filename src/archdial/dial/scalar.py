@@ -1,4 +1,4 @@
-"""The scalar dial λ of accuracy against cost, log-uniform on a range that is found or given."""
+"""The scalar dial λ, accuracy against cost, log-uniform on a range that is found or given."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Scalar(Dial):
     """penalty = λ · cost(γ), cost as a fraction of its range; log λ ~ U(log low, log high).
 
     Borodin's pruning (2023): E_λ E_γ [ L(γ(λ)) + λ Tᵀγ(λ) ]. `low` is where the penalty changes nothing, `high` is
-    Λ, where all that is left is the cheapest; both are found from evaluated architectures unless given.
+    Λ, where only the cheapest architecture is left; both are found from evaluated architectures unless given.
 
     Raises:
         UsageError: low or high is not positive, or low is not below high.

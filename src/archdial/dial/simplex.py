@@ -1,4 +1,4 @@
-"""The operation-wise dial: a vector on the simplex that says how much each kind of operation is penalised."""
+"""The operation-wise dial: a vector on the simplex that weights the penalty of each kind of operation."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ BALANCED_STRENGTH = 6
 @register_dial
 @dataclass(frozen=True)
 class OperationSimplex(Dial):
-    """penalty = κ · Σ_k S_k · (T_k(γ) / T̂_k)², T_k the measured time spent in operations of kind k, T̂_k the most of it.
+    """penalty = κ · Σ_k S_k · (T_k(γ) / T̂_k)², T_k the measured time in operations of kind k, T̂_k its maximum.
 
-    T̂_k is what T_k would be if all choices took kind k: kinds whose times differ a hundredfold then all answer the dial
-    alike, and little by little. A large S_k asks for *few* operations of kind k.
+    T̂_k is what T_k would be if all choices took kind k: kinds whose times differ a hundredfold then all respond to
+    the dial alike, and gradually. A large S_k asks for *few* operations of kind k.
 
-    Not balanced it is κ · Σ_k S_k · T_k(γ) over the range of the total, the penalty of Firsov and Bakhteev (2024) times
+    Unbalanced, it is κ · Σ_k S_k · T_k(γ) over the range of the total, the penalty of Firsov and Bakhteev (2024) times
     the measured T; S ~ Dirichlet(1) over the kinds in both.
 
     Attributes:
-        strength: κ; found unless given: if balanced 6 times the range of the losses, else so that the centre of the
-            simplex lies in the middle of the range of λ.
+        strength: κ; found unless given: if balanced, 6 times the range of the losses, otherwise such that the centre of
+            the simplex is in the middle of the range of λ.
         kinds: the kinds of operation, taken from the space.
-        balanced: take each kind's time over the most that it can be.
+        balanced: divide each kind's time by its maximum.
     """
 
     strength: Positive | None = None
@@ -120,7 +120,7 @@ class OperationSimplex(Dial):
         if position.numel() != len(self.kinds):
             raise UsageError(f"S = {text}: expected {len(self.kinds)} numbers, for {', '.join(self.kinds)}")
         if bool((position < 0).any()) or not bool((position.sum() - 1).abs() <= TOLERANCE):
-            raise UsageError(f"S = {text} lies off the simplex: expected numbers ≥ 0 that sum to 1")
+            raise UsageError(f"S = {text} is outside the simplex: expected numbers ≥ 0 that sum to 1")
 
     def settings(self) -> dict[str, Any]:
         """Return strength, balance and kinds."""

@@ -1,4 +1,4 @@
-"""A member that is built: its module, and what whoever runs it has to know."""
+"""A built member: its module, and everything needed to run it."""
 
 from __future__ import annotations
 

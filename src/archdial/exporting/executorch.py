@@ -1,4 +1,4 @@
-"""ExecuTorch's program for phones and boards, run by XNNPACK."""
+"""ExecuTorch programs for phones and boards, run with XNNPACK."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A module as torch.export sees it, for a batch of any size or for one image."""
+"""A module captured by torch.export, for any batch size or for one image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file format owes the house: to write a module, and to run what it wrote in its own runtime."""
+"""The interface of file formats: write a module, and run the file in its own runtime."""
 
 from __future__ import annotations
 
@@ -61,5 +61,5 @@ class Format(ABC):
         """Raise UsageError unless `path` ends as its files do."""
         if path.suffix != self.suffix:
             raise UsageError(
-                f"{path}: files of the format {self.name!r} end in {self.suffix}, name it {path.stem}{self.suffix}"
+                f"{path}: files in the format {self.name!r} end in {self.suffix}: use {path.stem}{self.suffix}"
             )

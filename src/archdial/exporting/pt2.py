@@ -1,4 +1,4 @@
-"""pt2: the archive of torch.export, run by PyTorch alone."""
+"""pt2: the archive of torch.export, run with plain PyTorch."""
 
 from __future__ import annotations
 

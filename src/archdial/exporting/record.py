@@ -1,4 +1,4 @@
-"""What is told of an exported file, and written beside it: inputs, classes, member, comparison, latency."""
+"""The record written next to an exported file: inputs, classes, member, comparison, latency."""
 
 from __future__ import annotations
 

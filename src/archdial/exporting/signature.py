@@ -1,4 +1,4 @@
-"""What the file of a member takes and gives: names, types and shapes, and inputs to try it on."""
+"""Inputs and outputs of an exported file: names, types and shapes, and inputs to test it with."""
 
 from __future__ import annotations
 

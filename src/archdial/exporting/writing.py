@@ -1,4 +1,4 @@
-"""One call from a built member to a file: written, run in its runtime, compared, timed, and only then kept."""
+"""From a built member to a file: written, run in its runtime, compared, timed, and only then kept."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def written(path: Path, format: str) -> tuple[Path, ...]:
 
 
 def export(built: BuiltMember, path: str | Path, format: str, *, bar: Bar | NoBar | None = None) -> Exported:
-    """Write `built` to `path` and its record to `path` + .json; nothing is kept unless the outputs are the module's.
+    """Write `built` to `path` and its record to `path` + .json; they are kept only if the outputs match the module's.
 
-    Outputs for random inputs may be 1e-4 of the largest apart (see `differences`), at a batch of one and, where the
-    format takes any, of four. Timed is one input on one thread.
+    Outputs for random inputs may differ by 1e-4 of the largest (see `differences`), at batch size 1 and, if the format
+    supports any size, 4. One input is timed on one thread.
 
     Args:
         built: `member.built()`, or `load_built(folder)` of a saved one.
-        path: older files there are replaced.
+        path: destination; existing files are replaced.
         format: pt2, onnx, openvino or executorch.
 
     Raises:
-        UsageError: there is no such format, the path ends in another way, or a library is missing.
-        RunError: the format cannot hold the module, or its file computes something else.
+        UsageError: there is no such format, the path has the wrong suffix, or a library is missing.
+        RunError: the format cannot represent the module, or the file does not reproduce it.
     """
     path = Path(path)
     targets = written(path, format)
@@ -80,8 +80,8 @@ def _written(chosen: Format, module: nn.Module, built: BuiltMember, path: Path) 
         raise
     except Exception as error:
         raise RunError(
-            f"the format {chosen.name!r} cannot hold this member ({reason(error)}): "
-            "nothing was written, try another format"
+            f"the format {chosen.name!r} cannot represent this member ({reason(error)}): "
+            "nothing was written; try another format"
         ) from error
 
 
@@ -90,12 +90,12 @@ def _compared(chosen: Format, run: Run, module: nn.Module, built: BuiltMember, b
         apart, allowed = differences(run, module, [tried(built, batch) for batch in batches])
     except Exception as error:
         raise RunError(
-            f"{chosen.runtime} cannot run the file ({reason(error)}): nothing was written, try another format"
+            f"{chosen.runtime} cannot run the file ({reason(error)}): nothing was written; try another format"
         ) from error
     if apart > allowed:
         how = f"{apart:.2g} apart" if math.isfinite(apart) else "of another shape, or not finite"
         raise RunError(
-            f"the format {chosen.name!r} computes something else than the member: outputs are {how}, expected at most "
+            f"the format {chosen.name!r} does not reproduce the member: outputs are {how}, expected at most "
             f"{allowed:g} apart; nothing was written, try another format"
         )
     return apart

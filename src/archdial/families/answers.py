@@ -1,4 +1,4 @@
-"""What a family is asked for by whoever finds a member within budgets."""
+"""What finding a member within budgets needs from a family."""
 
 from __future__ import annotations
 

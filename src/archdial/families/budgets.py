@@ -1,4 +1,4 @@
-"""Budgets that a member is to meet: what is asked for, whether it can be met, and how errors name it."""
+"""Budgets of a member: what is requested, whether it can be met, and how errors name it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ UNITS = {
     "parameters": "parameters",
     "flops": "FLOPs",
     "size_bytes": "bytes of weights",
-    PEAK: "bytes at once",
+    PEAK: "bytes of activations",
 }
 REMEDY = (
-    "take the prediction without it by confidence=0.5 (--confidence 0.5), or time the best candidates here by "
+    "drop the margin with confidence=0.5 (--confidence 0.5), or time the best candidates on this machine with "
     "measured=True (--measure)"
 )
 
@@ -43,11 +43,11 @@ class Asked:
         check_confidence(self.confidence)
         if not self.given:
             names = "latency_ms, params, flops, size_bytes, peak_bytes"
-            raise UsageError(f"within() without a budget: name at least one of {names}")
+            raise UsageError(f"within() needs a budget: pass at least one of {names}")
         if self.measured and LATENCY not in self.given:
             raise UsageError(
-                "measured=True (--measure) without latency_ms: only milliseconds are measured, name a budget of them, "
-                "or leave it out"
+                "measured=True (--measure) requires latency_ms, as only latency is measured: pass a latency budget, "
+                "or omit it"
             )
 
     @property
@@ -83,19 +83,19 @@ def check_reachable(asked: Asked, costs: Mapping[str, ExpectedCost | PeakCost], 
     """
     for column, limit in asked.given.items():
         if column not in costs:
-            raise UsageError(f"the cost table has no {column}: it was made by an older archdial, profile again")
+            raise UsageError(f"the cost table has no {column}, because it was made by an older archdial: profile again")
         cost = costs[column]
         if not limit >= cost.lowest:
             raise UsageError(
                 f"{budget_text({column: limit})} is out of reach: "
-                f"this family has {_number(cost.lowest)} to {_number(cost.highest)} {UNITS[column]}"
+                f"this family covers {_number(cost.lowest)} to {_number(cost.highest)} {UNITS[column]}"
             )
         if column == LATENCY and margin and limit < cost.lowest * (1 + margin) * (1 - 1e-9):
             least = cost.lowest * (1 + margin)
             raise UsageError(
-                f"{_number(limit)} ms is within reach only without the margin of {margin:.1%} that the cost table's "
-                f"own error asks for at a confidence of {asked.confidence:g}: the fastest is predicted to take "
-                f"{_number(cost.lowest)} ms and promised within {_rounded_up(least)} ms; ask for that, {REMEDY}"
+                f"{_number(limit)} ms can only be met without the margin of {margin:.1%} that the cost table's "
+                f"own error requires at a confidence of {asked.confidence:g}: the fastest member is predicted to take "
+                f"{_number(cost.lowest)} ms and promised within {_rounded_up(least)} ms; ask for that, or {REMEDY}"
             )
 
 
@@ -103,9 +103,9 @@ def none_at_once(asked: Asked, margin: float | None) -> UsageError:
     """Return the error that budgets exclude each other."""
     kept = ""
     if LATENCY in asked.given and margin and asked.confidence > NO_MARGIN:
-        kept = f"; of the milliseconds a margin of {margin:.1%} is kept for the table's own error: {REMEDY}"
+        kept = f". The latency budget includes a margin of {margin:.1%} for the table's own error: {REMEDY}"
     return UsageError(
-        f"no architecture found within {budget_text(asked.given)} at once: each is within reach alone, relax one{kept}"
+        f"no architecture meets {budget_text(asked.given)} at once, though each can be met alone: relax one{kept}"
     )
 
 

@@ -1,4 +1,4 @@
-"""What BatchNorm's statistics are taken from, as the tensors of a family's file."""
+"""Calibration data for BatchNorm statistics, as tensors in a family's file."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def calibration_in(tensors: Mapping[str, Tensor], network: Supernet) -> tuple[An
         start, *numbers = name.split(".")
         if start == NAME:
             if len(numbers) != 2 or not all(number.isdecimal() and len(number) < 7 for number in numbers):
-                raise UsageError("its calibration is not that of a family: restore a copy")
+                raise UsageError("its calibration data are invalid: restore a copy")
             found[int(numbers[0])][int(numbers[1])] = tensor
     calling = network.calling
     if any(sorted(batch) != list(range(len(calling.names))) for batch in found.values()):
-        raise UsageError("its calibration has other inputs than the network takes: restore a copy")
+        raise UsageError("its calibration data do not match the network's inputs: restore a copy")
     return tuple(calling.tree([found[n][place] for place in sorted(found[n])]) for n in sorted(found))

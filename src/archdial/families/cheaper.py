@@ -1,4 +1,4 @@
-"""A cheaper member that is as good as far as anyone can tell from so many examples."""
+"""A cheaper member that is as good, given the number of examples evaluated."""
 
 from __future__ import annotations
 

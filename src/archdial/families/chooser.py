@@ -1,4 +1,4 @@
-"""Who chooses among architectures: those that meet budgets, and by what was measured or is feared of each."""
+"""Choosing among architectures: which meet the budgets, by what was measured or is expected."""
 
 from __future__ import annotations
 

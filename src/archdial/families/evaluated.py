@@ -1,4 +1,4 @@
-"""On how many examples the scores of a family were measured, as far as it was written down."""
+"""The number of examples that a family's scores are based on, if recorded."""
 
 from __future__ import annotations
 

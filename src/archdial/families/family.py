@@ -1,4 +1,4 @@
-"""The result of one search: turn the dial, name a budget, take the front."""
+"""The result of a search: turn the dial, set a budget, take the front."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ Position = float | list[float] | tuple[float, ...] | Tensor
 
 @dataclass(eq=False)
 class Family:
-    """Space, trained supernet, hypernetwork and dial, with all that was evaluated on the way.
+    """Space, trained supernet, hypernetwork and dial, with everything that was evaluated during the search.
 
     Attributes:
-        column: the column of the table that the dial trades against the score.
-        normalize: from pixels to inputs, of a family for images; None for others.
-        calibration: training images uint8 (n, c, h, w) for BatchNorm statistics; of other tasks inputs, a batch each.
-        archive: what was evaluated with the final weights; compared by all views of it, where the search had several.
-        own_task: what its members are for, where that is not the accuracy of classified images in memory.
+        column: the column of the table that the dial trades off against the score.
+        normalize: from pixels to inputs, if the family is for images; otherwise None.
+        calibration: training images uint8 (n, c, h, w) for BatchNorm statistics; for other tasks, batches of inputs.
+        archive: what was evaluated with the final weights; compared by all views if the search used several.
+        own_task: the task, unless it is classifying images in memory by accuracy.
         info: config, seed, versions, device and data of the search, as JSON.
-        device: name of the device that it answers for, of those in `devices`; table, dial and hypernet are that one's.
-        devices: all that it can answer for, where there are several.
-        refinement: what training some members alone has told, if it was refined; it is then gone by.
+        device: name of the current device, one of `devices`; table, dial and hypernet belong to it.
+        devices: all devices, if there are several.
+        refinement: the results of training members individually, which the family uses if it was refined.
     """
 
     network: Supernet
@@ -157,7 +157,7 @@ class Family:
         return {}
 
     def on(self, device: str | None) -> Family:
-        """Return the family as it answers for the device of that name; None is the one it answers for already.
+        """Return the family for the device of that name; None means the current one.
 
         Raises:
             UsageError: there is no such device.
@@ -165,7 +165,7 @@ class Family:
         if device in (None, self.device):
             return self
         if self.devices is None:
-            raise UsageError(f"device {device!r}: this family is for one device, leave it out or add that one's table")
+            raise UsageError(f"device {device!r}: this family is for one device; omit it, or call add_device first")
         assert device is not None
         if device not in self._views:
             self._views[device] = self.answering(self.devices.view(device))
@@ -186,7 +186,7 @@ class Family:
         """Return the member at a dial position.
 
         Raises:
-            UsageError: the position lies off the dial, or there is no such device.
+            UsageError: the position is outside the dial, or there is no such device.
         """
         family = self.on(device)
         z = family.dial.position(position)
@@ -214,31 +214,31 @@ class Family:
     ) -> Member:
         """Return the most accurate member found whose cost meets every budget given.
 
-        Looked at are all architectures that were evaluated, those along the dial, what the hypernetwork considers
-        likely there, and neighbours of the best of these. One that was not evaluated must promise more by a whole
-        standard deviation of the predictor than the best that was.
+        Candidates are all evaluated architectures, those along the dial, what the hypernetwork considers likely there,
+        and neighbours of the best of these. One that was not evaluated must exceed the best evaluated one by one
+        standard deviation of the predictor.
 
-        Of milliseconds a margin is kept, which the errors of the table on whole networks that its fit had not seen ask
-        for (see `cost.table.margin`). `member.promise` says what was promised, and `member.cheaper` is a cheaper member
-        that is as good within one standard error of the evaluation, if there is one.
+        A latency budget keeps a margin derived from the table's errors on held-out whole networks (see
+        `cost.table.margin`). `member.promise` contains the promise, `member.cheaper` a cheaper member that is as good
+        within one standard error of the evaluation, if there is one.
 
         Args:
-            latency_ms: of one batch, as the cost table has it.
+            latency_ms: latency of one batch, as defined by the cost table.
             params: parameters of the whole module.
-            flops: of one input.
-            size_bytes: of parameters and buffers, as a file of weights holds them.
-            peak_bytes: the most that one operator reads and writes at once for one input, weights aside.
-            device: whose milliseconds are meant, of a family for several.
-            confidence: that a member takes no more than `latency_ms`, from 0.5, which keeps no margin, to below 1.
-                What is counted is exact, and needs none.
-            measured: build the best candidates, time them here, and return the most accurate that truly takes no more;
-                the margin then plays no part. Some seconds to minutes, as the runtime has it.
-            bar: shows the progress of that.
+            flops: FLOPs of one input.
+            size_bytes: bytes of parameters and buffers, as stored in a weights file.
+            peak_bytes: maximum that one operator reads and writes at once for one input, excluding weights.
+            device: the device that the latency is for, if there are several.
+            confidence: that a member takes at most `latency_ms`, from 0.5 (no margin) to below 1. Counted budgets are
+                exact and need none.
+            measured: build the best candidates, time them on this machine, and return the most accurate one that meets
+                the budget, regardless of the margin. Takes seconds to minutes, depending on the runtime.
+            bar: shows the progress of the measurement.
 
         Raises:
-            UsageError: no budget is given, the table has none of the kind, or none can meet it, or only without the
-                margin; the message names the reachable range. Or there is no such confidence, or nothing to measure.
-            RunError: a candidate does not run on the table's runtime.
+            UsageError: no budget is given, the table lacks its column, or it cannot be met, or only without the margin;
+                the message names the reachable range. Or the confidence is invalid, or there is nothing to measure.
+            RunError: a candidate fails on the table's runtime.
         """
         limits = {
             LATENCY: latency_ms,
@@ -256,13 +256,13 @@ class Family:
     def front(self) -> list[Member]:
         """Return the evaluated members that no other beats in both score and cost, cheapest first.
 
-        Of a refined family that is the score after training alone, as measured or foretold.
+        In a refined family, the score is that after individual training, measured or predicted.
         """
         found = front(self.judged, self.costs[self.column])
         return [self.member(item.architecture, self.position_of(item.architecture)) for item in found]
 
     def member(self, architecture: Architecture, dial: float | list[float] | None = None) -> Member:
-        """Return `architecture` as a member: its score as measured in the search, else as predicted."""
+        """Return `architecture` as a member, with its score as measured in the search, or else predicted."""
         self.space.check(architecture)
         architecture = self.network.canonical(architecture)
         known = self._known.get(architecture)
@@ -285,8 +285,8 @@ class Family:
     def build(self, architecture: Architecture, *, merge: bool = True) -> nn.Module:
         """Return a plain module with BatchNorm statistics of its own; see `Member.build`.
 
-        The whole of a network that was trained before is that network, weights and all. Nothing here is changed
-        thereby: any number of threads may build.
+        The whole member of a pretrained network is that network, including its weights. Building changes nothing here:
+        any number of threads may build.
         """
         module = self.network.build(architecture, self.calibrating).eval()
         return self.network.merge(module, self.table.merging(self.space.describe(architecture)) if merge else ())

@@ -1,4 +1,4 @@
-"""What family.json and architecture.json hold, key by key, as the validator reads them."""
+"""The contents of family.json and architecture.json, key by key, as the validator reads them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class TensorFile:
         total = math.prod(self.shape)
         if total > MOST_INPUT or (self.values is not None and len(self.values) != total):
             found = total if self.values is None else len(self.values)
-            raise UsageError(f"the input {self.name} has {found:,} numbers, and its shape is {list(self.shape)}")
+            raise UsageError(f"the input {self.name} has {found:,} numbers, but its shape is {list(self.shape)}")
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,8 @@ class WidthFile:
         for name, kept in self.units.items():
             if len(kept) != len(self.fractions) or sorted(kept, reverse=True) != list(kept):
                 raise UsageError(
-                    f"the units of {cut(name)} are {list(kept)}: expected {len(self.fractions)} numbers, none larger "
-                    "than the one before it: restore a copy"
+                    f"the units of {cut(name)} are {list(kept)}: expected {len(self.fractions)} non-increasing "
+                    "numbers; restore a copy"
                 )
 
 

@@ -1,4 +1,4 @@
-"""Several devices: one dial and one cost of all their tables, and what a family knows of each."""
+"""Several devices: one dial and one cost for all their tables, and what a family knows about each."""
 
 from __future__ import annotations
 
@@ -70,9 +70,7 @@ class Devices:
         fingerprint = Fingerprint.of_file(file.fingerprint, hypernet.space)
         for name, one in file.each.items():
             if len(one.code) != len(fingerprint.references) or len(one.code) >= hypernet.features:
-                raise UsageError(
-                    f"the code of {name!r} has {len(one.code)} numbers, another one expected: restore a copy"
-                )
+                raise UsageError(f"the code of {name!r} has the wrong length, {len(one.code)}: restore a copy")
         return cls(hypernet, fingerprint, {name: Device.of(one, name) for name, one in file.each.items()})
 
     def view(self, name: str) -> Answering:

@@ -1,4 +1,4 @@
-"""One architecture of a family, with its figures and how each came about."""
+"""One architecture of a family, with its figures and their origin."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class Parent(Protocol):
 
 @dataclass(frozen=True)
 class AfterTraining:
-    """What a member of a refined family scores on validation data after training alone.
+    """Validation score of a member of a refined family after individual training.
 
     Attributes:
-        origin: measured where it was trained, else predicted.
-        weights: what it was trained from: new ones (retrained) or inherited ones (finetuned).
-        name: of the files of the trained member; None where it was not trained.
+        origin: measured if it was trained, otherwise predicted.
+        weights: what the training started from: new weights (retrained) or inherited ones (finetuned).
+        name: name of the trained member's files; None if it was not trained.
     """
 
     score: float
@@ -89,22 +89,22 @@ class Member:
     """One architecture of a family.
 
     Attributes:
-        family: where its weights come from.
+        family: the family that its weights come from.
         architecture: one option for each choice.
-        dial: the dial position it was taken at or is most likely at, as JSON.
-        score: by the measure of the family's task, with the weights of `weights_from`.
+        dial: the dial position it was taken from or is most likely at, as JSON.
+        score: by the measure of the family's task, with weights as in `weights_from`.
         score_from: measured on data, or predicted.
-        score_split: the data: validation, of the search, or test.
-        latency_ms: of one batch on the device of the cost table.
+        score_split: the data: validation (of the search) or test.
+        latency_ms: latency of one batch on the device of the cost table.
         latency_from: predicted by the table, or measured on the built module.
         parameters: of the whole built module; `cell_parameters` of them are in the choices.
-        flops: of one input, a multiply-add counting two.
-        weights_from: the search, unless the built module was trained since.
-        size_bytes: of parameters and buffers; None with a table of an older archdial.
-        peak_bytes: the most that one operator reads and writes at once for one input; None likewise.
-        promise: of `within`, where milliseconds were asked for: what was promised, how surely, and what was measured.
-        cheaper: of `within`, the cheapest member evaluated that is as good within the noise of the evaluation.
-        after_training: what it scores after training alone; only a refined family knows.
+        flops: FLOPs of one input; a multiply-add counts as two.
+        weights_from: the search, unless the built module was trained afterwards.
+        size_bytes: bytes of parameters and buffers; None with a table from an older archdial.
+        peak_bytes: maximum that one operator reads and writes at once for one input; None likewise.
+        promise: from `within` with a latency budget: what was promised, with what confidence, and what was measured.
+        cheaper: from `within`: the cheapest evaluated member that is as good within evaluation noise.
+        after_training: its score after individual training; only in refined families.
     """
 
     family: Parent = field(repr=False, compare=False)
@@ -127,17 +127,17 @@ class Member:
 
     @property
     def promised_ms(self) -> float | None:
-        """Milliseconds that a batch takes at most, with `confidence`; None where none were asked for."""
+        """Maximum latency of a batch in ms, with `confidence`; None without a latency budget."""
         return None if self.promise is None else self.promise.latency_ms
 
     @property
     def confidence(self) -> float | None:
-        """How sure `promised_ms` is; None where nothing tells."""
+        """Confidence of `promised_ms`; None if unknown."""
         return None if self.promise is None else self.promise.confidence
 
     @property
     def measured_ms(self) -> float | None:
-        """Milliseconds that it took on this machine, of `within(measured=True)`."""
+        """Latency in ms measured on this machine by `within(measured=True)`."""
         return None if self.promise is None else self.promise.measured_ms
 
     @property
@@ -172,7 +172,7 @@ class Member:
         network.
 
         Args:
-            merge: make one of layers that are faster so, by the cost table; to train it on, leave each as it is.
+            merge: merge layers where the cost table says that this is faster; to continue training, keep them separate.
         """
         return self.family.build(self.architecture, merge=merge)
 
@@ -204,10 +204,10 @@ class Member:
         """Return the built module after training on `images` from inherited weights.
 
         Args:
-            images: what it sees: images in memory, a Dataset, a DataLoader, or an iterable of batches.
+            images: training data: images in memory, a Dataset, a DataLoader, or an iterable of batches.
             settings: `TrainSettings.finetuning()` by default.
-            seed: of order and augmentation.
-            teacher: a trained module whose outputs it learns from too, as `family.network.untouched()` of gates.
+            seed: seed of order and augmentation.
+            teacher: a trained module to distil from, such as `family.network.untouched()` with gates.
         """
         from archdial.training.plain_network import TrainSettings, train
 
@@ -240,13 +240,13 @@ class Member:
         """Write the built member to `path` in a format that needs no archdial; see `exporting.export`.
 
         Args:
-            path: an older file there is replaced.
+            path: destination; an existing file is replaced.
             format: pt2, onnx, openvino or executorch.
             module: the built member after fine-tuning or retraining; by default it is built with inherited weights.
 
         Raises:
-            UsageError: there is no such format, the path ends in another way, or a library is missing.
-            RunError: the format cannot hold the module, or its file computes something else; nothing is written.
+            UsageError: there is no such format, the path has the wrong suffix, or a library is missing.
+            RunError: the format cannot represent the module, or the file does not reproduce it; nothing is written.
         """
         from archdial.exporting import export
 

@@ -1,4 +1,4 @@
-"""What a member was promised to take: by the cost table, with its own error allowed for, or as measured here."""
+"""The latency promise of a member: from the cost table with a margin for its error, or measured here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A family whose machine has changed its pace: its table scaled, all else left as it is."""
+"""Recalibrating a family whose machine has changed its speed: only its table is scaled."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from archdial.families.family import Family
 
 
 def recalibrate(family: Family, progress: Progress | None = None) -> Family:
-    """Return `family` with the table that it answers by scaled to the pace of this machine now.
+    """Return `family` with its table scaled to the current speed of this machine.
 
-    Ten of the networks that the table was fitted to are timed anew. All milliseconds change by one factor, so no member
-    is better than before, and the dial's positions go on meaning the members that they meant.
+    Ten of the networks that the table was fitted to are timed again. All milliseconds change by one factor, so the
+    ranking of members does not change, and dial positions keep their meaning.
 
     Args:
-        family: of several devices for the one that it answers for, as `family.on(name)` gives it.
-        progress: called with (steps done, steps in all).
+        family: with several devices, that of one device, `family.on(name)`.
+        progress: called with (steps done, total steps).
 
     Raises:
-        UsageError: the table holds no whole networks, is of another machine, or cannot be measured here.
+        UsageError: the table has no whole networks, is from another machine, or cannot be measured here.
         RunError: a network does not run on the table's runtime.
     """
     return at_pace(family, progress)[0]

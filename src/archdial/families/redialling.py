@@ -1,4 +1,4 @@
-"""Another dial, or another device, for a family that was searched already: seconds, and no image."""
+"""Another dial, or another device, for an existing family: in seconds, without images."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ FIRST = "first"
 
 
 def redial(family: Family, dial: Dial | None = None, table: Tables | None = None, *, seed: int = 0) -> Family:
-    """Return `family` with its hypernetwork trained anew on predictor and cost table; the weights stay untouched.
+    """Return `family` with its hypernetwork retrained on predictor and cost table; the weights stay as they are.
 
     Args:
-        dial: another dial; by default the same one, its range or strength found anew.
-        table: what the options cost on another device, instead of the one that the family answers for; or the tables
-            of several devices by name, instead of all that it has.
+        dial: another dial; by default the same one, with its range or strength found again.
+        table: the cost table of another device, which replaces that of the current device; or the tables of several
+            devices by name, which replace all tables.
 
     Raises:
-        UsageError: the table is one of another space.
+        UsageError: the table is for another space.
     """
     tables: Tables = table or family.table
     if family.devices is not None and (table is None or isinstance(table, CostTable)):
@@ -46,24 +46,26 @@ def redial(family: Family, dial: Dial | None = None, table: Tables | None = None
 def add_device(
     family: Family, name: str, table: CostTable, *, retrain: bool = True, renew: bool = False, seed: int = 0
 ) -> Family:
-    """Return `family` for one more device, for which it then answers; the weights stay untouched.
+    """Return `family` with one more device, for which it then answers; the weights stay as they are.
 
     Args:
-        name: of the device. That of a family that was searched for one device becomes "first".
+        name: name of the device. If the family was searched for one device, that one is then called "first".
         table: what the options cost on it.
-        retrain: train the hypernetwork anew, for all devices, whose ranges are found anew too. Else, of a family for
-            several, it takes the new device for what its costs are most like: at once, and nothing changes for the
+        retrain: retrain the hypernetwork for all devices, and find their ranges again. Otherwise, a family for several
+            devices treats the new one like the most similar device: immediately, and nothing changes for the
             others.
-        renew: take the table for a device that is there already.
+        renew: replace the table of an existing device.
 
     Raises:
-        UsageError: the name is taken or no name, the table is one of another space, or there are no other devices to
-            tell the new one from.
+        UsageError: the name is taken or invalid, the table is for another space, or there are no other devices to
+            distinguish the new one from.
     """
     check_name(name)
     others = {FIRST: family.table} if family.devices is None else family.devices.tables
     if name in others and not renew:
-        raise UsageError(f"there is a device {name!r} already: choose another name, or ask for its table to be renewed")
+        raise UsageError(
+            f"device {name!r} already exists: choose another name, or pass renew=True (--renew) to replace its table"
+        )
     if retrain:
         return _retrained(family, {**others, name: table}, family.dial.opened(), seed).on(name)
     return _recognised(family, name, table).on(name)
@@ -85,7 +87,9 @@ def _retrained(family: Family, tables: Tables, dial: Dial, seed: int) -> Family:
 
 def _recognised(family: Family, name: str, table: CostTable) -> Family:
     if family.devices is None:
-        raise UsageError("a family that was searched for one device tells no others apart: let it retrain")
+        raise UsageError(
+            "a family searched for one device cannot tell devices apart: omit retrain=False (--no-retrain)"
+        )
     cost = ExpectedCost(family.space, table, family.column)
     dial = _fitted(family.dial.opened(), cost, known_of(family), family.space)
     device = Device(table, dial, family.devices.fingerprint.of(cost))

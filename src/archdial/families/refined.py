@@ -1,4 +1,4 @@
-"""What training some members alone has told of all others: the scores that a refined family claims."""
+"""A refined family's claims: scores after training, extended from some trained members to all others."""
 
 from __future__ import annotations
 

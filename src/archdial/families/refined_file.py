@@ -1,4 +1,4 @@
-"""What family.json says of a family that was refined, key by key, as the validator reads it."""
+"""What family.json contains about a refinement, key by key, as the validator reads it."""
 
 from __future__ import annotations
 

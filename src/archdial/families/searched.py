@@ -51,22 +51,22 @@ def search(
     config: dict[str, Any] | None = None,
     task: Task | None = None,
 ) -> Family:
-    """Search once; return the family.
+    """Run a search and return the family.
 
     Args:
-        network: cells, whose weights are drawn anew, or gates on a network that was trained.
-        data: images for the weights and for the dial, as `split` gives them; or {"train": …, "validation": …}, each a
-            Dataset, a DataLoader or an iterable of batches. Of a Dataset batches of `settings.batch_size` are made.
-        table: what each option costs on the device; or several tables, by the names of their devices.
+        network: cells, whose weights are reinitialised, or gates on a trained network.
+        data: images for the weights and for the dial, from `split`; or {"train": …, "validation": …}, each a Dataset, a
+            DataLoader or an iterable of batches. A Dataset is read in batches of `settings.batch_size`.
+        table: what each option costs on the device; or several tables by device name.
         dial: Scalar() by default.
         settings: how to search.
-        weights_from: a family over an equal network; its weights are taken and kept, only the dial is searched.
-        folder: where checkpoints and metrics go; with `resume` the run goes on from there.
-        task: what the network is for; images in memory are classified by default.
-        config: what the family is to remember of how it came about, besides settings and seed.
+        weights_from: a family over an equal network; its weights are kept, and only the dial is searched.
+        folder: for checkpoints and metrics; with `resume`, the run continues from there.
+        task: what the network is for; by default, images in memory are classified.
+        config: what the family records about its origin, besides settings and seed.
 
     Raises:
-        UsageError: images, table or settings do not fit the network, or another process is at work in `folder`.
+        UsageError: images, table or settings do not fit the network, or another process uses `folder`.
         RunError: the loss is not finite, or the run was interrupted.
     """
     settings, folder = settings or SearchSettings(), None if folder is None else Path(folder)
@@ -100,7 +100,7 @@ def check_images(network: Supernet, data: SearchData) -> None:
     given, taken = shapes_of(task.example((data.weights.pixels, data.weights.labels))), shapes_of(network.example)
     if given != taken:
         raise UsageError(
-            f"images of (channels, height, width) {_told(given)} for a network that takes {_told(taken)}: "
+            f"images of (channels, height, width) {_told(given)} for a network that expects {_told(taken)}: "
             "set channels and image_size to those of the data"
         )
 
@@ -111,7 +111,7 @@ def _told(shapes: list[tuple[int, ...]]) -> str:
 
 def _take_weights(state: SearchState, family: Family) -> None:
     if family.network.to_json() != state.network.to_json():
-        raise UsageError("weights_from holds another network: its plan must equal that of the network to be searched")
+        raise UsageError("weights_from has a different network: its plan must equal that of the network to search")
     state.network.load_state_dict(family.network.state_dict())
     state.frozen = True
     state.origin = digest_of(family.network.state_dict())

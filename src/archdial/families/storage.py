@@ -81,18 +81,18 @@ def load_family(
     """Return the family in `folder`.
 
     Args:
-        folder: of the run.
-        model: that the gates were put on, where it was handed over in Python; its weights do not matter.
-        trust: call the code that the files name, where a callable of somebody's made the model. A file never runs code
-            by itself: without this or `model` the family answers with figures, and building says what it lacks.
-        task: what the family is for, where that is a task of the caller's; needed for training and scores alone.
+        folder: the run folder.
+        model: the model that was pruned, if it was passed in Python; its weights do not matter.
+        trust: allow calling the code that the files name, if a callable created the model. A file never causes code
+            to run: without this or `model`, the family only provides figures, and building says what is missing.
+        task: the task, if it is a custom one; only needed for training and scores.
 
     Raises:
-        UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
+        UsageError: a file is missing, truncated or edited, or comes from a newer archdial.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise UsageError(f"no run at {folder}: name the folder that `archdial search --out` wrote")
+        raise UsageError(f"no run at {folder}: pass a folder written by `archdial search --out`")
     path = folder / FAMILY
     try:
         return _family(*_twice(lambda: _family_files(path)), model, trust, task)
@@ -123,7 +123,9 @@ def _family(
         check_calibration(tensors.get("calibration"), file)
     network = open_network(file.network, _under("network", tensors), model, trust, file.choices)
     if network.space.fingerprint != file.space:
-        raise UsageError(f"the network has other choices than the family (space {file.space}): name its own model")
+        raise UsageError(
+            f"the network's choices differ from the family's (space {file.space}): pass the model of the search"
+        )
     if file.choices is not None:
         check_choices(network, file.choices)
     hypernet = _hypernet(file, network.space, tensors)
@@ -162,7 +164,7 @@ def _hypernet(file: FamilyFile, space: Space, tensors: dict[str, Tensor]) -> Hyp
     hypernet = make_hypernet(file.hypernet["kind"], space, file.hypernet["features"], **settings)
     load_state(hypernet, _under("hypernet", tensors), "hypernet")
     if any(value != hypernet.settings().get(name) for name, value in settings.items() if value is not None):
-        raise UsageError("the settings of its hypernetwork are not those of its weights: restore a copy")
+        raise UsageError("the settings of its hypernetwork do not match its weights: restore a copy")
     return hypernet
 
 
@@ -174,10 +176,10 @@ def _answering(file: FamilyFile, hypernet: Hypernetwork) -> Answering:
         if own is not None and digest({"table": own.table, "dial": own.dial}) != digest(
             {"table": file.table, "dial": file.dial}
         ):
-            raise UsageError(f"its table or dial is another than that of its device {file.device!r}: restore a copy")
+            raise UsageError(f"its table or dial differs from that of its device {file.device!r}: restore a copy")
         return Devices.of(file.devices, hypernet).view(str(file.device))
     if file.device is not None:
-        raise UsageError(f"it answers for {file.device!r}, and has no devices: restore a copy")
+        raise UsageError(f"it answers for {file.device!r} but lists no devices: restore a copy")
     table = CostTable.from_json(file.table, "its cost table")
     return Answering(table, make_dial(file.dial), hypernet)
 
@@ -200,7 +202,7 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 def _checked(value: dict[str, Any], path: Path, expected: str, fix: str) -> dict[str, Any]:
     """Return `value`, which `path` holds, if it is of the format `expected` and as it was written."""
     if value.get("format") != expected:
-        raise UsageError(f"{path} has format {short(value.get('format'))}, expected {expected!r}: name another folder")
+        raise UsageError(f"{path} has format {short(value.get('format'))}, expected {expected!r}: pass another folder")
     if not is_version(value.get("version"), VERSION):
         raise UsageError(
             f"{path} has version {short(value.get('version'))}, this archdial reads version {VERSION}: update archdial"
@@ -216,7 +218,7 @@ def _of(path: Path, error: UsageError) -> UsageError:
 
 
 def save_member(member: Member, folder: Path, module: nn.Module | None = None) -> Path:
-    """Write `member` to `folder` as weights.safetensors and architecture.json; return the path of the latter.
+    """Save `member` to `folder` as weights.safetensors and architecture.json; return the path of the latter.
 
     Args:
         module: the built member after fine-tuning or retraining; by default it is built with inherited weights.
@@ -242,7 +244,7 @@ def load_built(folder: str | Path, model: nn.Module | None = None, *, trust: boo
     """Return all that `save_member` wrote to `folder`; module, `model` and `trust` are as for `load_member`.
 
     Raises:
-        UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
+        UsageError: a file is missing, truncated or edited, or comes from a newer archdial.
     """
     path = Path(folder) / ARCHITECTURE
     try:
@@ -273,11 +275,11 @@ def load_member(folder: str | Path, model: nn.Module | None = None, *, trust: bo
     """Return the plain module that `save_member` wrote to `folder`, in eval mode.
 
     Args:
-        folder: of the member.
+        folder: the member's folder.
         model: as for `load_family`.
-        trust: as for `load_family`; without the code that makes the model there is no module.
+        trust: as for `load_family`; without the code that creates the model, there is no module.
 
     Raises:
-        UsageError: a file is missing, cut off or edited, or comes from a newer archdial.
+        UsageError: a file is missing, truncated or edited, or comes from a newer archdial.
     """
     return load_built(folder, model, trust=trust).module

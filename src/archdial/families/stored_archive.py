@@ -1,4 +1,4 @@
-"""The architectures that a family evaluated, in its file."""
+"""The architectures that a family evaluated, as stored in its file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stored_archive(file: FamilyFile, network: Supernet, measure: Measure) -> tup
     """
     judged = (None,) * len(file.archive) if file.judged is None else tuple(map(measure.checked, file.judged))
     if len(judged) != len(file.archive):
-        raise UsageError(f"judged has {len(judged)} scores of {len(file.archive)} architectures: restore a copy")
+        raise UsageError(f"judged has {len(judged)} scores for {len(file.archive)} architectures: restore a copy")
     rows = zip(file.archive, judged, strict=True)
     return tuple(_evaluated(network, measure, *row, believed) for row, believed in rows)
 

@@ -1,4 +1,4 @@
-"""The choices of a family as its file spells them out, for whoever has not the code of its network."""
+"""A family's choices as stored in its file, usable without the code of its network."""
 
 from __future__ import annotations
 
@@ -44,13 +44,11 @@ def runs_of(choices: Sequence[ChoiceFile]) -> tuple[Condition, ...] | None:
     if not told:
         return None
     if len(told) < len(choices) or any(row >= len(choices) for terms in told for term in terms for row in term):
-        raise UsageError("its choices run where others are kept that are not there: restore a copy of the whole folder")
+        raise UsageError("its choices depend on others that do not exist: restore a copy of the whole folder")
     kept = [frozenset(n for n, kind in enumerate(one.kinds) if kind != DROPPED) for one in choices]
     found = tuple(frozenset(frozenset((row, kept[row]) for row in term) for term in terms) for terms in told)
     if [_runs_json(terms) for terms in found] != [[list(term) for term in terms] for terms in told]:
-        raise UsageError(
-            "its choices say twice, or in another order, when they run: restore a copy of the whole folder"
-        )
+        raise UsageError("its choices list their conditions twice or out of order: restore a copy of the whole folder")
     return found
 
 
@@ -70,7 +68,7 @@ def _runs_json(condition: Condition) -> list[list[int]]:
 def check_choices(network: Supernet, choices: Sequence[ChoiceFile]) -> None:
     """Raise UsageError unless `choices` are those of `network`."""
     if space_of(choices) != network.space or runs_of(choices) not in (None, _runs(network)):
-        raise UsageError("its choices are not those of its network: restore a copy of the whole folder")
+        raise UsageError("its choices do not match its network: restore a copy of the whole folder")
 
 
 def _runs(network: Supernet) -> tuple[Condition, ...] | None:

@@ -1,4 +1,4 @@
-"""From what a file says of a network to the network: nothing is run that it names, nothing made that does not fit."""
+"""From a stored description to a network: nothing it names is run, and nothing that does not fit is created."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _from_scratch(value: Mapping[str, Any], model: nn.Module | None) -> type[Edg
     if kind not in FROM_SCRATCH:
         raise unknown("network", kind, [*FROM_SCRATCH, GatedNetwork.kind])
     if model is not None:
-        raise UsageError("this is a family of cells, which needs no model: leave out the model")
+        raise UsageError("this is a family of cells, which needs no model: omit it")
     return FROM_SCRATCH[kind]
 
 
@@ -146,15 +146,15 @@ def _gated(file: GatesFile, value: Mapping[str, Any], model: nn.Module | None, t
 
 def _unnamed() -> str:
     return (
-        "this family was searched on a model of your own, whose weights are here: pass it as model=…, or name a "
-        "callable that makes it by --model module:callable on the command line"
+        "this family was searched on your own model, and only its weights are stored here: pass model=…, or on the "
+        "command line --model module:callable, a callable that returns it"
     )
 
 
 def _untrusted(name: str) -> str:
     return (
-        f"its model is made by {cut(name)}, code that a file may not call: name it yourself by --model {cut(name)} "
-        "(model=… in Python), or by --trust (trust=True) if you trust whoever made this folder"
+        f"its model is made by {cut(name)}, code named only by a file, so it is not called: pass --model {cut(name)} "
+        "(model=… in Python), or --trust (trust=True) if you trust the author of this folder"
     )
 
 
@@ -168,11 +168,11 @@ def _check_fit(planned: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> 
     for name, tensor in tensors.items():
         if name not in planned:
             raise UsageError(
-                f"the weights have {cut(name)}, and the network has not: restore a copy of the whole folder"
+                f"the weights contain {cut(name)}, but the network does not: restore a copy of the whole folder"
             )
         if tensor.shape != planned[name].shape:
-            shapes = f"{tuple(tensor.shape)}, and the network asks for {tuple(planned[name].shape)}"
-            raise UsageError(f"the weights have {cut(name)} of shape {shapes}: restore a copy of the whole folder")
+            shapes = f"{tuple(tensor.shape)}, but the network expects {tuple(planned[name].shape)}"
+            raise UsageError(f"the weights contain {cut(name)} of shape {shapes}: restore a copy of the whole folder")
         _check_type(name, tensor, planned[name])
     if missing := next((name for name in planned if name not in tensors), None):
         raise UsageError(f"the weights lack {missing}: restore a copy of the whole folder")
@@ -184,8 +184,8 @@ def _check_cells(made: type[EdgeNetwork], value: Mapping[str, Any], tensors: Map
     operations = plan.cells * len(plan.space().choices) * len(plan.operations)
     if plan.cells > len(tensors) or operations > _SOME + _EACH * len(tensors):
         raise UsageError(
-            f"network.cells is {plan.cells}, of {operations:,} operations, and the weights are {len(tensors)}: the "
-            "network asks for more, restore a copy"
+            f"network.cells is {plan.cells}, with {operations:,} operations, but there are {len(tensors)} weights: the "
+            "network needs more; restore a copy"
         )
     found: EdgePlan = plan
     return found
@@ -195,7 +195,7 @@ def _check_type(name: str, tensor: Tensor, own: Tensor) -> None:
     """Raise UsageError where `tensor` is of another kind of numbers than `own`; how many bits they have is free."""
     kinds = [(one.is_complex(), one.is_floating_point(), one.element_size() > 1) for one in (tensor, own)]
     if kinds[0] != kinds[1]:
-        raise UsageError(f"the weights have {cut(name)} of {tensor.dtype}, expected {own.dtype}: restore a copy")
+        raise UsageError(f"the weights contain {cut(name)} of {tensor.dtype}, expected {own.dtype}: restore a copy")
 
 
 class _Unfilled(TorchFunctionMode):
@@ -218,7 +218,7 @@ class _Unfilled(TorchFunctionMode):
             return (kwargs or {}).get("tensor", args[0] if args else None)
         self._made += function in _MAKING
         if self._weights is not None and self._made > 2 * self._weights + _PASSING:
-            raise UsageError(f"the weights are {self._weights:,}, and the network asks for more: restore a copy")
+            raise UsageError(f"there are {self._weights:,} weights, but the network needs more: restore a copy")
         return function(*args, **(kwargs or {}))
 
 
@@ -242,7 +242,7 @@ def recall(network: Supernet, tensors: Mapping[str, Tensor]) -> None:
     """Let `network` remember how it came, or raise UsageError where `tensors` are not its own."""
     own = network.state_dict()
     if tensors and not isinstance(network, Pretrained):
-        raise UsageError("it has untouched weights, and cells come without any: restore a copy of the whole folder")
+        raise UsageError("it contains untouched weights, but cells have none: restore a copy of the whole folder")
     for name, tensor in tensors.items():
         known = own.get(_BODY + name, own.get(name))
         if known is None or known.shape != tensor.shape:
@@ -256,17 +256,17 @@ def check_names(tensors: Mapping[str, Tensor]) -> None:
     """Raise UsageError where a family's weights have something that belongs to no part of it."""
     for name in tensors:
         if name.partition(".")[0] not in ("network", "hypernet", "predictor", "untouched", "calibration", "refined"):
-            raise UsageError(f"its weights have {cut(name)!r}, which no part of a family has: restore a copy")
+            raise UsageError(f"its weights contain {cut(name)!r}, which belongs to no part of a family: restore a copy")
 
 
 def check_calibration(images: Tensor | None, file: FamilyFile) -> None:
     """Raise UsageError unless the family holds images for BatchNorm's statistics, of the network's shape."""
     if images is None or images.dtype != torch.uint8 or images.dim() != 4 or not len(images):
-        raise UsageError("its weights hold no calibration images, uint8 (n, c, h, w): restore a copy")
+        raise UsageError("its weights contain no calibration images, uint8 (n, c, h, w): restore a copy")
     shape = file.network.get("input_shape")
     if isinstance(shape, list) and shape != list(images.shape[1:]):
         raise UsageError(
-            f"network.input_shape is {cut(str(shape))}, its images have {list(images.shape[1:])}: restore a copy"
+            f"network.input_shape is {cut(str(shape))}, but its images have {list(images.shape[1:])}: restore a copy"
         )
 
 
@@ -275,10 +275,10 @@ def check_channels(
 ) -> None:
     """Raise UsageError unless normalisation and classes are those of a network for inputs of `shape`."""
     if normalize is not None and len(shape) == 3 and len(normalize.mean) != shape[0]:
-        raise UsageError(f"normalize has {len(normalize.mean)} channels, and the network takes {shape[0]}")
+        raise UsageError(f"normalize has {len(normalize.mean)} channels, but the network expects {shape[0]}")
     linear = [part for part in module.modules() if isinstance(part, nn.Linear)]
     if linear and classes and isinstance(module, EdgeNetwork) and linear[-1].out_features != len(classes):
-        raise UsageError(f"there are {len(classes)} classes, and the network tells {linear[-1].out_features} apart")
+        raise UsageError(f"there are {len(classes)} classes, but the network has {linear[-1].out_features}")
 
 
 def check_together(family: Family) -> None:
@@ -287,14 +287,14 @@ def check_together(family: Family) -> None:
     check_channels(shape, family.normalize, family.classes, family.network)
     images = family.calibration
     if isinstance(images, Tensor) and tuple(images.shape[1:]) != tuple(shape):
-        raise UsageError(f"its images have {tuple(images.shape[1:])}, and the network takes {tuple(shape)}")
+        raise UsageError(f"its images have shape {tuple(images.shape[1:])}, but the network expects {tuple(shape)}")
     views = [family] if family.devices is None else [family.on(name) for name in family.device_names]
     for view in views:
         if view.dial.features != view.hypernet.features:
-            asked = f"{view.dial.features} numbers a position, and its hypernetwork {view.hypernet.features}"
+            asked = f"{view.dial.features} numbers per position, but its hypernetwork {view.hypernet.features}"
             raise UsageError(f"its dial has {asked}: restore a copy")
         if (kinds := tuple(getattr(view.dial, "kinds", ()))) and kinds != space.kinds:
-            raise UsageError(f"its dial has the kinds {', '.join(map(cut, kinds))}, and its space others")
+            raise UsageError(f"its dial has the kinds {', '.join(map(cut, kinds))}, but its space has others")
         view.table.check(space, "its cost table")
         if not view.table.has(family.column):
-            raise UsageError(f"its cost table has no {family.column}, which its dial trades: restore a copy")
+            raise UsageError(f"its cost table has no {family.column}, which its dial trades off: restore a copy")

@@ -1,4 +1,4 @@
-"""The refinement of a family in its files: claims in the JSON, their predictor with the weights."""
+"""A family's refinement as stored: claims in the JSON file, their predictor with the weights."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def stored_refinement(
     """
     if file is None:
         if tensors:
-            raise UsageError("its weights have a refinement of which family.json says nothing: restore a copy of both")
+            raise UsageError(
+                "its weights contain a refinement that family.json does not mention: restore a copy of both"
+            )
         return None
     claims = tuple(_claim(network, measure, row) for row in file.claims)
     _check_claims(claims, archive)
@@ -66,6 +68,6 @@ def _check_claims(claims: Sequence[Claim], archive: Sequence[Evaluated]) -> None
     claimed = {claim.architecture for claim in claims}
     known = {item.architecture for item in archive}
     if len(claimed) < len(claims) or known - claimed:
-        raise UsageError("its refinement claims something twice, or nothing of what was evaluated: restore a copy")
+        raise UsageError("its refinement lists an architecture twice, or omits one that was evaluated: restore a copy")
     if any(not claim.name and claim.architecture not in known for claim in claims):
-        raise UsageError("its refinement claims something of what was neither trained nor evaluated: restore a copy")
+        raise UsageError("its refinement lists an architecture that was neither trained nor evaluated: restore a copy")

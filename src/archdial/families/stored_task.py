@@ -1,4 +1,4 @@
-"""The task of a family in its file: how scores are called and compared, and of images how pixels are normalised."""
+"""A family's task as stored: how scores are named and compared, and how pixels are normalised."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def check_scored(measure: Measure, task: Task, fix: str) -> None:
     """Raise UsageError, which ends in `fix`, unless `task` is scored as a family was."""
     if task.measure != measure:
         raise UsageError(
-            f"the family was scored by {measure.name}, and the task is scored by {task.measure.name}: {fix}"
+            f"the family was scored by {measure.name}, but the task is scored by {task.measure.name}: {fix}"
         )
 
 
@@ -51,5 +51,5 @@ def _of_images(normalize: Normalize, measure: Measure, classes: int) -> ImageCla
     score = next((name for name in SCORES if name == measure.name), None)
     found = None if score is None else ImageClassification(normalize, classes, score)
     if found is None or found.measure != measure:
-        raise UsageError(f"it classifies images and is scored by {cut(measure.name)}: restore a copy")
+        raise UsageError(f"it classifies images but is scored by {cut(measure.name)}: restore a copy")
     return found

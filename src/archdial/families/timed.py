@@ -18,8 +18,8 @@ def _threads(asked: int) -> int:
     """Return on how many threads to measure here, where a table from elsewhere asks for `asked`."""
     if asked > cores():
         warnings.warn(
-            f"the cost table is for {asked} threads, and this process may use {cores()} cores: latencies measured here "
-            f"are those of {cores()} threads",
+            f"the cost table is for {asked} threads, but this process may use {cores()} cores: latencies measured here "
+            f"are for {cores()} threads",
             OtherConditions,
             stacklevel=2,
         )

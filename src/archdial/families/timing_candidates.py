@@ -1,4 +1,4 @@
-"""Who truly meets a budget of milliseconds: candidates around it are built, timed here, and timed once more."""
+"""Finding a member that really meets a latency budget: candidates are built and timed here, twice."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def truly_within(
 ) -> tuple[Architecture, float]:
     """Return the most accurate candidate that meets the budget of milliseconds as measured here, and what it takes.
 
-    First a few networks of the table are timed anew, which tell the pace of this machine. Then the best by the table
+    First a few networks of the table are timed again, which tell the pace of this machine. Then the best by the table
     at budgets around the one that is asked for are built and timed together, under the table's runtime, threads and
     batch size, and those that meet it once more in another process; the slower counts, and has to be 1 % below, or as
     far as the two processes turned out to be apart.
@@ -143,14 +143,16 @@ def truly_within(
     table = family.table
     if other := machine.elsewhere(table.runtime):
         warnings.warn(
-            f"the cost table is of {other}, and what is timed is this machine, {machine.processor()}: it is here that "
-            "the budget is met",
+            f"the cost table is from {other}, but this machine is {machine.processor()}: the budget is met "
+            "here, not there",
             OtherConditions,
             stacklevel=4,
         )
     progress = (bar or NoBar()).part("pace", 1).upto
     pace = pace_now(family.network, table, TOGETHER, progress)
-    warn_drift(pace, table.runtime, "scale it by `archdial profile RUN --recalibrate` or archdial.recalibrate(family)")
+    warn_drift(
+        pace, table.runtime, "rescale it with `archdial profile RUN --recalibrate` or archdial.recalibrate(family)"
+    )
 
     def timer(architectures: Sequence[Architecture]) -> list[float]:
         members = [family.member(one) for one in architectures]
@@ -177,5 +179,5 @@ def _none_meets(asked: Asked, trial: Trial) -> UsageError:
     fastest = min(trial.took.values())
     return UsageError(
         f"none of {len(trial.took)} candidates timed here stays {trial.guard:.0%} below {budget_text(asked.given)} "
-        f"twice: the fastest took {fastest:.4g} ms, ask for some more"
+        f"twice: the fastest took {fastest:.4g} ms; raise the budget slightly above that"
     )

@@ -1,4 +1,4 @@
-"""A JSON file and the weights beside it, which tells their digest: both are replaced, or neither is."""
+"""A JSON file and its weights, linked by a digest: both are replaced, or neither is."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
         raise UsageError(f"no weights at {path}: copy the whole folder of the run")
     data = _with_digest(path, sha256)
     if data is None and (data := _with_digest(path.with_name(BEFORE), sha256)) is None:
-        raise Replaced(f"{path} is not the file that was written with its family: restore a copy of the whole folder")
+        raise Replaced(f"{path} does not belong to its family: restore a copy of the whole folder")
     try:
         tensors: dict[str, Tensor] = load(data)
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""The best member within budgets, with what is promised of it."""
+"""The best member within budgets, with its promise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hypernetwork of several devices as one of them sees it."""
+"""The hypernetwork of several devices as seen by one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The hypernetwork that ignores the dial: plain DARTS, the baseline of one search a dial position."""
+"""The hypernetwork that ignores the dial: plain DARTS, the baseline with one search per dial position."""
 
 from __future__ import annotations
 

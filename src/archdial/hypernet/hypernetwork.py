@@ -1,4 +1,4 @@
-"""What every hypernetwork owes the search: dial features in, logits of a space out."""
+"""The interface of hypernetworks: dial features in, logits of a space out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST = 2**24
 def check_numbers(count: int, what: str) -> None:
     """Raise UsageError where a hypernetwork, as `what` has it, would have more than MOST numbers."""
     if count > MOST:
-        raise UsageError(f"{what} asks for {count:,} numbers, a hypernetwork may have {MOST:,}: choose a smaller one")
+        raise UsageError(f"{what} needs {count:,} parameters, but at most {MOST:,} are allowed: choose a smaller one")
 
 
 class Hypernetwork(nn.Module, ABC):
@@ -63,7 +63,7 @@ class Hypernetwork(nn.Module, ABC):
         """
         if features.ndim != 2 or features.shape[1] != self.features:
             raise UsageError(
-                f"features of shape {tuple(features.shape)}: expected (n, {self.features}), one row a dial position"
+                f"features of shape {tuple(features.shape)}: expected (n, {self.features}), one row per dial position"
             )
         logits = self.raw(features.to(next(self.parameters()).dtype))
         # Masked last: interpolating between -inf and -inf would give NaN.

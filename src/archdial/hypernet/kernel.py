@@ -1,4 +1,4 @@
-"""The hypernetwork of KOT-DARTS: logits at pivots anywhere in feature space, mixed by nearness."""
+"""The hypernetwork of KOT-DARTS: logits at pivots anywhere in feature space, mixed by distance."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Kernel(Hypernetwork):
         self.width = _spacing(placed) if width is None else float(conforming(Rate, width, "width"))
         if not 0.0 < self.width < float("inf"):
             raise UsageError(
-                f"kernel width {self.width}: expected a positive number; without a width the pivots must be distinct"
+                f"kernel width {self.width}: expected a positive number; omitting it requires distinct pivots"
             )
         self.register_buffer("pivots", placed)
         self.logits = self.start(len(placed))
@@ -91,10 +91,12 @@ def _given(pivots: Sequence[Sequence[float]] | Tensor, features: int) -> Tensor:
     try:
         placed = torch.as_tensor(pivots).detach().to(torch.get_default_dtype(), copy=True)
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        raise UsageError(f"pivots {short(pivots)}: expected how many, or a list of rows of {features}") from None
+        raise UsageError(
+            f"pivots {short(pivots)}: expected their number, or a list of rows of {features} numbers"
+        ) from None
     if placed.ndim != 2 or not len(placed) or placed.shape[1] != features or not placed.isfinite().all():
         raise UsageError(
-            f"pivots of shape {tuple(placed.shape)}: expected finite values (p, {features}), p at least one"
+            f"pivots of shape {tuple(placed.shape)}: expected finite values of shape (p, {features}) with p ≥ 1"
         )
     return placed
 

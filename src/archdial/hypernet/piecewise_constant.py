@@ -32,7 +32,7 @@ class PiecewiseConstant(Hypernetwork):
         if features != 1:
             raise UsageError(
                 f"hypernetwork 'piecewise_constant' needs a dial of one feature, this one has {features}: "
-                "take 'mlp' or 'kernel'"
+                "use 'mlp' or 'kernel'"
             )
         count: int = conforming(Size, pieces, "pieces")
         super().__init__(space, features)

@@ -32,7 +32,7 @@ class PiecewiseLinear(Hypernetwork):
         if features != 1:
             raise UsageError(
                 f"hypernetwork 'piecewise_linear' needs a dial of one feature, this one has {features}: "
-                "take 'mlp' or 'kernel'"
+                "use 'mlp' or 'kernel'"
             )
         count: int = conforming(Size, pivots, "pivots")
         if count < 2:

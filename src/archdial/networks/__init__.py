@@ -1,1 +1,1 @@
-"""Where choices live: networks with options."""
+"""Networks with options."""

@@ -1,4 +1,4 @@
-"""Tensors that modules hold in lists, dicts and attributes of their own, some with a history, which nobody may copy."""
+"""Tensors that modules hold in lists, dicts and attributes, including those that cannot be copied."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 
 def rebuilt(value: Any, change: Callable[[Tensor], Any]) -> Any:
-    """Return a tree of lists, tuples and dicts anew, with `change` of each tensor, or without it where that is GONE."""
+    """Return a copy of a tree of lists, tuples and dicts with `change` applied to each tensor; GONE removes it."""
     if isinstance(value, Tensor):
         return change(value)
     if type(value) in (dict, OrderedDict, defaultdict):

@@ -1,4 +1,4 @@
-"""How a network is called: with one tensor, with several by position, or with several by name."""
+"""How a network is called: with one tensor, several by position, or several by name."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ class Calling:
             found = tuple(inputs)
         fitting = isinstance(inputs, Mapping) == (self.form == "dict") or len(self.names) == 1
         if not fitting or len(found) != len(self.names) or not all(isinstance(one, Tensor) for one in found):
-            raise UsageError(f"inputs {described(inputs)} for a network that takes {self}: pass what its example has")
+            raise UsageError(
+                f"inputs {described(inputs)} for a network that takes {self}: pass inputs like its example"
+            )
         return found
 
     def tree(self, tensors: Sequence[Any]) -> Any:
@@ -115,8 +117,8 @@ def _check_constants(rest: Mapping[str, object]) -> None:
     for name, value in rest.items():
         if not isinstance(value, bool | int | float | str | None):
             raise UsageError(
-                f"{cut(name)} in the example is {described(value)}, expected a tensor, or a number, text, True, False "
-                "or None that is the same in every call: flatten what is nested"
+                f"{cut(name)} in the example is {described(value)}, expected a tensor, or a number, string, boolean "
+                "or None that is the same in every call: flatten nested inputs"
             )
 
 

@@ -1,4 +1,4 @@
-"""A network in eval mode for a look at it, and then in the mode that it was in: a look changes nothing."""
+"""Inspecting a network in eval mode, without side effects."""
 
 from __future__ import annotations
 

@@ -39,5 +39,5 @@ def shape_of(inputs: Inputs) -> tuple[int, ...]:
     """
     shapes = shapes_of(inputs)
     if len(shapes) != 1:
-        raise UsageError(f"inputs of {len(shapes)} tensors: what is asked for is done for networks that take one")
+        raise UsageError(f"inputs of {len(shapes)} tensors: this is only supported for networks with one input")
     return shapes[0]

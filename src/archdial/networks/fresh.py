@@ -1,4 +1,4 @@
-"""New weights for layers that know how to draw them."""
+"""New weights for layers that can initialise them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import nn
 
 
 def draw_anew(module: nn.Module) -> None:
-    """Draw weights and statistics of all layers of `module` anew, from torch's generator."""
+    """Draw weights and statistics of all layers of `module` again, from torch's generator."""
     for part in module.modules():
         reset = getattr(part, "reset_parameters", None)
         if callable(reset):

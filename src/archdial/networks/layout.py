@@ -1,4 +1,4 @@
-"""In which order a network has its images in memory: channels last, unless training would write where it must not."""
+"""Memory layout of images: channels last, unless that would crash training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Modules and programs as runtimes other than PyTorch take them."""
+"""Modules and programs in the form that other runtimes need."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from archdial.tasks.task import Task
 
 
 class Pretrained(Supernet):
-    """What a supernet over a trained network owes the rest of the house beside."""
+    """What a supernet over a trained network offers in addition."""
 
     @property
     @abstractmethod

@@ -1,4 +1,4 @@
-"""A graph and copies of what it uses, as one module, of which nothing is kept once nobody refers to it."""
+"""A graph and copies of what it uses as one module, freed completely when it is no longer referenced."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def standalone(root: nn.Module, graph: fx.Graph, parts: Mapping[str, Any] = {}) 
     _own_weakly(made)
     _keep_source_while_it_lives(made)
     for name, module in made.named_modules():
-        # fx makes containers anew, in training mode, and puts every buffer into the state dict.
+        # fx makes containers again, in training mode, and puts every buffer into the state dict.
         source = root if name == apart else root.get_submodule(name)
         module.training = source.training
         module._non_persistent_buffers_set |= source._non_persistent_buffers_set & module._buffers.keys()

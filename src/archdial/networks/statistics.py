@@ -1,4 +1,4 @@
-"""BatchNorm's statistics: taken anew for one path, read and put back."""
+"""BatchNorm statistics: recomputed for one path, read and restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network that holds choices owes the rest of the house."""
+"""The interface of networks with choices."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Supernet(nn.Module, ABC):
             UsageError: it does not, as cells do not.
         """
         raise UsageError(
-            f"shapes {shapes}: cells are made for inputs of one size, make them with another image_size or length"
+            f"shapes {shapes}: cells have a fixed input size; create them with another image_size or length"
         )
 
     @abstractmethod
@@ -134,7 +134,7 @@ class Supernet(nn.Module, ABC):
 
         Args:
             architecture: one option for each choice.
-            calibration: inputs (n, …), normalised, of which BatchNorm's statistics are taken anew; the module is then
+            calibration: inputs (n, …), normalised, of which BatchNorm's statistics are recomputed; the module is then
                 in eval mode. Without any it has the supernet's statistics and modes. The whole of a network that was
                 trained before keeps its own.
         """
@@ -146,7 +146,7 @@ class Supernet(nn.Module, ABC):
             UsageError: layers do not follow each other there, as in cells none do.
         """
         if rows:
-            raise UsageError(f"layers to merge, {', '.join(rows[0])}: cells have none")
+            raise UsageError(f"cannot merge layers {', '.join(rows[0])}: cells have no layers to merge")
         return module
 
     @abstractmethod

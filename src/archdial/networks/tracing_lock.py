@@ -1,4 +1,4 @@
-"""One thread captures at a time: torch traces by changing what a call of any module does, in the whole process."""
+"""One thread captures at a time, because torch patches module calls for the whole process."""
 
 from __future__ import annotations
 

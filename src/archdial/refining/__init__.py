@@ -1,1 +1,1 @@
-"""Trained members correct the ranking: which are trained, what they tell of the others, and the family after."""
+"""Trained members correct the ranking: which are trained, what follows for others, and the resulting family."""

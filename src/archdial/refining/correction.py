@@ -1,4 +1,4 @@
-"""From inherited merit to merit after training alone, learnt on a handful of trained members."""
+"""From inherited merit to merit after training, learned from a few trained members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of an architecture before it is trained alone: inherited merit, cost, and what it is made of."""
+"""What is known about an architecture before training: inherited merit, cost, and composition."""
 
 from __future__ import annotations
 

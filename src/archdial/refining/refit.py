@@ -1,4 +1,4 @@
-"""From trained members to a refined family: claims for all that was evaluated, a predictor of them, and a new dial."""
+"""From trained members to a refined family: claims for everything evaluated, their predictor, and a new dial."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _MARGIN = 0.05
 
 @dataclass(frozen=True)
 class Trained:
-    """A member that was trained alone.
+    """A member that was trained individually.
 
     Attributes:
-        score: on validation data.
-        name: of its files.
+        score: score on validation data.
+        name: name of its files.
     """
 
     architecture: Architecture
@@ -60,18 +60,18 @@ class Ranked:
 
 
 def refined(family: Family, trained: Sequence[Trained], weights: Start, epochs: int, *, seed: int = 0) -> Family:
-    """Return `family` with a ranking that trained members have corrected; its weights and `family` stay as they are.
+    """Return `family` with its ranking corrected by trained members; `family` itself and its weights are not modified.
 
-    What was trained is claimed as measured, all else that was evaluated as foretold from inherited merit, cost and
-    operations (see `Correction`). A predictor is fitted to the claims and the dial trained anew on both: seconds. What
-    an earlier refinement claimed is forgotten; hand over its members too where they were trained alike.
+    Trained members claim their measured score, all other evaluated architectures one predicted from inherited merit,
+    cost and operations (see `Correction`). A predictor is fitted to the claims, and the dial is retrained on both in
+    seconds. The claims of an earlier refinement are dropped; pass its members too if they were trained alike.
 
     Args:
         trained: at least one, no architecture twice.
-        weights: what they were trained from, and `epochs` how long: kept with the family.
+        weights: what the trainings started from, and `epochs` their length; recorded in the family.
 
     Raises:
-        UsageError: there are none, one is there twice, or an architecture is of another space.
+        UsageError: there are none, one appears twice, or an architecture belongs to another space.
     """
     trained = _distinct(family, trained)
     told = ranked(family, trained)
@@ -89,12 +89,12 @@ def refined(family: Family, trained: Sequence[Trained], weights: Start, epochs: 
 def _distinct(family: Family, trained: Sequence[Trained]) -> list[Trained]:
     """Return `trained` by the architectures that run."""
     if not trained:
-        raise UsageError("no member was trained: train one at least")
+        raise UsageError("no trained members: expected at least one")
     for member in trained:
         family.space.check(member.architecture)
     found = [replace(member, architecture=family.network.canonical(member.architecture)) for member in trained]
     if len({member.architecture for member in found}) < len(found):
-        raise UsageError(f"{len(found)} trained members, of which two are one network: hand over each once")
+        raise UsageError(f"{len(found)} trained members, two of which are the same network: pass each once")
     return found
 
 

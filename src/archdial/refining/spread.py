@@ -1,4 +1,4 @@
-"""Which members are trained alone: over the whole range of cost, and where predictor and supernet are least sure."""
+"""Which members to train: over the whole cost range, and where predictor and supernet are least certain."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from archdial.searching.candidates import unseen
 from archdial.space import Architecture
 
 UNSURE = 4
-"""One of so many members is taken for what is not known of it, the others for where they stand."""
+"""One in this many members is chosen for its uncertainty, the others for their cost."""
 
 
 def spread(family: Family, count: int, without: Collection[Architecture] = ()) -> list[Architecture]:
-    """Return `count` architectures, or as many as there are, by cost: for the device that `family` answers for.
+    """Return up to `count` architectures spread by cost on the current device of `family`.
 
-    The two ends come first: what the dial names at its accurate end, and the best and the cheapest of the front. Then
-    those nearest to costs that are evenly spaced by their logarithm; one in four is where the ensemble is most divided
-    and the supernet's evaluation lies furthest from its prediction. They are taken from the front and from what the
-    dial names; where that is too few, from what else was evaluated, the nearest to the front first.
+    The two ends come first: the dial's member at its accurate end, and the best and the cheapest of the front. Then
+    those nearest to costs evenly spaced by their logarithm; one in four is where the ensemble disagrees most and the
+    supernet's evaluation is furthest from its prediction. They come from the front and from the dial; if these are too
+    few, from other evaluated architectures, nearest to the front first.
 
     Args:
-        without: what is not to be taken, as it was trained before.
+        without: architectures to exclude, because they were trained before.
     """
     pool = _candidates(family, count, without)
     cost = family.costs[family.column]

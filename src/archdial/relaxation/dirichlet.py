@@ -1,4 +1,4 @@
-"""The relaxation of DrNAS: option weights are a draw from a Dirichlet distribution, whose mean is what is learnt."""
+"""The relaxation of DrNAS: option weights are drawn from a Dirichlet distribution with a learned mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The straight-through relaxation of second order: one sampled path forward, Heun's rule backward."""
+"""The second-order straight-through relaxation: one sampled path forward, Heun's rule backward."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every relaxation owes a training step: logits in, option weights of a space out."""
+"""The interface of relaxations: logits in, option weights of a space out."""
 
 from __future__ import annotations
 

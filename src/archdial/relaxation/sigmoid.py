@@ -1,4 +1,4 @@
-"""The relaxation of FairDARTS: each option has a weight of its own and need not outdo the others."""
+"""The relaxation of FairDARTS: options have independent weights and do not compete."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Temperature:
             UsageError: `progress` is outside [0, 1].
         """
         if not 0.0 <= progress <= 1.0:
-            raise UsageError(f"progress {progress}: expected a share of the run, from 0 to 1")
+            raise UsageError(f"progress {progress}: expected a fraction of the run, from 0 to 1")
         gone = SHAPES[self.shape](progress)
         # Both ends weighted, not start + gone · (end − start), so that the ends are exact.
         if self.shape == "exponential":

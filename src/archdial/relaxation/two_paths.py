@@ -1,4 +1,4 @@
-"""The relaxation of ProxylessNAS: two sampled options run, one of them is heard."""
+"""The relaxation of ProxylessNAS: two sampled options run, one of them contributes."""
 
 from __future__ import annotations
 

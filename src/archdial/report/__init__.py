@@ -1,1 +1,1 @@
-"""The files of a run turned into numbers, these into figures, and these into one page, a picture or a table."""
+"""From the files of a run to numbers, figures, and one page, a plot or a table."""

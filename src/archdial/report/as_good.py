@@ -1,4 +1,4 @@
-"""A cheaper member that is as good as the best, as far as an evaluation on so many examples can tell."""
+"""A cheaper member that is as good as the best, given the number of examples evaluated."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def as_good_html(numbers: ReportNumbers) -> str:
     at = f"{dial_name(numbers.dial_kind)} {dial_text(cheaper.dial)}"
     error = f"one standard error on {numbers.examples:,} examples, {measure.apart(found.noise)}"
     pairs = f"{pair_text(cheaper, measure)}, not {pair_text(found.best, measure)}"
-    command = f" Take it by <code>{escape(_command(cheaper.dial))}</code>." if cheaper.dial is not None else ""
-    said = f"Within the noise of the evaluation ({error}) {at} is as good as the best: {pairs}."
+    command = f" To pick it: <code>{escape(_command(cheaper.dial))}</code>." if cheaper.dial is not None else ""
+    said = f"Within evaluation noise ({error}), {at} is as good as the best: {pairs}."
     return f'<p class="as-good">{escape(said)}{command}</p>'
 
 

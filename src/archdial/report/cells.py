@@ -1,4 +1,4 @@
-"""The cells of one member drawn as arcs between numbered nodes."""
+"""The cells of one member, drawn as arcs between numbered nodes."""
 
 from __future__ import annotations
 

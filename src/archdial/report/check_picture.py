@@ -1,4 +1,4 @@
-"""Predicted against measured latency as a PNG: how far a cost table is to be trusted."""
+"""Predicted against measured latency as a PNG: how reliable a cost table is."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def write_check_picture(path: Path, check: Check, title: str) -> Path:
     axes.plot(line, line, color="#9AA0AA", linewidth=1)
     axes.scatter(measured, check.summed, s=22, color=CLOUD, label=f"sum of the parts, {_told(check.plain.mean_error)}")
     axes.scatter(measured, check.predicted, s=30, color=FRONT, label=f"table, {_told(check.agreement.mean_error)}")
-    axes.set_xlabel("measured, ms a batch")
-    axes.set_ylabel("predicted, ms a batch")
+    axes.set_xlabel("measured (ms per batch)")
+    axes.set_ylabel("predicted (ms per batch)")
     axes.set_title(title, loc="left", parse_math=False)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -38,4 +38,4 @@ def write_check_picture(path: Path, check: Check, title: str) -> Path:
 
 
 def _told(error: float) -> str:
-    return f"{100 * error:.1f} % off in the mean"
+    return f"{100 * error:.1f} % mean error"

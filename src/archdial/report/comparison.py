@@ -1,4 +1,4 @@
-"""A run against baselines: comparison.json checked, and each method's score drawn against its latency."""
+"""A run against baselines: comparison.json, checked, and each method's score plotted against its latency."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comparison.json holds, key by key, as the validator reads it; other keys are left alone."""
+"""The contents of comparison.json, key by key, as the validator reads it; other keys are ignored."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ComparisonFile:
 
     def __post_init__(self) -> None:
         if (members := sum(len(method.members) for method in self.methods)) > MOST_ROWS:
-            raise UsageError(f"methods have {members:,} members together: expected at most {MOST_ROWS:,}")
+            raise UsageError(f"methods have {members:,} members in total: expected at most {MOST_ROWS:,}")
         self.score.check_all(self._scores())
         if self.score.from_nothing:
             areas = {f"methods[{i}].area": method.area for i, method in enumerate(self.methods)}

@@ -52,5 +52,9 @@ def _caption(rows: Sequence[MemberNumbers], figures: Sequence[str], *, refined: 
     predicted = any(row.predicted(figure) for row in rows for figure in figures)
     guessed = any(row.after_training is not None and row.after_training.provenance == "predicted" for row in rows)
     said = ["~ predicted, not measured"] if predicted or guessed else []
-    said += ["trained: score on validation after training alone, by which a refined family ranks"] if refined else []
+    said += (
+        ["trained: validation score after individual training, which determines the ranking in a refined family"]
+        if refined
+        else []
+    )
     return "; ".join(said) or None

@@ -1,4 +1,4 @@
-"""What was tried on a run: experiments.json checked, and drawn: scores along λ, relaxed against discrete."""
+"""Experiments on a run: experiments.json, checked and plotted: scores along λ, relaxed against discrete."""
 
 from __future__ import annotations
 

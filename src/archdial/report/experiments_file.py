@@ -1,4 +1,4 @@
-"""What experiments.json holds, key by key, as the validator reads it; other keys are left alone."""
+"""The contents of experiments.json, key by key, as the validator reads it; other keys are ignored."""
 
 from __future__ import annotations
 

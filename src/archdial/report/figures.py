@@ -57,7 +57,7 @@ def counts_bars(numbers: ReportNumbers) -> go.Figure:
             name=plain(kind),
             marker={"color": colour, "line": {"color": "white", "width": 0.5}},
             hovertext=hover,
-            hovertemplate="%{hovertext}<br>%{y} of this kind",
+            hovertemplate="%{hovertext}<br>%{y} operations of this kind",
         )
         for kind, colour in palette(numbers.kinds).items()
     ]

@@ -1,4 +1,4 @@
-"""What members.json holds, key by key, as the validator reads it; other keys are left alone."""
+"""The contents of members.json, key by key, as the validator reads it; other keys are ignored."""
 
 from __future__ import annotations
 
@@ -65,5 +65,5 @@ class MembersFile:
         if len(self.members) * len(self.kinds) > MOST_COUNTS:
             raise UsageError(
                 f"members are {len(self.members):,}, of {len(self.kinds):,} kinds: expected at most {MOST_COUNTS:,} "
-                "counts in all, so evaluate fewer"
+                "counts in total; evaluate fewer members"
             )

@@ -1,4 +1,4 @@
-"""What a report shows: the members file checked and turned into plain numbers; nothing is drawn here."""
+"""The numbers of a report: the members file, checked and converted; nothing is drawn here."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def report_numbers(members_json: Mapping[str, Any]) -> ReportNumbers:
     """
     check_format(members_json, FORMAT, VERSION, _COMMAND)
     if members_json.get("members") == []:
-        raise UsageError(f"the members file has no members: run `{_COMMAND}` first")
+        raise UsageError(f"the members file is empty: run `{_COMMAND}` first")
     with within("members file", _COMMAND):
         return _numbers(validated(MembersFile, by_accuracy(dict(members_json))))
 
@@ -154,7 +154,7 @@ def _check_kinds(members: Sequence[MemberNumbers], kinds: Sequence[str]) -> None
 def _corners(dial: DialFile, kinds: tuple[str, ...], members: Sequence[MemberNumbers]) -> tuple[str, ...]:
     shapes = {len(m.dial) if isinstance(m.dial, tuple) else 0 for m in members if m.dial is not None}
     if len(shapes) > 1:
-        raise UsageError(f"dial positions of different lengths {sorted(shapes)[:9]}: expected those of one dial")
+        raise UsageError(f"dial positions of different lengths {sorted(shapes)[:9]}: expected the same length for all")
     size = shapes.pop() if shapes else 0
     names = dial.kinds or kinds
     return names if len(names) == size else tuple(f"S{i + 1}" for i in range(size))
@@ -165,7 +165,7 @@ def _front(file: MembersFile) -> tuple[int, ...]:
     if indices is None:
         return tuple(pareto_front([m.latency_ms for m in members], [file.score.merit(m.score) for m in members]))
     if any(index >= len(members) for index in indices):
-        raise UsageError(f"front names member {max(indices)}: there are members 0 to {len(members) - 1}")
+        raise UsageError(f"front refers to member {max(indices)}, but there are only members 0 to {len(members) - 1}")
     return tuple(sorted(set(indices), key=lambda index: members[index].latency_ms))
 
 

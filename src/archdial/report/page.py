@@ -1,4 +1,4 @@
-"""A members file as one HTML page that opens without a network."""
+"""A members file as one HTML page that works offline."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _facts(numbers: ReportNumbers) -> str:
     most = "most accurate" if measure == ACCURACY else f"best {measure.name}"
     facts = {most: _pair(best, measure), "fastest": _pair(fastest, measure), "on the front": _share(numbers)}
     if numbers.latency_range:
-        facts["latencies of the space"] = "{:.3g} to {:.3g} ms".format(*numbers.latency_range)
+        facts["latency range"] = "{:.3g} to {:.3g} ms".format(*numbers.latency_range)
     items = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts.items())
     device = f"<p>Latencies are for {escape(numbers.device)}.</p>" if numbers.device else ""
     return f'{device}<dl class="facts">{items}</dl>'
@@ -120,7 +120,7 @@ def _share(numbers: ReportNumbers) -> str:
 
 def _front(numbers: ReportNumbers) -> str:
     better = "up" if numbers.measure.higher_is_better else "down"
-    note = f"Each dot is a member, coloured by its dial position; {better} and to the left is better."
+    note = f"Each dot is a member, coloured by dial position; {better} and further left is better."
     return section(f"{_begun(numbers.measure.name)} against latency", note, chart("front"))
 
 
@@ -130,7 +130,7 @@ def _begun(name: str) -> str:
 
 
 def _counts(numbers: ReportNumbers) -> str:
-    return section("Operations along the dial", "How often each kind of operation is taken.", chart("counts"))
+    return section("Operations along the dial", "How often each kind of operation is used.", chart("counts"))
 
 
 def _pickable(numbers: ReportNumbers) -> list[int]:
@@ -146,7 +146,7 @@ def _cells(numbers: ReportNumbers, drawn: Sequence[int]) -> str:
     best = max(drawn, key=lambda index: numbers.measure.merit(numbers.members[index].score))
     choices = "".join(_choice(numbers, index, index == best) for index in drawn)
     picker = f'<label>Member <select id="member">{choices}</select></label>'
-    note = "Data flow from left to right; nodes sum what enters them, grey arcs lead to the concatenated output."
+    note = "Data flow from left to right. Nodes sum their inputs; grey arcs lead to the concatenated output."
     return section("Cells of a member on the front", note, picker + chart("cells"))
 
 
@@ -159,7 +159,7 @@ def _choice(numbers: ReportNumbers, index: int, chosen: bool) -> str:
 def _table(numbers: ReportNumbers) -> str:
     note = "Click a heading to sort. Members on the Pareto front are tinted; ~ marks a predicted figure."
     if any(member.after_training for member in numbers.members):
-        note += " Trained is the score on validation images after training alone, by which the refined family ranks."
+        note += " Trained is the validation score after individual training, by which the refined family ranks."
     return section("Members", note, table_html(numbers))
 
 
@@ -168,4 +168,4 @@ def _run(numbers: ReportNumbers) -> str:
     rows["versions"] = ", ".join(f"{name} {version}" for name, version in numbers.versions.items())
     listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text or '–')}</dd>" for name, text in rows.items())
     config = escape(json.dumps(numbers.config, indent=2, ensure_ascii=False, default=str))
-    return section("How this came about", "", f'<dl class="run">{listed}</dl><pre>{config}</pre>')
+    return section("How this was produced", "", f'<dl class="run">{listed}</dl><pre>{config}</pre>')

@@ -1,4 +1,4 @@
-"""The style and the script of the report page; both are written into it."""
+"""The style and script embedded in the report page."""
 
 CSS = """
 :root { color-scheme: light dark; --ink: #23272e; --soft: #5f6672; --line: #dfe3e8; --back: #f6f7f9;

@@ -1,4 +1,4 @@
-"""The page's Content-Security-Policy: its own scripts run, no other does, and nothing is fetched."""
+"""The page's Content-Security-Policy: only its own scripts run, and nothing is fetched."""
 
 from __future__ import annotations
 

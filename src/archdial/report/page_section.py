@@ -1,4 +1,4 @@
-"""One section of the page: a heading, a sentence and what it is about."""
+"""One section of the page: a heading, a sentence and its content."""
 
 from __future__ import annotations
 

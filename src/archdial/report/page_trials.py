@@ -1,4 +1,4 @@
-"""The sections of the page on what came after the search: baselines and experiments."""
+"""The sections of the page about baselines and experiments."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def trial_sections(comparison: Comparison | None, experiments: Experiments | Non
 def _baselines(comparison: Comparison) -> str:
     device = f" on {comparison.device}" if comparison.device else ""
     note = (
-        "What each method reaches within a budget of latency: the member counts that is best on validation data, "
-        "of networks as drawn the slowest; open marks are best at no budget. The area is the mean "
+        "What each method achieves within a latency budget: its best member by validation score counts, "
+        "or for `drawn` the slowest. Open marks are best at no budget. The area is the mean "
         f"{_worth(comparison)}, over budgets from 0 to the latency of {comparison.full_name}; the "
-        "hypervolume is the share of the box "
-        f"up to that latency that its members dominate, whoever chooses. All latencies are measured{device}."
+        "hypervolume is the fraction of the box "
+        f"up to that latency that its members dominate, regardless of selection. All latencies are measured{device}."
     )
     return section("Against baselines", note, chart("comparison") + _table(comparison))
 
@@ -43,8 +43,8 @@ def _worth(comparison: Comparison) -> str:
     """Return what the area is the mean of."""
     name = comparison.measure.name
     if comparison.measure.from_nothing:
-        return f"{name}, as a share"
-    return f"share of the way from the worst {name} of all members, 0, to that of {comparison.full_name}, 1"
+        return f"{name}, as a fraction"
+    return f"position between the worst {name} of all members (0) and that of {comparison.full_name} (1)"
 
 
 def _table(comparison: Comparison) -> str:
@@ -54,7 +54,7 @@ def _table(comparison: Comparison) -> str:
         "evaluations",
         "hypervolume",
         "area",
-        *(["area : that of random"] if ratios else []),
+        *(["area relative to random"] if ratios else []),
         f"best {comparison.measure.heading}",
     ]
     head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
@@ -75,14 +75,14 @@ def _experiments(experiments: Experiments) -> str:
     measure = experiments.measure
     apart = measure.apart(experiments.mean_difference)
     note = (
-        f"Above: {measure.name} as λ grows, for gates optimised at each λ alone and for one hypernetwork over the range"
-        f"{_fall(experiments)}. Below: the relaxed network, all options weighted, against the discrete one that is "
-        f"left of it; the mean difference of their {'accuracies' if measure == ACCURACY else 'scores'} is {apart}."
+        f"Above: {measure.name} along λ, for gates optimised separately at each λ and for one hypernetwork for all"
+        f"{_fall(experiments)}. Below: the relaxed network, all options weighted, against the discrete one derived "
+        f"from it; the mean difference of their {'accuracies' if measure == ACCURACY else 'scores'} is {apart}."
     )
-    return section("Along λ, and relaxed against discrete", note, chart("lambda") + chart("relaxed"))
+    return section("Along λ; relaxed and discrete", note, chart("lambda") + chart("relaxed"))
 
 
 def _fall(experiments: Experiments) -> str:
     if experiments.fall is None:
-        return "; that of the gates alone never fell to chance"
-    return "; at Λ the gates alone have nothing left to lose"
+        return "; with separate gates it never drops to chance"
+    return "; from Λ on, separate gates stay at their lowest"

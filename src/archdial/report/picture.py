@@ -1,4 +1,4 @@
-"""The front as a PNG, for where no page can be shown."""
+"""The front as a PNG, where no page can be shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One evaluated architecture, as result files hold it: a point of score and latency, and a member's figures."""
+"""One evaluated architecture in result files: a point of score and latency, and a member's figures."""
 
 from __future__ import annotations
 

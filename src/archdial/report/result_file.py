@@ -1,4 +1,4 @@
-"""What reading any result file has in common: its format, and in which file an error is."""
+"""Shared by all result files: their format, and errors that name the file."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def check_format(value: Mapping[str, Any], expected: str, version: int, command:
     found = (value.get("format"), value.get("version"))
     if found != (expected, version):
         raise UsageError(
-            f"a file of format {short(found[0])}, version {short(found[1])}: expected {expected!r}, version {version}; "
-            f"`{command}` writes one"
+            f"it has format {short(found[0])}, version {short(found[1])}: expected {expected!r}, version {version}; "
+            f"write one with `{command}`"
         )
 
 
@@ -59,11 +59,11 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
 
 @contextmanager
 def within(file: str, command: str) -> Iterator[None]:
-    """Add to an error in which file its field is, and by which command that file is made anew.
+    """Add to an error in which file its field is, and by which command that file is made again.
 
     A page reads several files, so the field alone would not tell.
     """
     try:
         yield
     except UsageError as error:
-        raise UsageError(f"{file}: {error}: make the file anew with `{command}`") from None
+        raise UsageError(f"{file}: {error}: write the file again with `{command}`") from None

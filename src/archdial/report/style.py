@@ -1,4 +1,4 @@
-"""The looks that all plotly figures of a report share."""
+"""The style shared by all plotly figures of a report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Operation counts over a simplex dial of three corners, one triangle a kind."""
+"""Operation counts over a simplex dial with three corners, one triangle per kind."""
 
 from __future__ import annotations
 

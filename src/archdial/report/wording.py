@@ -1,4 +1,4 @@
-"""How dials and figures are written, alike in tables, figures and the page."""
+"""How dials and figures are written, consistently in tables, figures and the page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def dial_text(position: DialPosition) -> str:
     if position is None:
         return "–"
     if isinstance(position, tuple):
-        more = [f"… {len(position)} in all"] if len(position) > _ENTRIES else []
+        more = [f"… {len(position)} in total"] if len(position) > _ENTRIES else []
         return f"({', '.join([*(f'{entry:.3g}' for entry in position[:_ENTRIES]), *more])})"
     return f"{position:.4g}"
 

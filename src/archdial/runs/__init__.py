@@ -1,1 +1,1 @@
-"""Recipes, and the folder of a run."""
+"""Recipes, and run folders."""

@@ -1,4 +1,4 @@
-"""Runs that are yet to begin, and runs to go on with."""
+"""Starting new runs and resuming existing ones."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def resumed_run(
         UsageError: there is no run, or it was begun with another recipe, seed, data or epochs.
     """
     if not (folder / CONFIG).exists():
-        raise UsageError(f"no run to resume in {folder}: leave out --resume to begin one there")
+        raise UsageError(f"no run to resume in {folder}: omit --resume to start one there")
     run = read_run(folder)
     stored = run.recipe.to_json()
     epochs = run.epochs if epochs is None else epochs
@@ -69,7 +69,7 @@ def resumed_run(
     asked_all = {**asked, "seed": run.seed if seed is None else seed}
     if found := difference({**stored, "seed": run.seed}, asked_all):
         raise UsageError(
-            f"the run in {folder} was begun with {found}: resume it with its own recipe and options, "
+            f"the run in {folder} was started with {found}: resume it with the same recipe and options, "
             "or choose another --out"
         )
     device = device or run.device

@@ -1,4 +1,4 @@
-"""The cost tables of a run: named by its recipe, measured as it says, or in its folder."""
+"""The cost tables of a run: named by its recipe, measured accordingly, or in its folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def keep_tables(file: Path, costs: Tables) -> None:
     """
     value = tables_json(costs)
     if file.exists() and read_json(file, "cost table") != value:
-        raise UsageError(f"{file} is another cost table than the search is for: choose another --out, or remove it")
+        raise UsageError(f"{file} is not the cost table of this search: choose another --out, or delete it")
     write_json(file, value)
 
 

@@ -1,4 +1,4 @@
-"""The folder of a run: what is in it, and the run that its config.json tells of."""
+"""Run folders: their contents, and the run described by config.json."""
 
 from __future__ import annotations
 
@@ -100,11 +100,11 @@ def read_run(folder: Path) -> Run:
         UsageError: there is none, or its config.json is damaged.
     """
     if not folder.is_dir():
-        raise UsageError(f"no run at {folder}: name the folder that `archdial search --out` wrote")
+        raise UsageError(f"no run at {folder}: pass a folder written by `archdial search --out`")
     path = folder / CONFIG
     value = read_json(path, "configuration of a run")
     if value.get("format") != FORMAT or not is_version(value.get("version"), VERSION):
-        raise UsageError(f"{path} is no configuration of version {VERSION}: name the folder of a run")
+        raise UsageError(f"{path} is not a configuration of version {VERSION}: pass a run folder")
     check_seal(value, path, "restore a copy, or search again")
     try:
         file = validated(_ConfigFile, value)
@@ -129,7 +129,7 @@ def check_free(folder: Path) -> None:
     held = [name for name in NAMES if name != TABLE and (folder / name).exists()]
     if held:
         raise UsageError(
-            f"{folder} already holds a run ({held[0]}): choose another --out, or go on with that one by --resume"
+            f"{folder} already contains a run ({held[0]}): choose another --out, or continue that run with --resume"
         )
     check_writable(folder)
 
@@ -140,7 +140,7 @@ def check_writable(folder: Path, fix: str = "choose another --out") -> None:
     if not there.is_dir():
         raise UsageError(f"{there} is a file, expected a folder: {fix}")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise UsageError(f"{there} may not be written to: {fix}")
+        raise UsageError(f"{there} is not writable: {fix}")
 
 
 def difference(stored: Any, asked: Any, path: str = "") -> str:

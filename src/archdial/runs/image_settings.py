@@ -1,4 +1,4 @@
-"""What a recipe says of images: their size, and how their pixels are normalised."""
+"""Image settings in a recipe: size and normalisation."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def normalization(setting: str | NormalizeSettings | None, channels: int) -> Nor
         raise UsageError(f"normalize: {error}") from None
     if len(found.mean) != channels:
         raise UsageError(
-            f"normalize has mean {list(setting.mean)} and std {list(setting.std)}, expected one of each a channel, and "
+            f"normalize has mean {list(setting.mean)} and std {list(setting.std)}, expected one value per channel, and "
             f"channels is {channels}: give {channels} of each"
         )
     return found

@@ -1,4 +1,4 @@
-"""The images of a run, as its search saw them."""
+"""The images of a run, as seen by its search."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def load_data(
     if family is not None and (whole.classes, whole.input_shape) != (family.classes, shape_of(family.network.example)):
         raise UsageError(
             f"the data {source or recipe.data!r} have {len(whole.classes)} classes and images of (channels, height, "
-            f"width) {whole.input_shape}, the search saw {len(family.classes)} and {shape_of(family.network.example)}: "
-            "name the data of the search"
+            f"width) {whole.input_shape}, the search had {len(family.classes)} and {shape_of(family.network.example)}: "
+            "pass the data of the search"
         )
     seen = parted(recipe, whole, run.seed)
     if family is not None and not test_only:
@@ -47,8 +47,8 @@ def check_searched(family: Family, seen: Seen, what: str) -> None:
     """
     if family.info.get("images", {}).get("sha256") not in (None, seen.digest):
         raise UsageError(
-            f"{what} are not those of the search, some of which would then judge what they have trained: name the data "
-            "of the search by --data"
+            f"{what} are not those of the search, so training images might be used for scoring: pass the data "
+            "of the search with --data"
         )
 
 
@@ -87,6 +87,6 @@ def check_same(run: Run, family: Family) -> None:
     found = difference({**told, "seed": family.info.get("seed")}, {**run.written, "seed": run.seed})
     if found:
         raise UsageError(
-            f"{run.folder / FAMILY} was searched with {found} as {CONFIG} beside it says: restore a copy of the "
+            f"{run.folder / FAMILY} was searched with {found} as {CONFIG} next to it says: restore a copy of the "
             "whole folder"
         )

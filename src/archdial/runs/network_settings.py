@@ -1,4 +1,4 @@
-"""The network of a recipe: cells to search from scratch, or gates on a network that was trained."""
+"""The network of a recipe: cells searched from scratch, or choices on a trained network."""
 
 from __future__ import annotations
 
@@ -58,11 +58,13 @@ class GateSettings:
 
     def __post_init__(self) -> None:
         if not self.gates and not self.widths:
-            raise UsageError("gates is false, and there are no widths: nothing is left to choose, ask for one of them")
+            raise UsageError(
+                "gates is false and there are no widths, which leaves nothing to choose: enable one of them"
+            )
         if ":" not in self.model and self.model not in BACKBONES:
-            raise UsageError(f"{unknown('model', self.model, BACKBONES)}; or name module:callable of your own")
+            raise UsageError(f"{unknown('model', self.model, BACKBONES)}; or name your own module:callable")
         if ":" in self.model and self.width is not None:
-            raise UsageError(f"width = {self.width} for {self.model}: only a backbone of archdial takes a width")
+            raise UsageError(f"width = {self.width} for {self.model}: only archdial's own backbones take a width")
 
     def model_for(self, data: Described, *, trust: bool = False) -> nn.Module:
         """Return the model for images and classes of `data`, weights not yet loaded; `trust` as for `make_model`."""
@@ -77,8 +79,8 @@ class GateSettings:
         shape = list(data.input_shape)
         if ":" not in self.model and (len(shape) != 3 or not data.classes):
             raise UsageError(
-                f"{self.model} classifies images of (channels, height, width), and the data have inputs {tuple(shape)} "
-                f"and {len(data.classes)} classes: name your own model, or let the data tell their classes"
+                f"{self.model} classifies images of (channels, height, width), but the data have inputs {tuple(shape)} "
+                f"and {len(data.classes)} classes: use your own model, or return the class names with the data"
             )
         return {"name": self.model, "width": self.width, "input_shape": shape, "classes": len(data.classes)}
 
@@ -111,7 +113,7 @@ class GateSettings:
         """Raise UsageError where a search would prune a backbone that nobody trained."""
         if self.weights is None and self.model in BACKBONES:
             raise UsageError(
-                f"{self.model} has no weights yet: run `archdial train` on this recipe first, then name them by "
+                f"{self.model} has no weights yet: run `archdial train` on this recipe first, then pass them with "
                 "--weights or network.weights"
             )
 

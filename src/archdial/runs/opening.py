@@ -1,4 +1,4 @@
-"""The family of a run that is over."""
+"""Opening the family of a finished run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def open_family(folder: Path, model: str | None = None, *, trust: bool = False, 
         UsageError: there is no finished run, a file of it is damaged, or the network lacks code to run.
     """
     if (folder / CONFIG).exists() and not (folder / FAMILY).exists():
-        raise UsageError(f"the search in {folder} is not finished: go on with `archdial search … --resume` first")
+        raise UsageError(f"the search in {folder} is not finished: complete it with `archdial search … --resume` first")
     family = load_family(folder, None if model is None else called_model(model), trust=trust)
     if not figures and isinstance(family.network, ClosedNetwork):
         family.network.refuse()

@@ -1,4 +1,4 @@
-"""Data that are made by code of the user's, named as module:callable."""
+"""Data from the user's own code, named as module:callable."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def own_data(name: str, task: Task | None, *, trust: bool) -> OwnData:
         told = cut(", ".join(map(str, found)), 100) if isinstance(found, Mapping) else type(found).__name__
         raise UsageError(
             f"data {name!r} returned {told or 'nothing'}: expected a dict with train and validation, each a Dataset, a "
-            "DataLoader or an iterable of batches, and test if there is one"
+            "DataLoader or an iterable of batches, and optionally test"
         )
     for key in found:
         if key not in KEYS:
@@ -101,8 +101,8 @@ def _task(name: str, found: object, told: Task | None) -> Task | None:
         )
     if found is not None and told is not None and found.measure != told.measure:
         raise UsageError(
-            f"{name} returned a task scored by {found.measure.name}, and the recipe has one scored by "
-            f"{told.measure.name}: name it in one of the two"
+            f"{name} returned a task scored by {found.measure.name}, but the recipe has one scored by "
+            f"{told.measure.name}: set the task in only one of them"
         )
     return found or told
 
@@ -123,4 +123,4 @@ def _example(seen: BatchData, task: Task | None) -> Any:
 
 def no_test(name: str) -> NoReturn:
     """Refuse to score members on data that are not there."""
-    raise UsageError(f'{name} returned no test split: let it return one under "test", or ask for --split validation')
+    raise UsageError(f'{name} returned no test split: return one under "test", or use --split validation')

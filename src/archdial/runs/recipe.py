@@ -1,4 +1,4 @@
-"""Recipes: all that one search is told, checked key by key; a YAML file, or one by name that ships."""
+"""Recipes: all settings of a search, checked key by key; a YAML file, or the name of a built-in one."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Recipe:
             self.read_channels()
         self.make_task()
         if self.table is not None and self.tables is not None:
-            raise UsageError("table and tables: name the one file, or the files of several devices")
+            raise UsageError("table and tables are both set: use table for one device, or tables for several")
         sides_of(self.image_size)
         self.normalization()
         _check_hypernet(self)
@@ -215,13 +215,13 @@ def load_recipe(name_or_path: str) -> Recipe:
         return read_recipe(recipe_text(name_or_path), name_or_path)
     path = Path(name_or_path).expanduser()
     if path.suffix not in SUFFIXES:
-        raise UsageError(f"{unknown('recipe', name_or_path, recipe_names())}; or name a .yaml file")
+        raise UsageError(f"{unknown('recipe', name_or_path, recipe_names())}; or pass a .yaml file")
     if not path.is_file():
-        raise UsageError(f"no recipe at {path}: name an existing .yaml file, or one of {', '.join(recipe_names())}")
+        raise UsageError(f"no recipe at {path}: pass an existing .yaml file, or one of {', '.join(recipe_names())}")
     try:
         text = read_bytes(path, "recipe", 4 * LARGEST).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UsageError(f"recipe {path} is not text in UTF-8 ({error.reason} at byte {error.start})") from None
+        raise UsageError(f"recipe {path} is not UTF-8 text ({error.reason} at byte {error.start})") from None
     return read_recipe(text, str(path))
 
 

@@ -1,4 +1,4 @@
-"""Recipe files: those that ship, and YAML that is read within limits."""
+"""Recipe files: built-in ones, and YAML read within limits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key, yaml.ScalarNode):
                 raise yaml.MarkedYAMLError(problem="a key is a list or a section", problem_mark=key.start_mark)
             if key.value in seen:
-                problem = f"the key {cut(key.value)!r} stands twice"
+                problem = f"the key {cut(key.value)!r} appears twice"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
@@ -43,7 +43,7 @@ class _Loader(yaml.SafeLoader):
         except (ValueError, OverflowError, AttributeError, KeyError, TypeError) as error:
             text = cut(str(node.value)) if isinstance(node, yaml.ScalarNode) else "this"
             kind = node.tag.rpartition(":")[2]
-            problem = f"{text!r} is no {kind} ({cut(str(error), 80)})"
+            problem = f"{text!r} is not a valid {kind} ({cut(str(error), 80)})"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from None
 
 
@@ -67,7 +67,7 @@ def read_yaml(text: str) -> dict[str, Any]:
     """Return the mapping that the YAML `text` holds.
 
     Raises:
-        UsageError: it is no YAML, with the line; no mapping; or larger than any recipe can be.
+        UsageError: it is not YAML (with the line), not a mapping, or larger than any recipe.
     """
     try:
         value = _value(text)
@@ -77,14 +77,14 @@ def read_yaml(text: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise UsageError(f"it is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(value, dict):
-        raise UsageError(f"it holds {short(value)}: expected keys and values, as in `data: digits`")
+        raise UsageError(f"it contains {short(value)}: expected keys and values, such as `data: digits`")
     return {str(name): item for name, item in value.items()}
 
 
 def _value(text: str) -> Any:
     """Return the value of `text`, made only once it is known not to swell: aliases of aliases double at each line."""
     if len(text) > LARGEST:
-        raise UsageError(f"it has {len(text):,} characters, expected at most {LARGEST:,}: name a recipe")
+        raise UsageError(f"it has {len(text):,} characters, expected at most {LARGEST:,}: pass a recipe")
     _check_depth(text)
     loader = _Loader(text)
     try:
@@ -93,8 +93,8 @@ def _value(text: str) -> Any:
             return None
         if _size(node, {}, set()) > MOST:
             raise UsageError(
-                f"it holds more than {MOST:,} values once aliases stand for what they name: write out what is needed, "
-                "without aliases within aliases"
+                f"it expands to more than {MOST:,} values through its aliases: write the values out, "
+                "without nested aliases"
             )
         return _plain(loader.construct_document(node))
     finally:
@@ -109,13 +109,15 @@ def _check_depth(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > DEEPEST:
-            raise UsageError(f"sections stand more than {DEEPEST} deep within each other: write it flatter")
+            raise UsageError(f"sections are nested more than {DEEPEST} levels deep: flatten it")
 
 
 def _size(node: yaml.Node, known: dict[yaml.Node, int], inside: set[yaml.Node]) -> int:
     """Return how many values `node` stands for."""
     if node in inside:
-        raise yaml.MarkedYAMLError(problem="an alias stands within what it names", problem_mark=node.start_mark)
+        raise yaml.MarkedYAMLError(
+            problem="an alias refers to a section that contains it", problem_mark=node.start_mark
+        )
     if node not in known:
         inside.add(node)
         known[node] = 1 + sum(_size(child, known, inside) for child in _children(node))
@@ -142,4 +144,4 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise UsageError(f"it holds {short(value)}: expected numbers, texts, lists and sections, without tags")
+    raise UsageError(f"it contains {short(value)}: expected numbers, strings, lists and sections, without tags")

@@ -1,4 +1,4 @@
-"""A finished run whose ranking is corrected: members are trained alone, and a family that knows it is written."""
+"""Refining a finished run: members are trained individually, and the corrected family is written."""
 
 from __future__ import annotations
 
@@ -114,11 +114,11 @@ def refine_run(folder: Path, asked: Asked, *, resume: bool = False, bar: Bar | N
 def _check_resumable(folder: Path, resume: bool) -> None:
     begun = plan_file(folder).is_file()
     if resume and not begun:
-        raise UsageError(f"no refinement to resume in {folder}: leave out --resume to begin one there")
+        raise UsageError(f"no refinement to resume in {folder}: omit --resume to start one there")
     if begun and not resume:
         raise UsageError(
-            f"{folder} holds a refinement that was interrupted: go on with it by --resume, or remove "
-            f"{plan_file(folder)} to begin another"
+            f"{folder} contains an interrupted refinement: continue it with --resume, or delete "
+            f"{plan_file(folder)} to start another"
         )
 
 
@@ -137,7 +137,9 @@ def _planned(folder: Path, finished: FinishedRun, asked: Asked) -> Plan:
     earlier = [one.architecture for one in kept_members(folder, family, schooling)]
     members = spread(family, count, without=earlier)
     if not members:
-        raise UsageError(f"all {len(earlier)} members that are known of {folder} were trained so: take another --seed")
+        raise UsageError(
+            f"all {len(earlier)} known members of {folder} were already trained this way: use another --seed"
+        )
     return Plan(tuple(members), count, schooling, asked.on, device)
 
 
@@ -152,8 +154,8 @@ def _taken_up(folder: Path, finished: FinishedRun, asked: Asked, plan: Plan) -> 
     machine.device(device)
     if how.origin != origin_of(finished.family, finished.data.seen.digest, scratch=how.scratch):
         raise UsageError(
-            f"the refinement in {folder / REFINED} was begun with other data or weights: restore them, or remove "
-            f"{PLAN} there to begin another"
+            f"the refinement in {folder / REFINED} was started with other data or weights: restore them, or delete "
+            f"{PLAN} there to start another"
         )
     return replace(plan, device=device)
 
@@ -182,7 +184,7 @@ def train_members(school: School, asked: Asked, bar: Bar | NoBar) -> None:
                 school.train(number, told)
     except (Stopped, Interrupted, KeyboardInterrupt) as error:
         raise Interrupted(
-            f"interrupted, {len(left) - len(school.left())} of {len(left)} members are trained and kept in "
+            f"interrupted; {len(left) - len(school.left())} of {len(left)} members are trained and saved in "
             f"{school.folder / REFINED}"
         ) from error
 

@@ -1,4 +1,4 @@
-"""The data of a run: images that a folder or a name stands for, or what code of the user's makes."""
+"""The data of a run: images from a folder or by name, or from the user's code."""
 
 from __future__ import annotations
 
@@ -69,8 +69,7 @@ def read_whole(recipe: Recipe, source: str | None = None, *, trust: bool = False
     found = own_data(name, recipe.make_task(), trust=trust)
     if found.task is None:
         raise UsageError(
-            f"data {name!r} and no task: name one in the recipe (task: classification), or let it return one under "
-            '"task"'
+            f'data {name!r} without a task: set one in the recipe (task: classification), or return one under "task"'
         )
     return found
 
@@ -126,8 +125,8 @@ def task_of_images(recipe: Recipe, seen: SearchData) -> ImageClassification:
     normalize, told = Normalize(seen.mean, seen.std), recipe.make_task() or Classification()
     if not isinstance(told, Classification):
         raise UsageError(
-            f"task is {recipe.task!r}, and {recipe.data} holds images with one label each: expected classification; "
-            "for other targets name code of yours by --data module:callable"
+            f"task is {recipe.task!r}, but {recipe.data} contains images with one label each: expected classification; "
+            "for other targets, pass your own code with --data module:callable"
         )
     return ImageClassification(normalize, len(seen.classes), told.score_name, told.class_weights)
 
@@ -140,7 +139,7 @@ def _for_task(family: Family, run: Run, data: RunData) -> Family:
     """
     if run.recipe.task is None and isinstance(data.whole, DataSet):
         return family
-    check_scored(family.task.measure, data.task, "name the data of the search by --data")
+    check_scored(family.task.measure, data.task, "pass the data of the search with --data")
     return replace(family, own_task=taught(data.task, family.network))
 
 

@@ -1,4 +1,4 @@
-"""A search in its folder: begun or taken up again, to its end."""
+"""Running a search in its folder: started or resumed, to its end."""
 
 from __future__ import annotations
 
@@ -61,12 +61,14 @@ def _searched(run: Run, table: Path | Mapping[str, Path] | None, bar: Bar | NoBa
     check_batches(network, data.seen, taught(data.task, network), torch.device("cpu"))
     named = run.folder / TABLE if begun else table or named_tables(run.recipe)
     if named is None and (run.folder / TABLE).exists():
-        raise UsageError(f"{run.folder} holds a cost table: use it by --table {run.folder / TABLE}, or remove it")
+        raise UsageError(
+            f"{run.folder} already contains a cost table: use it with --table {run.folder / TABLE}, or delete it"
+        )
     costs = cost_table(run.recipe, network, bar) if named is None else loaded_tables(named, network.space)
     if begun and table is not None and loaded_tables(table, network.space) != costs:
-        raise UsageError(f"the run in {run.folder} was begun with another table than {table}: leave out --table")
+        raise UsageError(f"the run in {run.folder} was started with a different table than {table}: omit --table")
     if run.table_sha256 not in (None, digest(tables_json(costs))):
-        raise UsageError(f"{run.folder / TABLE} was changed since the run was begun: restore a copy, or search again")
+        raise UsageError(f"{run.folder / TABLE} has changed since the run was started: restore a copy, or search again")
     recipe = run.recipe
     state = begin(network, data.seen, costs, recipe.make_dial(), recipe.search, run.seed, run.device, data.task)
     if not begun:

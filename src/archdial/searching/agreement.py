@@ -1,4 +1,4 @@
-"""Several noisy views of one quality: how far each is to be trusted is learned from how far they agree.
+"""Several noisy views of one quality: how much each is trusted is learned from how well they agree.
 
 Of a search's architectures nobody knows the truth. What is known are views of it: the score with inherited weights, how
 large the network is, what proxies say of it untrained. Each is wrong in a way of its own, so what they have in common

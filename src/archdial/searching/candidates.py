@@ -1,4 +1,4 @@
-"""Architectures worth a look: what the hypernetwork considers likely along the dial, and neighbours of the front."""
+"""Promising architectures: what the hypernetwork considers likely, and neighbours of the front."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def likely(
 def mutated(
     space: Space, parents: Sequence[Architecture], count: int, generator: torch.Generator
 ) -> list[Architecture]:
-    """Return `count` architectures, each a parent with one to three choices drawn anew."""
+    """Return `count` architectures, each a parent with one to three choices redrawn."""
     result = []
     for number in range(count):
         options = list(parents[number % len(parents)].options)

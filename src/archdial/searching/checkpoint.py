@@ -1,4 +1,4 @@
-"""Saving a search on its way, and taking it up again to the bit."""
+"""Saving a search in progress, and resuming it bit-identically."""
 
 from __future__ import annotations
 
@@ -103,9 +103,9 @@ def _restore_views(value: object, state: SearchState, views: Views) -> None:
     for architecture, row in views.rows.items():
         state.network.space.check(architecture)
         if len(row) != len(views.names):
-            raise UsageError(f"views holds {len(row)} numbers of an architecture: expected {len(views.names)}")
+            raise UsageError(f"views has {len(row)} numbers for an architecture: expected {len(views.names)}")
     if missing := set(state.seen()) - set(views.rows):
-        raise UsageError(f"views holds nothing of {len(missing)} evaluated architectures")
+        raise UsageError(f"views lacks {len(missing)} evaluated architectures")
     # What an interrupted epoch is evaluating is judged when that ends, as is all else then.
     if state.archive and not state.pending:
         state.weigh()
@@ -126,7 +126,9 @@ def _check_fingerprint(found: str, path: Path, state: SearchState) -> None:
         return
     same_settings = found.startswith(_ALL_INPUTS) and found.split(":")[1] == _settled(state)
     what = "other images, labels or trained weights" if same_settings else "another recipe, table or seed"
-    raise UsageError(f"the run in {path.parent} was begun with {what}: resume it with its own, or choose another --out")
+    raise UsageError(
+        f"the run in {path.parent} was started with {what}: resume it with the original ones, or choose another --out"
+    )
 
 
 def _fingerprint(state: SearchState) -> str:

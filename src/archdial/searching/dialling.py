@@ -1,4 +1,4 @@
-"""Training the hypernetwork on predictor and cost table alone: no image is seen, and it takes seconds."""
+"""Training the hypernetwork on predictor and cost table alone: no images, in seconds."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class DialTrainer:
     def settle(self, known: Known, generator: torch.Generator, *, unseen_too: bool = False) -> float:
         """Train to the end: by the predictor alone, then towards the best that is known at each position.
 
-        For λ that also makes the cost monotonous: the best of one set of architectures never gets dearer as λ grows.
+        For λ, this also makes the cost monotonic: the best of a set of architectures never gets more expensive with λ.
 
         Args:
             known: what was evaluated.
@@ -183,7 +183,7 @@ def thompson(
     positions: Tensor,
     generator: torch.Generator,
 ) -> list[Architecture]:
-    """Return for each of positions (p, d) the best of `pool` as one network of the ensemble, drawn anew, sees it.
+    """Return for each of positions (p, d) the best of `pool` as one network of the ensemble, redrawn, sees it.
 
     Where the networks agree this exploits, where they differ it explores (Thompson sampling). None is taken twice.
     """
@@ -209,7 +209,7 @@ def best_within(
 ) -> list[Architecture]:
     """Return for each of `limits` the best of `pool` that costs no more, as one network of the ensemble sees it.
 
-    As in `thompson`, each is seen by a network drawn anew, and none is taken twice; a limit that none meets has none.
+    As in `thompson`, each is seen by a network redrawn, and none is taken twice; a limit that none meets has none.
     """
     if not pool:
         return []

@@ -1,4 +1,4 @@
-"""The score of architectures with inherited weights, BatchNorm recalibrated for each."""
+"""The score of architectures with inherited weights, with BatchNorm recalibrated for each."""
 
 from __future__ import annotations
 

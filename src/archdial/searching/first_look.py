@@ -1,4 +1,4 @@
-"""Before a search: the first batch goes through network, loss and score, and a trained network shows what it can."""
+"""Before a search: the first batch goes through network, loss and score, and a trained network is scored."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def first_look(state: SearchState) -> Evaluated | None:
     whole = state.evaluator(state.network.whole)
     if not torch.isfinite(torch.tensor([whole.score, whole.loss])).all():
         raise UsageError(
-            f"the untouched network scores {whole.score} by {whole.measure.name} and has a loss of {whole.loss}: look "
-            "for NaN or infinity in its weights and in the data"
+            f"the untouched network has a {whole.measure.name} of {whole.score} and a loss of {whole.loss}: check "
+            "its weights and the data for NaN or infinity"
         )
     chance = state.task.chance
     if chance is None:
@@ -46,8 +46,8 @@ def first_look(state: SearchState) -> Evaluated | None:
         measure = whole.measure
         warnings.warn(
             f"{measure.name} of the untouched network is {measure.text(whole.score)} {measure.unit}".rstrip()
-            + f" on validation data, and that of guessing {measure.text(chance)}: were these data prepared as those it "
-            "was trained on? Likely are another normalisation, another order of classes, or other channels",
+            + f" on validation data, and guessing gives {measure.text(chance)}: were these data prepared like those it "
+            "was trained on? Likely causes are another normalisation, class order or channel order",
             NearChance,
             stacklevel=3,
         )
@@ -59,9 +59,9 @@ def _tell_of_little(state: SearchState) -> None:
     share = min(cost.lowest / cost.highest if cost.highest > 0 else 1.0 for cost in state.cost.each)
     if share > 1 - LITTLE:
         warnings.warn(
-            f"the cheapest of all members has {share:.0%} of the {state.settings.cost} of the whole network, which "
-            "leaves next to nothing to search for: archdial.choices(model, example, width=(1, 0.75, 0.5, 0.25)) lets "
-            "channels, heads and hidden units go too, as network.widths does in a recipe",
+            f"the cheapest member still has {share:.0%} of the whole network's {state.settings.cost}, which "
+            "leaves little to search for: archdial.choices(model, example, width=(1, 0.75, 0.5, 0.25)), or "
+            "network.widths in a recipe, can also remove channels, heads and hidden units",
             LittleToSave,
             stacklevel=4,
         )
@@ -92,7 +92,7 @@ def check_batches(network: Supernet, data: Seen, task: Task, device: torch.devic
     for name, split in (("train", data.weights), ("validation", data.validation)):
         batch = next(split.in_order(2, None), None)
         if batch is None:
-            raise UsageError(f"the {name} data give no batch: expected one at least")
+            raise UsageError(f"the {name} data yield no batches: expected at least one")
         with told_batch(batch, f"the first batch of the {name} data"):
             _judge(network, task, task.inputs(batch, device), batch)
 

@@ -1,4 +1,4 @@
-"""A search as the loop trains it."""
+"""A search in the training loop."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class SearchJob(Job[SearchState]):
         """Return which settings to try, or where to look if no weight is trained."""
         if self.state.frozen:
             return (
-                ", and no weight is trained here: look for NaN or infinity in the network's weights and in the images"
+                ", although no weights are trained here: check the network's weights and the images for NaN or infinity"
             )
         told = "no checkpoint" if kept is None else f"the last good checkpoint, {kept}"
-        return f"; kept is {told}: try a lower search.learning_rate or search.clip, or 32-true as search.precision"
+        return f"; {told} is kept: try a lower search.learning_rate or search.clip, or search.precision 32-true"
 
 
 @dataclass

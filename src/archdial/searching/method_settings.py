@@ -1,4 +1,4 @@
-"""What one method of search alone is told; `SearchSettings` has these beside what all methods read."""
+"""Settings read by a single search method; `SearchSettings` adds those of all methods."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ STEPS = 500
 
 @dataclass(frozen=True)
 class PredictorSettings:
-    """Weights first, then dial and accuracy predictor in turn.
+    """Weights first, then dial and accuracy predictor alternately.
 
     Attributes:
-        rounds: how often predictor and dial are fitted anew to what was evaluated; the last time it is the dial's own
-            members that are evaluated.
+        rounds: how often predictor and dial are refitted to the evaluations; in the last round, the dial's own members
+            are evaluated.
         turns: how often, after a share of `epochs` under `paths`, weights and dial take turns: the dial is searched,
-            weights are trained under the best ones found for a share of `epochs`, and so on; tuned only.
-        budgets: how the budget is drawn for whose best architecture a step of a turn trains: even, over the range of
-            cost, or octaves, each doubling of the cost alike. Small members learn slowest, and their steps take least.
-        dial_steps: of each fit of the hypernetwork to predictor and cost table.
-        proxies: scores of untrained members that are believed beside the score with inherited weights, as far as they
+            weights are trained under the best architectures found for a share of `epochs`, and so on; tuned only.
+        budgets: how the budget of each training step in a turn is drawn: even over the range of cost, or in octaves,
+            with equal frequency per doubling. Small members learn slowest, and their steps take the least time.
+        dial_steps: steps per fit of the hypernetwork to predictor and cost table.
+        proxies: scores of untrained members that are used besides the score with inherited weights, as far as they
             agree: synflow, naswot, zen, grad_norm, jacob_cov; for networks searched from scratch.
     """
 
@@ -61,9 +61,9 @@ class JointSettings(OnImages):
     """Weights and dial at once, the papers' simplex method.
 
     Attributes:
-        warmup_epochs: of `epochs`, how many come before the dial joins in.
-        smoothing: radius of the random smoothing of option weights that the weights are trained under, which it grows
-            to (SDARTS: 0.3); all options then run.
+        warmup_epochs: how many of the `epochs` come before the dial is trained too.
+        smoothing: final radius of the random perturbation of option weights during weight training (SDARTS: 0.3); all
+            options then run.
     """
 
     warmup_epochs: CountOrNone = 2
@@ -72,10 +72,10 @@ class JointSettings(OnImages):
 
 @dataclass(frozen=True)
 class BilevelSettings(JointSettings):
-    """In turn, a batch each: weights on their images, dial on validation images; DARTS and DARTS-CC.
+    """Alternating per batch: weights on training images, dial on validation images; DARTS and DARTS-CC.
 
     Attributes:
-        second_order: the dial's step looks through one step of the weights, at about four times the time.
+        second_order: the dial's step differentiates through one step of the weights, in about four times the time.
     """
 
     second_order: bool = False

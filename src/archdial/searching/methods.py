@@ -1,4 +1,4 @@
-"""Which settings belong to which method of search: one that its method does not read is a mistake of the recipe's."""
+"""Which settings belong to which search method; setting one for another method is an error."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ def check_read(given: Mapping[str, Any]) -> None:
         if name in given and isinstance(method, str) and method not in methods:
             told = ", ".join(methods[:-1]) + f" and {methods[-1]}" if methods[1:] else methods[0]
             plural = "methods" if methods[1:] else "method"
-            raise UsageError(f"search.{name} is for {plural} {told}, not {method}: leave it out")
+            raise UsageError(f"search.{name} applies to {plural} {told}, not {method}: omit it")

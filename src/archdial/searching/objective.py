@@ -1,4 +1,4 @@
-"""The objective that every step shares: task loss and the dial's penalty."""
+"""The objective shared by all steps: task loss and the dial's penalty."""
 
 from __future__ import annotations
 

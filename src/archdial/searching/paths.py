@@ -1,4 +1,4 @@
-"""How paths are drawn while the supernet's weights are trained: one architecture a step."""
+"""How paths are drawn while the supernet's weights are trained: one architecture per step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small predictor of errors: an ensemble fitted to the architectures that were evaluated."""
+"""A small error predictor: an ensemble fitted to the evaluated architectures."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class ErrorPredictor(nn.Module):
         self._keep("doubt", torch.tensor(value))
 
     def fit(self, evaluated: Sequence[Judged], generator: torch.Generator, steps: int = 300) -> float:
-        """Fit anew to `evaluated`; return the root mean square of what remains, in log error.
+        """Fit again to `evaluated`; return the root mean square of what remains, in log error.
 
         Each network leaves out another quarter of the data, so that they differ where little is known.
         """

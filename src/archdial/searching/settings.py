@@ -1,4 +1,4 @@
-"""What a search may be told; a recipe's `search` section."""
+"""The settings of a search: a recipe's `search` section."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ Method = Literal["predictor", "two_stage", "single_level", "bilevel"]
 
 @dataclass(frozen=True)
 class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
-    """How to search; what one method alone reads is with its own settings, and refused in recipes of the others.
+    """How to search; settings of a single method are in its own class, and rejected for other methods.
 
     Attributes:
-        method: predictor (weights first, then dial and accuracy predictor in turn), two_stage (weights first, then the
-            dial on validation images), single_level (both at once, the papers' simplex method), bilevel
-            (in turn, a batch each: weights on their images, dial on validation images; DARTS and DARTS-CC).
+        method: predictor (weights first, then dial and accuracy predictor alternately), two_stage (weights first, then
+            the dial on validation images), single_level (both together, the papers' simplex method), bilevel
+            (alternating per batch: weights on training images, dial on validation images; DARTS and DARTS-CC).
         epochs: epochs over the images for the weights.
-        batch_size: images a step.
+        batch_size: images per step.
         paths: how paths are drawn while only weights are trained.
         learning_rate, momentum, weight_decay, clip: SGD for the weights, cosine to zero.
-        optimizer: sgd, or adamw, which transformers want, at a far lower learning rate.
+        optimizer: sgd, or adamw, which transformers need, at a much lower learning rate.
         augment: shift and mirror training images.
         hypernet: kind of hypernetwork, and its settings.
         relaxation, temperature: how logits become option weights.
-        cost: column of the cost table that the dial trades against accuracy.
+        cost: column of the cost table that the dial trades off against accuracy.
         entropy: weight of the entropy of the option probabilities against the dial's objective, whose spread is 1; it
-            falls to 0 half-way. Without it the steep cheap end settles the options before the accurate end has a say.
-        evaluations: architectures evaluated in all; the first `sample` of them are drawn without the dial.
+            falls to 0 half-way. Without it, the steep cheap end decides the options before the accurate end can.
+        evaluations: total number of architectures evaluated; the first `sample` are drawn without the dial.
         evaluation_images: validation images that an architecture is evaluated on.
-        regime: what becomes of the weights of a network that was trained before: frozen keeps them, tuned trains them
-            on under sampled paths for `epochs`.
-        distillation: weight of the untouched network's softened outputs against the labels; tuned only.
+        regime: how weights of a pretrained network are treated: frozen keeps them, tuned continues training them under
+            sampled paths for `epochs`.
+        distillation: weight of the untouched network's softened outputs relative to the labels; tuned only.
         calibration_images: training images for the statistics of BatchNorm, kept with the family.
-        precision: of lightning-fabric, as 32-true or bf16-mixed.
-        importance: by which the units of each width are sorted before the search, on as many training examples as
-            `calibration_images`: first-order Taylor, norm of weights, activations, or none; gates and cells have none.
+        precision: as in lightning-fabric, such as 32-true or bf16-mixed.
+        importance: criterion for sorting the units of each width before the search, on as many training examples as
+            `calibration_images`: first-order Taylor, norm of weights, activations, or none; not for gates and cells.
     """
 
     method: Method = "predictor"
@@ -95,28 +95,26 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
         if not 2 <= self.sample <= self.evaluations:
             raise UsageError(f"search.sample = {self.sample}: expected 2 to evaluations = {self.evaluations}")
         if self.turns and (self.regime, self.method) != ("tuned", "predictor"):
-            raise UsageError(f"search.turns = {self.turns}: expected 0, but for method predictor and regime tuned")
+            raise UsageError(f"search.turns = {self.turns}: expected 0 except for method predictor with regime tuned")
         if not 0 <= self.turns < self.epochs:
             raise UsageError(
-                f"search.turns = {self.turns}: expected 0 to epochs − 1 = {self.epochs - 1}, a turn is an epoch at "
-                "least, and one epoch comes first"
+                f"search.turns = {self.turns}: expected 0 to epochs − 1 = {self.epochs - 1}, as each turn takes at "
+                "least one epoch, after a first one"
             )
         if self.budgets != "even" and not self.turns:
-            raise UsageError(
-                f"search.budgets = {self.budgets}: turns alone draw budgets, set search.turns or leave it out"
-            )
+            raise UsageError(f"search.budgets = {self.budgets} requires search.turns: set search.turns or omit it")
         together = self.method in ("single_level", "bilevel")
         if self.second_order and self.method != "bilevel":
-            raise UsageError(f"search.second_order is for method bilevel, not {self.method}: leave it out")
+            raise UsageError(f"search.second_order applies to method bilevel, not {self.method}: omit it")
         if self.smoothing and not together:
             raise UsageError(
-                f"search.smoothing = {self.smoothing} is for methods single_level and bilevel, not {self.method}: "
-                "leave it out"
+                f"search.smoothing = {self.smoothing} applies to methods single_level and bilevel, not {self.method}: "
+                "omit it"
             )
         if together and not 0 < self.warmup_epochs < self.epochs:
             raise UsageError(
                 f"search.warmup_epochs = {self.warmup_epochs}: expected 1 to epochs − 1 = {self.epochs - 1}, "
-                "the range of the dial is found in between"
+                "because the dial's range is found in between"
             )
 
 
@@ -125,7 +123,7 @@ def _check_proxies(names: Sequence[str]) -> None:
         if name not in PROXIES:
             raise unknown("search.proxies", name, PROXIES)
     if len(set(names)) != len(names):
-        raise UsageError(f"search.proxies = [{', '.join(names)}]: expected each name once, leave out the second")
+        raise UsageError(f"search.proxies = [{', '.join(names)}]: expected each name once; remove duplicates")
 
 
 _IN_ORDER = (

@@ -1,4 +1,4 @@
-"""Random smoothing of architecture weights: the supernet's weights are trained for what lies near, too."""
+"""Random smoothing of option weights: the supernet's weights are also trained for nearby ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that a search changes as it goes on, and what it reads."""
+"""Everything that a search changes as it progresses, and what it reads."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class SearchState:
         return result
 
     def weigh(self) -> None:
-        """Judge anew all that was evaluated, if there is more than one view of it."""
+        """Judge again all that was evaluated, if there is more than one view of it."""
         if self.views is not None:
             self.archive = self.views.judged(self.archive, self.settings.sample)
 
@@ -169,7 +169,7 @@ def begin(
     device: str = "cpu",
     task: Task | None = None,
 ) -> SearchState:
-    """Return the state before the first step; the weights of `network` are drawn anew from `seed`.
+    """Return the state before the first step; the weights of `network` are redrawn from `seed`.
 
     Args:
         task: what the network is for; by default images in memory are classified, and of a network that gives its own
@@ -227,7 +227,7 @@ def task_of(data: Seen) -> Task:
     if isinstance(data, SearchData):
         return ImageClassification(Normalize(data.mean, data.std), len(data.classes))
     raise UsageError(
-        "data of your own, and no task: pass task=archdial.Classification(), Regression(), Segmentation(), "
+        "your own data need a task: pass task=archdial.Classification(), Regression(), Segmentation(), "
         "LanguageModelling(), Imitation() or Task(loss=…, score=…)"
     )
 

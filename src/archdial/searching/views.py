@@ -1,4 +1,4 @@
-"""What is known of an architecture beside its inherited score, and the quality that all of it speaks for."""
+"""Views of an architecture besides its inherited score, and the quality that they agree on."""
 
 from __future__ import annotations
 
@@ -123,13 +123,13 @@ def _check(network: Supernet, proxies: Sequence[str]) -> None:
     told = ", ".join(proxies)
     if isinstance(network, Pretrained):
         raise UsageError(
-            f"search.proxies = [{told}]: this network came with its weights, and proxies tell of untrained ones: leave "
-            "them out"
+            f"search.proxies = [{told}]: this network is pretrained, and proxies only describe untrained ones: omit "
+            "them"
         )
     whole = not all(tensor.is_floating_point() for tensor in flat(network.example))
     if varied := [name for name in proxies if whole and PROXIES[name].perturbs]:
         others = ", ".join(name for name, proxy in PROXIES.items() if not proxy.perturbs)
         raise UsageError(
-            f"search.proxies has {', '.join(varied)}: it moves inputs a little, and tokens are whole numbers; choose "
-            f"of {others}"
+            f"search.proxies has {', '.join(varied)}: it perturbs inputs, but tokens are whole numbers; choose "
+            f"from {others}"
         )

@@ -1,1 +1,1 @@
-"""What networks are for: what a batch holds, how wrong outputs are, how good, and how far from a teacher's."""
+"""Tasks: the contents of a batch, losses, scores, and the distance from a teacher's outputs."""

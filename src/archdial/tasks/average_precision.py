@@ -1,4 +1,4 @@
-"""Mean average precision of detected boxes, as the COCO benchmark has it: pycocotools counts."""
+"""Mean average precision of detected boxes as in COCO, computed by pycocotools."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class AveragePrecision(Score):
             UsageError: no image held an object.
         """
         if not self._asked:
-            raise UsageError("mAP is the precision of boxes, and none of the images has an object: pass some that do")
+            raise UsageError("mAP needs objects, but none of the images has any: pass images with objects")
         classes = {one["category_id"] for one in (*self._asked, *self._found)}
         # It tells what it does on standard output.
         with contextlib.redirect_stdout(io.StringIO()):

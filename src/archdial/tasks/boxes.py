@@ -1,4 +1,4 @@
-"""Boxes as (centre x, centre y, width, height), shares of the image's width and height, and how far they overlap."""
+"""Boxes as (centre x, centre y, width, height), fractions of the image, and their overlap."""
 
 from __future__ import annotations
 

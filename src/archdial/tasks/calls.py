@@ -1,4 +1,4 @@
-"""Calling a plain module with what a task gives it."""
+"""Calling a plain module with the inputs that a task extracts."""
 
 from __future__ import annotations
 

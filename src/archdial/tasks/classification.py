@@ -1,4 +1,4 @@
-"""Classification: one label an input, cross-entropy, and accuracy or a score that rare classes count in."""
+"""Classification: one label per input, cross-entropy, and accuracy or class-balanced scores."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Accuracy(Score):
 
 
 class Classification(Task):
-    """Labels (n,) from 0; a network gives logits (n, classes), or something with `logits`.
+    """Labels (n,) from 0; the network returns logits (n, classes), or something with `logits`.
 
-    Or a label for each place (n, …), and logits (n, classes, …). Nothing is asked for where a label is −100.
+    Or one label per position (n, …), and logits (n, classes, …). A label of −100 is ignored.
 
     Args:
         score: accuracy, balanced accuracy (the mean over classes) or macro F1.
-        class_weights: of each class in the loss, as where some are rare; equal by default.
-        classes: how many there are, if that is known.
+        class_weights: weight of each class in the loss, for example if some are rare; equal by default.
+        classes: number of classes, if known.
 
     Raises:
         UsageError: there is no such score, or a weight is below 0.
@@ -66,7 +66,7 @@ class Classification(Task):
         self.measure = ACCURACY if score == "accuracy" else Measure(score)
         self.score_name, self.class_weights, self.classes = score, class_weights, classes
         if class_weights is not None and not all(weight >= 0 for weight in class_weights):
-            raise UsageError(f"class_weights are {list(class_weights)}: expected numbers that are not below 0")
+            raise UsageError(f"class_weights are {list(class_weights)}: expected non-negative numbers")
         self._weights = None if class_weights is None else torch.tensor(list(class_weights), dtype=torch.float32)
 
     @property
@@ -83,7 +83,7 @@ class Classification(Task):
         found = alone(outputs)
         weights = None if self._weights is None else self._weights.to(found.device)
         if weights is not None and len(weights) != found.shape[1]:
-            raise UsageError(f"class_weights has {len(weights)} numbers, and the network tells {found.shape[1]} apart")
+            raise UsageError(f"class_weights has {len(weights)} numbers, but the network has {found.shape[1]} classes")
         return cross_entropy(found, self._labels(found, batch), weight=weights, label_smoothing=smoothing)
 
     def score(self) -> Score:
@@ -108,6 +108,6 @@ class Classification(Task):
         if labels.is_floating_point() or labels.is_complex() or labels.shape != found.shape[:1] + found.shape[2:]:
             raise UsageError(
                 f"labels of shape {tuple(labels.shape)}, {labels.dtype}, for outputs {tuple(found.shape)}: expected "
-                "one class index an input"
+                "one class index per input"
             )
         return labels

@@ -1,4 +1,4 @@
-"""Cross-entropy of class indices, which says in a sentence what labels do not fit the network."""
+"""Cross-entropy of class indices, with an error message for labels that do not fit the network."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def cross_entropy(found: Tensor, labels: Tensor, *, ignore_index: int = IGNORED,
     except IndexError:
         asked = labels[labels != ignore_index]
         raise UsageError(
-            f"labels from {int(asked.min())} to {int(asked.max())} for a network that tells {found.shape[1]} classes "
-            f"apart: expected 0 to {found.shape[1] - 1}, or {ignore_index} where nothing is asked for"
+            f"labels from {int(asked.min())} to {int(asked.max())} for a network with {found.shape[1]} classes"
+            f": expected 0 to {found.shape[1] - 1}, or {ignore_index} to ignore"
         ) from None
 
 

@@ -24,22 +24,22 @@ _THRESHOLDS = {"mAP": tuple(0.5 + 0.05 * step for step in range(10)), "mAP50": (
 
 
 class Detection(Task):
-    """Targets are a list of dicts, one an image: boxes (k, 4) and class_labels (k,) from 0; k may be 0.
+    """Targets are a list of dicts, one per image: boxes (k, 4) and class_labels (k,) from 0; k may be 0.
 
-    Boxes are centre x, centre y, width, height as shares of the image, as DETR and YOLOS of transformers take them. A
-    network gives logits (n, places, classes) and boxes (n, places, 4), or a dict of `logits` and `pred_boxes`.
+    Boxes are centre x, centre y, width, height as fractions of the image, like those of DETR and YOLOS in transformers.
+    The network returns logits (n, places, classes) and boxes (n, places, 4), or a dict of `logits` and `pred_boxes`.
 
     Args:
-        score: mAP, the mean over IoU of 0.5, 0.55, …, 0.95 as COCO has it, or mAP50, at 0.5 alone as VOC has it.
-        nothing: the last logit is that of no object, as DETR and YOLOS have it; else each class stands by itself
-            (a sigmoid), as in Deformable DETR and in most detectors of one stage.
-        class_weights: of each class in the loss, as where some are rare; equal by default.
-        loss: (outputs, batch) → tensor (), the user's own; set prediction by default (Carion et al. 2020).
-        detections: outputs → for each image a dict of boxes (k, 4) as above, scores (k,) and labels (k,), where the
-            network gives something else, or boxes that lie upon each other are to be thinned out.
+        score: mAP, the mean over IoU of 0.5, 0.55, …, 0.95 as in COCO, or mAP50, only at 0.5 as in VOC.
+        nothing: the last logit means "no object", as in DETR and YOLOS; otherwise each class is independent (sigmoid),
+            as in Deformable DETR and most one-stage detectors.
+        class_weights: weight of each class in the loss, for example if some are rare; equal by default.
+        loss: (outputs, batch) → tensor (), a custom loss; set prediction by default (Carion et al. 2020).
+        detections: outputs → for each image a dict of boxes (k, 4) as above, scores (k,) and labels (k,), if the
+            network returns something else, or for non-maximum suppression.
 
     Raises:
-        UsageError: there is no such score, or the loss is no function.
+        UsageError: there is no such score, or the loss is not a function.
     """
 
     def __init__(

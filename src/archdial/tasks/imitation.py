@@ -1,4 +1,4 @@
-"""Imitation: no labels at all; what the untouched network gives is asked for, and agreement with it is the score."""
+"""Imitation without labels: the untouched network's outputs are the target, and agreement is the score."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Imitated(NamedTuple):
 
 
 class Imitation(Task):
-    """Inputs alone, or with targets that are passed over; the network that came is the teacher.
+    """Inputs alone, or with targets that are ignored; the original network is the teacher.
 
-    The loss is the squared distance from the teacher's outputs over their variance; the score, agreement, is 1 less
-    that: 1 where they are equal, 0 where no more is right than their mean.
+    The loss is the squared distance from the teacher's outputs over their variance; the score, agreement, is 1 minus
+    that: 1 if they are equal, 0 if only their mean is right.
 
     Args:
-        labelled: batches are (inputs, target), of which the target is passed over; else all of a batch is inputs.
+        labelled: batches are (inputs, target), and the target is ignored; otherwise, the whole batch is inputs.
     """
 
     measure = Measure("agreement", share=False)
@@ -87,7 +87,7 @@ class Imitation(Task):
     def _known(self) -> nn.Module:
         if self.teacher is None:
             raise UsageError(
-                "nobody to imitate: Imitation is for a network that was trained, gates(model, example); cells have none"
+                "nothing to imitate: Imitation needs a pretrained network, gates(model, example); cells have none"
             )
         return self.teacher
 

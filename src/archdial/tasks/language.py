@@ -1,4 +1,4 @@
-"""Language modelling: the next token, its cross-entropy, and perplexity or loss a token."""
+"""Language modelling: the next token, its cross-entropy, and perplexity or loss per token."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from archdial.tasks.task import Outputs, Score, Task, alone, divergence
 class LanguageModelling(Task):
     """Logits (n, length, tokens) for the token after each; labels (n, length) are the tokens themselves by default.
 
-    Labels are shifted here, as Hugging Face's models do it; what has an attention mask of 0 is not asked for.
+    Labels are shifted here, as in Hugging Face models; positions with an attention mask of 0 are ignored.
 
     Args:
-        score: perplexity, or the loss a token.
+        score: perplexity, or the loss per token.
 
     Raises:
         UsageError: there is no such score.

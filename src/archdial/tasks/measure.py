@@ -1,4 +1,4 @@
-"""How the scores of a task are called, written and compared."""
+"""How a task's scores are named, written and compared."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Measure:
     def __post_init__(self) -> None:
         check_fields(self, "score")
         if self.name in RESERVED:
-            raise UsageError(f"a score called {self.name}: members have another figure of that name, choose another")
+            raise UsageError(f"a score named {self.name!r}: members already have a figure of that name; choose another")
 
     def error(self, score: V) -> V:
         """Return how far `score` is from the best, at least 0 for what can be: what predictors learn."""

@@ -1,4 +1,4 @@
-"""Several labels an input, each there or not: binary cross-entropy and macro F1."""
+"""Several labels per input, each present or not: binary cross-entropy and macro F1."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from archdial.tasks.task import Outputs, Score, Task, alone
 
 
 class MultiLabel(Task):
-    """Targets (n, labels) of 0 and 1; a network gives logits (n, labels).
+    """Targets (n, labels) of 0 and 1; the network returns logits (n, labels).
 
     Args:
-        positive_weights: of each label's ones in the loss, as where they are rare; 1 by default.
+        positive_weights: weight of each label's ones in the loss, for example if they are rare; 1 by default.
     """
 
     measure = Measure("macro F1")
@@ -36,8 +36,8 @@ class MultiLabel(Task):
         wanted = asked_tensor(batch).to(found)
         if wanted.shape != found.shape:
             raise UsageError(
-                f"targets of shape {tuple(wanted.shape)} for outputs {tuple(found.shape)}: expected a 0 or 1 for each "
-                "label of each input"
+                f"targets of shape {tuple(wanted.shape)} for outputs {tuple(found.shape)}: expected 0 or 1 for each "
+                "label and input"
             )
         weights = None if self._weights is None else self._weights.to(found.device)
         smoothed = wanted * (1 - smoothing) + smoothing / 2

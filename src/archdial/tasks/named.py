@@ -1,4 +1,4 @@
-"""Tasks by name, as recipes call them: the names, and the settings that each takes."""
+"""Tasks by name, as in recipes: the names, and the settings of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The objects of images: those that are asked for, and what a network gives for them."""
+"""The objects in images: targets, and what a network predicts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def asked_objects(batch: Batch, images: int, classes: int | None = None) -> list
     found = asked(batch)
     if not isinstance(found, Sequence) or not all(isinstance(one, Mapping) for one in found) or len(found) != images:
         raise UsageError(
-            f"a target of {_told(found)} for {images} images: expected a list of one dict an image, of boxes (objects, "
+            f"a target of {_told(found)} for {images} images: expected a list with one dict per image, boxes (objects, "
             "4) and class_labels (objects,)"
         )
     return [_objects(one, classes) for one in found]
@@ -61,7 +61,7 @@ def logits_and_boxes(outputs: Outputs) -> tuple[Tensor, Tensor]:
     if len(found) != 2 or found[0].dim() != 3 or found[1].shape != (*found[0].shape[:2], 4):
         raise UsageError(
             f"the network gives {', '.join(str(tuple(one.shape)) for one in found)}: expected logits (n, places, "
-            'classes) and boxes (n, places, 4); ask for them by gates(…, outputs=("logits", "pred_boxes")), or pass '
+            'classes) and boxes (n, places, 4); request them with gates(…, outputs=("logits", "pred_boxes")), or pass '
             "Detection(loss=…, detections=…)"
         )
     return found[0], found[1]
@@ -70,7 +70,7 @@ def logits_and_boxes(outputs: Outputs) -> tuple[Tensor, Tensor]:
 def _objects(target: Mapping[str, Any], classes: int | None) -> Objects:
     boxes, labels = (target.get(name) for name in ("boxes", "class_labels"))
     if not isinstance(boxes, Tensor) or not isinstance(labels, Tensor):
-        raise UsageError(f"the target of an image holds {cut(', '.join(target))}: expected boxes and class_labels")
+        raise UsageError(f"the target of an image contains {cut(', '.join(target))}: expected boxes and class_labels")
     # No object at all comes in any shape, as of torch.tensor([]).
     boxes, labels = (boxes.reshape(0, 4), labels.reshape(0).long()) if not boxes.numel() else (boxes, labels)
     if boxes.shape != (len(labels), 4) or labels.dim() != 1 or labels.is_floating_point():
@@ -86,11 +86,11 @@ def _check(boxes: Tensor, labels: Tensor, classes: int | None) -> None:
     if len(boxes) and not -_FAR <= float(boxes.min()) <= float(boxes.max()) <= _FAR:
         raise UsageError(
             f"a box of {', '.join(f'{one:g}' for one in boxes[int(boxes.abs().amax(1).argmax())].tolist())}: expected "
-            "centre x, centre y, width and height as shares of the image, from 0 to 1"
+            "centre x, centre y, width and height as fractions of the image, from 0 to 1"
         )
     if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < (classes or torch.inf):
         raise UsageError(
-            f"class_labels from {int(labels.min())} to {int(labels.max())}: expected them from 0"
+            f"class_labels from {int(labels.min())} to {int(labels.max())}: expected values from 0"
             + (f" to {classes - 1}, as the network has {classes} classes" if classes else "")
         )
 

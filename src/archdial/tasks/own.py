@@ -1,4 +1,4 @@
-"""A task of the user's own functions: how a batch becomes inputs, a loss, and a score."""
+"""Custom tasks: how a batch becomes inputs, a loss, and a score."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ Loss = Callable[[Outputs, Batch], Tensor]
 
 
 class OwnTask(Task):
-    """Functions of outputs and batch.
+    """A custom task: functions of outputs and batch.
 
     Args:
-        loss: (outputs, batch) → tensor (), to be descended; the batch's tensors are on the device of the outputs. None
+        loss: (outputs, batch) → tensor (), to be minimised; the batch's tensors are on the device of the outputs. None
             where the network returns its own: gates(model, batch, outputs=("loss", …)), with labels in the batch.
-        score: a metric of torchmetrics, updated with (outputs, target), or (outputs, batch) → number, of which the mean
-            over the examples is taken; the loss by default, of which less is better.
+        score: a torchmetrics metric, updated with (outputs, target), or (outputs, batch) → number, averaged over the
+            examples; by default the loss, where less is better.
         inputs: batch → what the network takes; by default all but the target (see `Task`).
-        target: batch → what a metric is updated with beside the outputs; by default the last part, or what is called
-            labels.
-        higher_is_better: which way the score is better; by default as the metric says, else higher.
-        best: the score of what makes no mistake: 1 by default, or 0 where lower is better.
-        share: the score lies in [0, 1] and is written in %.
-        name: how the score is called; by default as the metric or the function is.
-        chance: the score of guessing, if that is known.
+        target: batch → what a metric is updated with besides the outputs; by default the last part, or the entry
+            named labels.
+        higher_is_better: direction of the score; by default as the metric says, else higher.
+        best: the score without mistakes: 1 by default, or 0 if lower is better.
+        share: the score is in [0, 1] and is displayed in %.
+        name: name of the score; by default that of the metric or function.
+        chance: the score of guessing, if known.
         apart: (outputs, teacher's outputs) → tensor (), the distance in distillation; by default squares.
 
     Raises:
-        UsageError: the loss is no function, or the score neither a metric nor a function.
+        UsageError: the loss is not a function, or the score is neither a metric nor a function.
     """
 
     def __init__(
@@ -120,8 +120,8 @@ def _returned(outputs: Outputs, batch: Batch) -> Tensor:
     """Return the loss that a network gave with its outputs."""
     if not isinstance(outputs, Mapping) or LOSS not in outputs:
         raise UsageError(
-            'the network gives no loss: capture it by gates(model, batch, outputs=("loss", "logits")) with labels in '
-            "the batch, or pass Task(loss=…)"
+            'the network returns no loss: capture it with gates(model, batch, outputs=("loss", "logits")), with labels '
+            "in the batch, or pass Task(loss=…)"
         )
     found: Tensor = outputs[LOSS]
     return found
@@ -143,7 +143,7 @@ def own_loss(loss: Loss, outputs: Outputs, batch: Batch) -> Tensor:
         found = loss(outputs, _beside(outputs, batch))
     if not isinstance(found, Tensor) or found.numel() != 1:
         shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-        raise UsageError(f"the loss is {shape}, expected a tensor of one number: take its mean")
+        raise UsageError(f"the loss is {shape}, expected a scalar tensor: take its mean")
     return found.reshape(())
 
 
@@ -156,7 +156,7 @@ def _taking_both(what: str) -> Iterator[None]:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         raise UsageError(
-            f"the {what} is called with (outputs, batch), and raised {reason(error)}: pass, as an example, "
+            f"the {what} is called with (outputs, batch), and raised {reason(error)}: pass, for example, "
             f"lambda outputs, batch: {what}(outputs, batch[1])"
         ) from error
 

@@ -1,4 +1,4 @@
-"""Which parts of a batch a network sees, and which are asked for."""
+"""Which parts of a batch are a network's inputs, and which are the target."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def asked(batch: Batch) -> Any:
     if isinstance(batch, tuple | list) and len(batch) > 1:
         return batch[-1]
     raise UsageError(
-        f"a batch of type {type(batch).__name__} with no target: expected (inputs, target), or a mapping with labels"
+        f"a batch of type {type(batch).__name__} without a target: expected (inputs, target), or a mapping with labels"
     )
 
 
@@ -54,5 +54,5 @@ def asked_tensor(batch: Batch) -> Tensor:
     """
     found = asked(batch)
     if not isinstance(found, Tensor):
-        raise UsageError(f"a target of type {type(found).__name__}: expected a tensor, let collate_fn make one")
+        raise UsageError(f"a target of type {type(found).__name__}: expected a tensor; have collate_fn create one")
     return found

@@ -1,4 +1,4 @@
-"""Regression and forecasting: numbers are asked for, and squared errors are descended."""
+"""Regression and forecasting: numbers as targets, and squared errors as the loss."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _LOWER_IS_BETTER = {"MAE": "MeanAbsoluteError", "RMSE": "MeanSquaredError"}
 
 
 class Regression(Task):
-    """Targets of the shape of the outputs, as one number an input or a whole forecast.
+    """Targets with the shape of the outputs, such as one number per input or a whole forecast.
 
     Args:
-        score: MAE, RMSE or R2 (the share of the variance that is explained, over all numbers together).
+        score: MAE, RMSE or R2 (the fraction of explained variance, over all numbers together).
 
     Raises:
         UsageError: there is no such score.

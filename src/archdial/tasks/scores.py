@@ -1,4 +1,4 @@
-"""Scores made of a metric of torchmetrics, or of any function of outputs and batch."""
+"""Scores from a torchmetrics metric, or from any function of outputs and batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Semantic segmentation: a class for each pixel, cross-entropy and mean IoU."""
+"""Semantic segmentation: a class per pixel, cross-entropy and mean IoU."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from archdial.tasks.task import Outputs, Score, Task, alone, divergence
 
 
 class Segmentation(Task):
-    """Masks (n, h, w) or (n, 1, h, w) of class indices; a network gives logits (n, classes, h, w), coarser ones too.
+    """Masks (n, h, w) or (n, 1, h, w) of class indices; the network returns logits (n, classes, h, w), maybe coarser.
 
     Args:
-        ignore_index: the mask's value where no class is asked for.
+        ignore_index: the mask value to ignore.
     """
 
     measure = Measure("mean IoU")
@@ -61,8 +61,8 @@ class Segmentation(Task):
             wanted = wanted[:, 0]
         if wanted.dim() != found.dim() - 1:
             raise UsageError(
-                f"masks of shape {tuple(wanted.shape)} for outputs {tuple(found.shape)}: expected a class index for "
-                "each pixel, (n, height, width)"
+                f"masks of shape {tuple(wanted.shape)} for outputs {tuple(found.shape)}: expected a class index per "
+                "pixel, (n, height, width)"
             )
         if found.shape[2:] != wanted.shape[1:]:
             found = functional.interpolate(found, wanted.shape[1:], mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""Set prediction: each object is given to one place of the network's outputs, and all others are to find nothing."""
+"""Set prediction: each object is assigned to one place in the outputs, all others should find nothing."""
 
 from __future__ import annotations
 

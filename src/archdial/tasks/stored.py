@@ -1,4 +1,4 @@
-"""The task of a family that was read from files: how its scores are called; its functions are the user's to name."""
+"""The task of a stored family: how its scores are named; functions must be passed by the user."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ class StoredTask(Task):
 
     def _refuse(self) -> NoReturn:
         raise UsageError(
-            f"this family was searched for a task of the caller's, scored by {self.measure.name}, and files hold no "
+            f"this family was searched for a custom task scored by {self.measure.name}, and files store no "
             "functions: pass it again as task=… to archdial.load"
         )

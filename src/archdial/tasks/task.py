@@ -1,4 +1,4 @@
-"""What every task says; nothing else in the house knows of labels, cross-entropy or accuracy."""
+"""The interface of tasks; nothing else in the code knows about labels, cross-entropy or accuracy."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def alone(outputs: Outputs) -> Tensor:
     tensors = tensors_in(outputs)
     if len(tensors) != 1:
         raise UsageError(
-            f"the network gives {len(tensors)} tensors, and the task asks for one: name the output by gates(…, "
-            "outputs=…), or pass Task(loss=…, score=…) of your own"
+            f"the network returns {len(tensors)} tensors, but the task needs one: select the output with gates(…, "
+            "outputs=…), or pass your own Task(loss=…, score=…)"
         )
     return tensors[0]
 

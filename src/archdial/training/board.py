@@ -1,4 +1,4 @@
-"""Figures for TensorBoard, written as they come: its own writer has a thread, which tells of a full disk too late."""
+"""Figures for TensorBoard, written immediately: its own writer has a thread that reports a full disk too late."""
 
 from __future__ import annotations
 

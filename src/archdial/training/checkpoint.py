@@ -1,4 +1,4 @@
-"""A training on its way, in a file: written in one rename, sealed, and read without a pickle being run."""
+"""A training in progress as a file: written atomically, sealed, and read without executing pickles."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def read_checkpoint(path: Path, sealed: Callable[[str], bool] = lambda fingerpri
     except Exception as error:
         raise _damaged(path, error) from None
     if not isinstance(value, dict) or not isinstance(value.get("fingerprint"), str) or "place" not in value:
-        raise UsageError(f"{path} is no checkpoint of archdial: begin the run again")
+        raise UsageError(f"{path} is not an archdial checkpoint: start the run again")
     claimed = value.pop(SEAL, None)
     try:
         found = digest_of(value, _REPEATED * path.stat().st_size + _SPARE)
     except (TypeError, ValueError, RuntimeError) as error:
         raise _damaged(path, error) from None
     if claimed != found and (claimed is not None or sealed(value["fingerprint"])):
-        raise UsageError(f"the checkpoint {path} was changed since it was written: restore a copy, or begin again")
+        raise UsageError(f"the checkpoint {path} has changed since it was written: restore a copy, or start again")
     return value
 
 
@@ -72,7 +72,7 @@ def remove_checkpoint(path: Path) -> None:
 def _damaged(path: Path, error: Exception) -> UsageError:
     return UsageError(
         f"the checkpoint {path} is damaged ({type(error).__name__}: {cut(first_line(error), 200)}): restore a copy, or "
-        "begin the run again"
+        "start the run again"
     )
 
 
@@ -88,7 +88,7 @@ def restoring(path: Path) -> Iterator[None]:
 def check_names(value: dict[str, Any], known: Iterable[str]) -> None:
     """Raise ValueError where `value` holds anything but what is `known`."""
     if strange := [name for name in value if name not in {*known}]:
-        raise ValueError(f"it holds {cut(str(strange[0]))}, which no checkpoint has")
+        raise ValueError(f"it contains {cut(str(strange[0]))}, which no checkpoint has")
 
 
 def check_optimizer(name: str, value: Any, optimizer: Any, notes: frozenset[str]) -> None:
@@ -123,12 +123,12 @@ def _check_notes(name: str, found: Any, known: frozenset[str]) -> None:
     """Refuse notes on a parameter that the optimizer would trip over at its next step only."""
     for notes in found.values():
         if notes and {*notes} != known:
-            raise ValueError(f"{name} noted {short(list(notes))}, expected {', '.join(sorted(known))}")
+            raise ValueError(f"{name} has the state {short(list(notes))}, expected {', '.join(sorted(known))}")
         for key, note in notes.items():
             # SGD notes nothing before its first step with momentum, and says so.
             if note is None and key == "momentum_buffer":
                 continue
             if not (isinstance(note, Tensor) and note.is_floating_point()):
-                raise ValueError(f"{name} noted {key} as {type(note).__name__}, expected a tensor of numbers")
+                raise ValueError(f"{name} has {key} as {type(note).__name__}, expected a tensor of numbers")
             if key == "step" and (note.numel() != 1 or not bool(note >= 0)):
-                raise ValueError(f"{name} noted no number of steps, expected one, 0 or more")
+                raise ValueError(f"{name} has no step count, expected one, 0 or more")

@@ -1,4 +1,4 @@
-"""The optimizer of weights, and one step of it against a loss, whatever the precision."""
+"""The optimizer of weights, and one optimisation step in any precision."""
 
 from __future__ import annotations
 

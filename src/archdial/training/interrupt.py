@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps instead of within one, so that what is saved is whole."""
+"""Delaying Ctrl-C until between two steps, so that what is saved is complete."""
 
 from __future__ import annotations
 

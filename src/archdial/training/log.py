@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: a bar, a line an epoch in metrics.jsonl, and TensorBoard."""
+"""What a run reports in progress: a bar, a line per epoch in metrics.jsonl, and TensorBoard."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class RunLog:
 def _forget_after(path: Path, place: Place) -> None:
     """Drop the lines of epochs that a resumed run will repeat, and those that are none: a log decides nothing."""
     if not path.is_file():
-        raise UsageError(f"{path} is no file that a log can be written to: remove it")
+        raise UsageError(f"{path} cannot be used as a log file: delete it")
     kept = [
         line for line in path.read_bytes().splitlines() if (_place(line) or (math.inf,)) < (place.phase, place.epoch)
     ]

@@ -1,4 +1,4 @@
-"""The one loop that trains: phases of epochs of steps, a checkpoint after each epoch, resumed to the bit."""
+"""The only training loop: phases of epochs of steps, with a checkpoint after each epoch and exact resuming."""
 
 from __future__ import annotations
 
@@ -128,8 +128,8 @@ class TrainingLoop(Generic[S]):
         if self.file is None:
             raise KeyboardInterrupt
         raise Interrupted(
-            f"interrupted before step {place.batch} of epoch {place.epoch + 1}; everything so far is in "
-            f"{self.folder or self.file}: go on with the same command and --resume"
+            f"interrupted before step {place.batch} of epoch {place.epoch + 1}; progress is saved in "
+            f"{self.folder or self.file}: continue with the same command and --resume"
         )
 
     def _check(self, figures: Figures, place: Place) -> None:
@@ -164,7 +164,7 @@ def _check_place(place: Place, plan: Sequence[Phase[S]], file: Path | None) -> N
     """Raise UsageError unless the plan has the `place` that `file` names."""
     epochs = plan[place.phase].epochs if place.phase < len(plan) else 1
     if place.phase > len(plan) or place.epoch >= epochs:
-        raise UsageError(f"the checkpoint {file} stands at a place that this run has not: begin the run again")
+        raise UsageError(f"the checkpoint {file} is at a position that this run does not have: start the run again")
 
 
 class _Means:

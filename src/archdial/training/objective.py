@@ -1,4 +1,4 @@
-"""What a network is trained for: its task, and a teacher where it has one."""
+"""The training objective of a network: its task, and a teacher if there is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training one plain network: from scratch, from inherited weights, with or without a teacher."""
+"""Training one plain network: from scratch or from inherited weights, with or without a teacher."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ __all__ = ["TrainSettings", "restart", "train"]
 
 
 def restart(module: nn.Module, seed: int) -> nn.Module:
-    """Return a copy of `module` with weights and statistics drawn anew."""
+    """Return a copy of `module` with weights and statistics redrawn."""
     fresh = copy.deepcopy(module)
     torch.manual_seed(seed)
     draw_anew(fresh)
@@ -242,8 +242,8 @@ class PlainJob(Job[PlainState]):
         value = read_checkpoint(file)
         if value["fingerprint"] != self.fingerprint:
             raise UsageError(
-                f"the training in {file} was begun with other weights, images, settings or seed: resume it with its "
-                "own, or remove it"
+                f"the training in {file} was started with other weights, images, settings or seed: resume it with the "
+                "same ones, or delete it"
             )
         with restoring(file):
             return self._restore(value)
@@ -268,5 +268,5 @@ class PlainJob(Job[PlainState]):
 
     def advice(self, kept: Path | None) -> str:
         """Return which settings to try."""
-        told = "" if kept is None else f"; kept is the last good checkpoint, {kept}"
-        return f"{told}: try a lower learning_rate or clip, or 32-true as precision"
+        told = "" if kept is None else f"; the last good checkpoint is kept, {kept}"
+        return f"{told}: try a lower learning_rate or clip, or precision 32-true"

@@ -1,4 +1,4 @@
-"""How one plain network is trained."""
+"""Settings for training one plain network."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class TrainSettings:
     """How to train.
 
     Attributes:
-        learning_rate: of SGD with Nesterov momentum at its highest: after a warm-up of one epoch, or of 5 % of the run
-            where that is shorter, it falls to 0 by a cosine.
-        label_smoothing: share of the target that is spread over all classes.
-        distillation: weight of a teacher's softened outputs against the labels, where there is a teacher.
+        learning_rate: peak learning rate of SGD with Nesterov momentum, after a warm-up of one epoch, or 5 % of the run
+            if that is shorter; then a cosine decay to 0.
+        label_smoothing: fraction of the target that is spread over all classes.
+        distillation: weight of a teacher's softened outputs relative to the labels, if there is a teacher.
         temperature: softens both sides of the distillation (Hinton et al. 2015).
-        optimizer: sgd, or adamw, which transformers want, at a far lower learning rate.
+        optimizer: sgd, or adamw, which transformers need, at a much lower learning rate.
     """
 
     epochs: Count = 20

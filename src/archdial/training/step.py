@@ -1,4 +1,4 @@
-"""What every step of a training looks like to the loop, and phases of such steps."""
+"""The interface of training steps, and phases of steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches that do not go through network and task: what fails on one says which it was, and what is in it."""
+"""Errors in network or task name the batch they failed on, and its contents."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def told_batch(batch: Batch, which: str) -> Iterator[None]:
             raise
         if isinstance(error, UsageError):
             raise UsageError(f"{which}: {error}") from error
-        told = f"{which}, {described(batch)}, does not go through network and task: {reason(error)}"
+        told = f"{which}, {described(batch)}, fails in network or task: {reason(error)}"
         raise UsageError(told) from error

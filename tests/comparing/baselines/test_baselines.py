@@ -51,7 +51,7 @@ def test_a_judge_asks_once_and_no_more_than_it_may() -> None:
     first, second = Architecture((0, 0)), Architecture((0, 1))
     limited = Judge(evaluate, 1)
     assert limited(first) is limited(first) and asked == [first]
-    with pytest.raises(RuntimeError, match="no evaluation is left"):
+    with pytest.raises(RuntimeError, match="no evaluations left"):
         limited(second)
     assert asked == [first] and limited.left == 0
 

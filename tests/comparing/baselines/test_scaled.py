@@ -77,7 +77,7 @@ def test_they_are_compared_like_members(toy: Toy) -> None:
 
 
 def test_without_a_school_it_says_so(toy: Toy) -> None:
-    with pytest.raises(ValueError, match="needs a school"):
+    with pytest.raises(ValueError, match="needs a School"):
         Scaled().members(case(toy, None))
 
 

@@ -75,12 +75,12 @@ def test_a_device_without_torch_measures_a_table(tmp_path: Path, elsewhere: Path
 def test_wrong_options_are_told(tmp_path: Path, elsewhere: Path) -> None:
     folder = write_bundle(Toy(), tmp_path / "bundle", networks=0)
     assert "expected whole numbers" in run(folder, elsewhere, "--threads", "0").stderr
-    assert "holds no .pte files" in run(folder, elsewhere, "--runtime", "executorch").stderr
+    assert "has no .pte files" in run(folder, elsewhere, "--runtime", "executorch").stderr
     assert not (folder / "table.json").exists()
-    assert "there is no such folder" in run(folder, elsewhere, "--out", str(tmp_path / "nowhere" / "a.json")).stderr
+    assert "no such folder" in run(folder, elsewhere, "--out", str(tmp_path / "nowhere" / "a.json")).stderr
     notes = tmp_path / "notes.json"
     notes.write_text('{"mine": 1}')
-    assert "is no cost table" in run(folder, elsewhere, "--out", str(notes)).stderr
+    assert "is not a cost table" in run(folder, elsewhere, "--out", str(notes)).stderr
     assert notes.read_text() == '{"mine": 1}'
 
 

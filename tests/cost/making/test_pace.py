@@ -112,7 +112,7 @@ def test_a_few_networks_tell_the_pace(clock: Clock) -> None:
 
 
 def test_drift_is_told_of_this_machine_alone() -> None:
-    with pytest.warns(Drifted, match=r"take 1\.30 times what the cost table says \(6 of its own.*; do this"):
+    with pytest.warns(Drifted, match=r"take 1\.30 times as long as the cost table says \(6 of its own.*; do this"):
         warn_drift(Pace((1.29, 1.3, 1.31) * 2), HERE, "do this")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -172,8 +172,8 @@ def test_recalibrating_twice_adds_up(clock: Clock) -> None:
 
 def test_what_cannot_be_recalibrated(clock: Clock) -> None:
     network, table = Toy(), made()
-    with pytest.raises(UsageError, match="holds no whole networks to time anew: profile again"):
+    with pytest.raises(UsageError, match="has no whole networks to re-time: profile again"):
         recalibrated(network, table.without_fit())
     other = replace(table, runtime={**table.runtime, "cpu": "Some Other 3000"})
-    with pytest.raises(UsageError, match=r"is of Some Other 3000, and this machine is .*recalibrate it there"):
+    with pytest.raises(UsageError, match=r"is from Some Other 3000, and this machine is .*recalibrate it there"):
         recalibrated(network, other)

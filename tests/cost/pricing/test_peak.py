@@ -53,5 +53,5 @@ def test_a_table_without_peaks_is_refused(case: tuple[Space, CostTable]) -> None
     older = replace(term, entries=tuple(replace(entry, peak_bytes=None) for entry in term.entries))
     if not older.entries:
         return
-    with pytest.raises(UsageError, match="has no peak_bytes: it was made by an older archdial"):
+    with pytest.raises(UsageError, match="has no peak_bytes, because it was made by an older archdial"):
         PeakCost(space, replace(table, terms=(older, *table.terms[1:])))

@@ -23,9 +23,9 @@ def fit(error: float) -> Fit:
 def test_doubts(toy: Toy) -> None:
     table = toy.family.table
     assert table.doubt == "" and replace(table, parts=PARTS, fit=fit(0.1)).doubt == ""
-    assert replace(table, parts=PARTS).doubt == "is a plain sum of parts, held against no whole network"
+    assert replace(table, parts=PARTS).doubt == "is a plain sum of parts, not validated on any whole network"
     missed = replace(table, parts=PARTS, fit=fit(0.312)).doubt
-    assert missed == "misses whole networks that its fit had not seen by 31% in the mean"
+    assert missed == "mispredicts held-out whole networks by 31% on average"
 
 
 def test_milliseconds_by_a_doubtful_table_are_warned_of(toy: Toy) -> None:

@@ -31,7 +31,7 @@ def test_a_table_on_more_threads_than_cores_is_refused(monkeypatch: pytest.Monke
 def test_a_table_from_a_larger_machine_is_measured_here_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("archdial.families.timed.cores", lambda: 2)
     assert _threads(2) == 2
-    with pytest.warns(OtherConditions, match="for 8 threads, and this process may use 2 cores"):
+    with pytest.warns(OtherConditions, match="for 8 threads, but this process may use 2 cores"):
         assert _threads(8) == 2
 
 

@@ -78,7 +78,7 @@ def test_too_few_errors_promise_nothing() -> None:
 
 @pytest.mark.parametrize("confidence", [0.0, 0.49, 1.0, 1.5, -1.0, float("nan"), float("inf")])
 def test_no_such_confidence(confidence: float) -> None:
-    with pytest.raises(UsageError, match=r"confidence is .*: expected a number from 0\.5.*as 0\.95"):
+    with pytest.raises(UsageError, match=r"confidence is .*: expected a number from 0\.5.*such as 0\.95"):
         check_confidence(confidence)
 
 
@@ -120,7 +120,7 @@ def test_where_nothing_was_held_out_there_are_none() -> None:
 def test_errors_that_contradict_the_fit_are_refused(spoil) -> None:
     value = fitted().to_json()
     value["fit"]["residuals"] = spoil(value["fit"]["residuals"])
-    with pytest.raises(UsageError, match=r"fit\.residuals are .* one of them was edited"):
+    with pytest.raises(UsageError, match=r"fit\.residuals has .* one of them was edited"):
         CostTable.from_json(value)
 
 

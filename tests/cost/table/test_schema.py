@@ -24,7 +24,7 @@ from tests.networks.graph.merging.test_priced import eager, made
 SCHEMA = json.loads((files("archdial.cost.table") / "table.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 # A schema knows neither the space nor how one value has to fit another.
-BEYOND = ("one a choice expected", "two entries", "unknown option", "no entry", "the space lacks", "another space")
+BEYOND = ("expected one per choice", "two entries", "unknown option", "no entry", "the space lacks", "another space")
 
 
 def fits(value: dict[str, Any]) -> bool:

@@ -326,7 +326,7 @@ def test_same_seed_same_network() -> None:
         ({"image_size": (8, -1)}, "image_size is"),
         ({"stem_stride": 3}, "stem_stride = 3"),
         ({"operations": ()}, "at least one"),
-        ({"operations": ("identity", "identity")}, "distinct names"),
+        ({"operations": ("identity", "identity")}, "at least one name, all distinct"),
         ({"operations": ("identity", "sepconv_3x3")}, "did you mean 'sep_conv_3x3'"),
         ({"operations": "identity"}, "unknown operation 'i'"),
     ],

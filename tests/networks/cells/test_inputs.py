@@ -124,25 +124,28 @@ def test_an_example_says_what_goes_in(example: Tensor, plan: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"classes": 2}, "cells of unknown inputs: pass in_channels"),
+        ({"classes": 2}, "cells need to know their inputs: pass in_channels"),
         ({"in_channels": 1}, "classes and outputs are neither: pass classes"),
         ({"in_channels": 1, "classes": 2, "outputs": 3}, r"classes and outputs are 2 and \(3,\)"),
-        ({"in_channels": 1, "classes": 2, "length": 8, "image_size": 8}, "signals have the one, images the other"),
+        (
+            {"in_channels": 1, "classes": 2, "length": 8, "image_size": 8},
+            "signals take length, images image_size; pass one",
+        ),
         ({"tokens": 9, "classes": 2}, "tokens = 9 without a length"),
         ({"in_channels": 1, "length": 0, "classes": 2}, "length is 0: expected at least 1"),
         ({"in_channels": 1, "outputs": (2**16, 2**16)}, "expected at most 16,777,216 numbers"),
         ({"in_channels": 1, "outputs": ()}, r"outputs is \[\]"),
-        ({"in_channels": 1, "outputs": (2, 3), "dense": True}, "dense outputs are for each place"),
+        ({"in_channels": 1, "outputs": (2, 3), "dense": True}, "dense outputs give one number per position"),
         ({"in_channels": 1, "classes": 2, "length": 8, "operations": ("sep_conv_3x3",)}, "did you mean 'sep_conv_3'"),
         ({"example": torch.zeros(2, 7).long(), "classes": 2}, "of tokens: pass tokens="),
         ({"example": torch.zeros(2, 7), "classes": 2}, r"expected floating point numbers \(n, channels, height"),
-        ({"example": torch.zeros(2, 1, 7), "classes": 2, "length": 7}, "leave image_size and length out"),
-        ({"example": torch.zeros(2, 1, 7), "classes": 2, "in_channels": 3}, "in_channels = 3 and an example of 1"),
+        ({"example": torch.zeros(2, 1, 7), "classes": 2, "length": 7}, "omit image_size and length"),
+        ({"example": torch.zeros(2, 1, 7), "classes": 2, "in_channels": 3}, "in_channels = 3, but the example has 1"),
         (
             {"example": {"a": torch.zeros(2, 7), "b": torch.zeros(2)}, "classes": 2},
             "cells take one tensor, alone or as",
         ),
-        ({"example": {"a b": torch.zeros(2, 1, 7)}, "classes": 2}, "input_name is 'a b': expected the name of an argu"),
+        ({"example": {"a b": torch.zeros(2, 1, 7)}, "classes": 2}, "input_name is 'a b': expected an argument name"),
     ],
 )
 def test_wrong_calls(arguments: dict[str, Any], message: str) -> None:
@@ -152,5 +155,5 @@ def test_wrong_calls(arguments: dict[str, Any], message: str) -> None:
 
 @pytest.mark.parametrize("name", ["inputs=print(1)", "self", "lambda", "a, b"])
 def test_no_code_comes_from_the_name_of_an_input(name: str) -> None:
-    with pytest.raises(UsageError, match="expected the name of an argument"):
+    with pytest.raises(UsageError, match="expected an argument name"):
         CellNetwork.from_json({**tiny().to_json(), "input_name": name})

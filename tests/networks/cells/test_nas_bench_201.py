@@ -63,7 +63,7 @@ def test_names_are_those_of_the_benchmark() -> None:
 
 @pytest.mark.parametrize("name", ["", "|none~0|", "|none~0|+|none~0|none~0|+|none~0|none~1|none~2|"])
 def test_other_names_are_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="a name of NAS-Bench-201"):
+    with pytest.raises(UsageError, match="an architecture string of NAS-Bench-201"):
         architecture_of(Plan().space(), name)
     with pytest.raises(UsageError, match="operation 'conv' in"):
         architecture_of(Plan().space(), "|conv~0|+|none~0|none~1|+|none~0|none~1|none~2|")

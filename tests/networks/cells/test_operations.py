@@ -203,7 +203,7 @@ def test_names_that_cannot_be_registered(name: str) -> None:
 
 def test_wrong_lists_of_operations() -> None:
     for names in ([], ["identity", "identity"], ["none", "none"]):
-        with pytest.raises(UsageError, match="distinct names, at least one"):
+        with pytest.raises(UsageError, match="at least one name, all distinct"):
             check_operations(names)
     with pytest.raises(UsageError, match="unknown operation 'sep_conv_3': did you mean 'sep_conv_3x3'"):
         make_operation("sep_conv_3", 4, 1)

@@ -286,10 +286,10 @@ def test_widths_are_drawn_along(name: str) -> None:
 @pytest.mark.parametrize(
     ("widths", "message"),
     [
-        ([0.5, 1], r"widths = \[0.5, 1\]: expected shares of the channels, falling from 1"),
-        ([1, 0.5, 0.5], "falling from 1"),
-        ([1, 0.9], r"widths = \[1, 0.9\]: of 4 channels, in multiples of 2, all come to 4"),
-        ([1], "its length at least 2"),
+        ([0.5, 1], r"widths = \[0.5, 1\]: expected fractions of the channels in decreasing order from 1"),
+        ([1, 0.5, 0.5], "decreasing order from 1"),
+        ([1, 0.9], r"widths = \[1, 0.9\]: with 4 channels in multiples of 2, all round to 4"),
+        ([1], "of length at least 2"),
         ([1, 0], "a number above 0"),
         ([1, "half"], "a number"),
         (0.5, "expected a list"),

@@ -98,7 +98,7 @@ class Added(nn.Module):
         return self.head(inputs + self.mix(inputs).relu() + self.places)
 
 
-WRITTEN = r"a batch size is written into it, take x.shape\[0\] or -1 in its place, or 1 where it is the size of a param"
+WRITTEN = r"it hard-codes a batch size; use x.shape\[0\] or -1 instead, or 1 where it is the size of a param"
 
 
 def test_what_the_network_keeps_is_its_own() -> None:
@@ -163,10 +163,10 @@ def test_members_with_recurrent_layers_are_pickled(kind: type[nn.Module]) -> Non
     [
         (
             Drawing(),
-            "Drawing gives other outputs each time, as it draws random numbers, or keeps what it computed: do so only",
+            "Drawing is not deterministic in evaluation mode: it draws random numbers or caches results. Do that only",
         ),
-        (Viewed(2), rf"on the example and not on its first input alone .*, `return self.head\(.*`\): {WRITTEN}"),
-        (Added(2), rf"runs on one input and not on 3 .*, `return self.head\(.*`\): {WRITTEN}"),
+        (Viewed(2), rf"on the example but not on its first input alone .*, `return self.head\(.*`\): {WRITTEN}"),
+        (Added(2), rf"runs on one input but not on 3 .*, `return self.head\(.*`\): {WRITTEN}"),
     ],
 )
 def test_what_no_graph_can_have_is_told_with_its_remedy(model: nn.Module, sentence: str) -> None:
@@ -176,7 +176,7 @@ def test_what_no_graph_can_have_is_told_with_its_remedy(model: nn.Module, senten
 
 @pytest.mark.parametrize("model", [Viewed(1), Added(2), Added(3), Added(4)], ids=lambda one: type(one).__name__)
 def test_a_batch_size_in_the_code_is_told_of_an_example_of_one(model: nn.Module) -> None:
-    with pytest.raises(UsageError, match=rf"runs on one input and not on \d .*, `return self.head\(.*`\): {WRITTEN}"):
+    with pytest.raises(UsageError, match=rf"runs on one input but not on \d .*, `return self.head\(.*`\): {WRITTEN}"):
         ad.gates(model.eval(), INPUTS[:1])
 
 
@@ -186,7 +186,7 @@ def test_a_parameter_for_any_batch_is_taken() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_an_example_of_equal_values_hides_nothing(value: float) -> None:
-    with pytest.raises(UsageError, match="Dropping gives other outputs each time, as it draws random numbers"):
+    with pytest.raises(UsageError, match="Dropping is not deterministic in evaluation mode: it draws random numbers"):
         ad.gates(Dropping(), torch.full((2, 8), value))
 
 
@@ -214,7 +214,9 @@ def test_the_values_of_the_example_are_kept_where_the_network_needs_them(fails: 
 def test_normalising_by_the_batch_alone_is_told(count: int) -> None:
     norm = nn.BatchNorm1d(8, track_running_stats=False)
     model = nn.Sequential(nn.Linear(8, 8), norm, nn.ReLU(), nn.Linear(8, 3)).eval()
-    with pytest.raises(UsageError, match=r"as 1 is a BatchNorm1d without running statistics.*track_running_stats=True"):
+    with pytest.raises(
+        UsageError, match=r"input: 1 is a BatchNorm1d without running statistics.*track_running_stats=True"
+    ):
         ad.gates(model, INPUTS[:count])
 
 

@@ -402,7 +402,7 @@ def test_an_equal_network_is_made_from_json(name: str) -> None:
         assert other.space == made.space and other.to_json() == made.to_json()
         weights = soft(made)
         close(other(inputs(made), weights), made(inputs(made), weights))
-    with pytest.raises(UsageError, match="pass it as model="):
+    with pytest.raises(UsageError, match="pass model="):
         open_network(network.to_json(), network.state_dict(), None, False, None)
 
 
@@ -428,7 +428,7 @@ def test_printing_lists_the_gates() -> None:
             meaning = "zero" if gate.kind == "branch" else "identity"
             assert row[:4] == [gate.name, gate.kind, meaning, str(len(gate.operations))]
             assert float(row[4]) >= 0 and row[5] == f"{freed:,}"
-        assert ("inner could not be entered: one operation" in lines) is (name == "opaque")
+        assert ("inner could not be traced into and counts as one operation" in lines) is (name == "opaque")
     grouped = str(gates(make("residual"), images(), include=["l1.*"], groups={"block": ["l1.bn*", "l1.branch"]}))
     (row,) = (line for line in grouped.splitlines() if "│ block" in line)
     assert [cell.strip() for cell in row.strip("│").split("│")][:4] == ["block", "normalisation", "identity/zero", "3"]

@@ -25,14 +25,14 @@ def model() -> nn.Module:
     [
         ({"0.weight": torch.rand(2, 3).to_sparse()}, "0.weight is sparse, quantised or without values"),
         ({"0.weight": torch.rand(2, 3, device="meta")}, "0.weight is sparse, quantised or without values"),
-        ({"0.weight": torch.rand(2, 3).to(torch.complex64)}, "0.weight is of torch.complex64, expected torch.float32"),
-        ({"0.weight": torch.ones(2, 3, dtype=torch.int64)}, "0.weight is of torch.int64, expected torch.float32"),
+        ({"0.weight": torch.rand(2, 3).to(torch.complex64)}, "0.weight is torch.complex64, expected torch.float32"),
+        ({"0.weight": torch.ones(2, 3, dtype=torch.int64)}, "0.weight is torch.int64, expected torch.float32"),
         ({"0.weight": torch.rand(3, 2)}, r"0.weight has shape \(3, 2\), expected \(2, 3\)"),
-        ({"0.bias": torch.tensor([1.0, float("nan")])}, "0.bias holds NaN or infinity"),
-        ({"0.bias": torch.tensor([1.0, 1e300], dtype=torch.float64)}, "0.bias holds NaN or infinity"),
-        ({"0.bias": torch.tensor([1.0, float("nan")]).to(torch.float8_e4m3fn)}, "0.bias holds NaN or infinity"),
-        ({"0.bias": 1.0}, "hold no state dict"),
-        ({"x": 0, 3: torch.rand(2)}, "hold no state dict"),
+        ({"0.bias": torch.tensor([1.0, float("nan")])}, "0.bias contains NaN or infinity"),
+        ({"0.bias": torch.tensor([1.0, 1e300], dtype=torch.float64)}, "0.bias contains NaN or infinity"),
+        ({"0.bias": torch.tensor([1.0, float("nan")]).to(torch.float8_e4m3fn)}, "0.bias contains NaN or infinity"),
+        ({"0.bias": 1.0}, "contain no state dict"),
+        ({"x": 0, 3: torch.rand(2)}, "contain no state dict"),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else next(iter(value)),
 )
@@ -119,11 +119,11 @@ def test_an_average_is_taken_where_there_is_nothing_else_and_that_is_said(tmp_pa
     torch.save({name: behind("module."), "model": None}, path)
     model, said = loaded(path)
     same(model, given())
-    assert said == ["FILE holds no weights but their running average (ema): that was taken"]
+    assert said == ["FILE contains only a running average (EMA) of the weights, which was loaded"]
     torch.save({name: ZEROS, "state_dict": given()}, path)
     model, said = loaded(path)
     same(model, given())
-    assert said == ["took the weights of FILE, not their running average (ema): save that alone to have it taken"]
+    assert said == ["loaded the weights from FILE, not their running average (EMA); to load that, save it alone"]
 
 
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "module._orig_mod.", "model.module.")
@@ -143,7 +143,7 @@ def test_prefixes_are_recognised(tmp_path: Path, prefix: str, suffix: str) -> No
 def test_a_prefix_that_nearly_all_have_and_one_that_the_model_has_too(tmp_path: Path) -> None:
     path = tmp_path / "w.pt"
     torch.save(torch.optim.swa_utils.AveragedModel(deeper()).state_dict(), path)
-    assert loaded(path)[1] == ["passed over 1 key of FILE that the model has not: n_averaged"]
+    assert loaded(path)[1] == ["ignored 1 key of FILE that the model does not have: n_averaged"]
     own = nn.ModuleDict({"model": nn.ModuleDict({"net": deeper()})})
     for prefix in ("model.net.", "module.model.net."):
         torch.save(behind(prefix), path)
@@ -155,10 +155,10 @@ def test_safetensors_with_two_networks_in_half_precision(tmp_path: Path) -> None
     save_file({**behind("ema.", ZEROS), **behind("model.", halved())}, path)
     model, said = loaded(path)
     same(model, halved())
-    assert said[0].startswith("passed over 9 keys of FILE that the model has not: ema.")
+    assert said[0].startswith("ignored 9 keys of FILE that the model does not have: ema.")
     assert said[1:] == ["cast 8 of 9 tensors of FILE from torch.float16 to torch.float32"]
     save_file(behind("model_ema.module."), path)
-    assert loaded(path)[1] == ["FILE holds no weights but their running average (ema): that was taken"]
+    assert loaded(path)[1] == ["FILE contains only a running average (EMA) of the weights, which was loaded"]
 
 
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
@@ -175,7 +175,7 @@ def test_what_the_model_has_not_is_passed_over_and_named(tmp_path: Path) -> None
     model, said = loaded(tmp_path / "w.pt")
     same(model, given())
     named = "total_ops, 3.total_params, aux\\x1b.weight"
-    assert said == [f"passed over 3 keys of FILE that the model has not: {named}"]
+    assert said == [f"ignored 3 keys of FILE that the model does not have: {named}"]
 
 
 def test_checkpoints_of_torch_that_counted_no_batches(tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_names_of_wrappers_that_are_the_networks_own_stay(tmp_path: Path) -> Non
     torch.save({**expected, **behind("module._orig_mod.", ZEROS)}, tmp_path / "w.pt")
     model, said = loaded(tmp_path / "w.pt", own)
     same(model, expected)
-    assert len(said) == 1 and "passed over 9 keys" in said[0]
+    assert len(said) == 1 and "ignored 9 keys" in said[0]
 
 
 def without(state: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
@@ -268,23 +268,23 @@ def without(state: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
 WRONG: dict[str, tuple[Any, str]] = {
     "missing": (
         {**without(given(), "0.bias", "1.bias", "1.weight", "3.bias"), "q": torch.ones(1)},
-        r"missing 0.bias, 1.weight, 1.bias … \(4 of 9 keys\); unknown q \(1 of 6 keys\); name the weights",
+        r"missing 0.bias, 1.weight, 1.bias … \(4 of 9 keys\); unknown q \(1 of 6 keys\); pass the weights",
     ),
     "another head": (
         deeper(1000).state_dict(),
-        r"3.weight has shape \(1000, 4\), expected \(2, 4\): they have another head, of 1000 outputs and not 2; make "
-        "the model with 1000, or name weights that were trained with 2",
+        r"3.weight has shape \(1000, 4\), expected \(2, 4\): its head has 1000 outputs instead of 2; "
+        "create the model with 1000, or pass weights trained with 2",
     ),
-    "another width": ({**given(), "0.weight": torch.ones(8, 2, 3, 3)}, r"0.weight has shape .*: name the weights of"),
-    "more layers": ({**given(), "4.weight": torch.ones(2, 2)}, r"unknown 4.weight .*with more layers"),
+    "another width": ({**given(), "0.weight": torch.ones(8, 2, 3, 3)}, r"0.weight has shape .*: pass the weights of"),
+    "more layers": ({**given(), "4.weight": torch.ones(2, 2)}, r"unknown 4.weight .*deeper network"),
     "under a name of its own": ({"generator": given(), "epoch": 3}, r"no state dict, but generator \(dict\), epoch"),
     "a list": ([given()], "no state dict, but a list"),
     "nothing": ({}, "no state dict, but nothing"),
-    "a module": (deeper(), r"without running code, they hold a whole object.*Sequential.*state_dict\(\) alone"),
-    "a module within": ({"model": deeper()}, r"without running code, they hold more than tensors .*Sequential"),
+    "a module": (deeper(), r"without running code: they contain a whole object.*Sequential.*only model.state_dict\(\)"),
+    "a module within": ({"model": deeper()}, r"without running code: they contain more than tensors .*Sequential"),
     "arguments": (
         {"model": given(), "args": argparse.Namespace(lr=0.1)},
-        r"without running code, they hold more than tensors \(argparse.Namespace\)",
+        r"without running code: they contain more than tensors \(argparse.Namespace\)",
     ),
 }
 

@@ -30,7 +30,7 @@ def test_archives_with_code_in_them(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"is a TorchScript archive.*torch.jit.load"):
         read_state(path)
     torch.export.save(torch.export.export(model().eval(), (torch.zeros(2, 1, 3, 3),)), path)
-    with pytest.raises(UsageError, match=r"a program that torch.export saved.*torch.export.load"):
+    with pytest.raises(UsageError, match=r"a program saved by torch.export.*torch.export.load"):
         read_state(path)
 
 
@@ -45,7 +45,7 @@ def test_files_that_are_cut_off(tmp_path: Path, kind: str) -> None:
     path, data = tmp_path / ("w.safetensors" if kind == "safetensors" else "w.pt"), of_kind(kind)
     for length in (30, len(data) // 4, len(data) // 2, len(data) - 5):
         path.write_bytes(data[:length])
-        with pytest.raises(UsageError, match="is cut off, its end is missing: download, copy or save it again"):
+        with pytest.raises(UsageError, match="is truncated: download, copy or save it again"):
             read_state(path)
 
 
@@ -61,12 +61,12 @@ def test_files_are_read_by_what_is_in_them(tmp_path: Path, kind: str, suffix: st
 def test_files_that_are_no_weights(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
-    with pytest.raises(UsageError, match=r"weights .*: the file is a pointer of Git LFS.*run `git lfs pull`"):
+    with pytest.raises(UsageError, match=r"weights .*: the file is a Git LFS pointer.*run `git lfs pull`"):
         read_state(path)
     path.write_bytes(bytes(range(255, 0, -1)))
     with pytest.raises(UsageError, match="are damaged"):
         read_state(path)
-    with pytest.raises(UsageError, match=r"no weights at .*it is a folder: name the file in it"):
+    with pytest.raises(UsageError, match=r"no weights at .*which is a folder: pass the file in it"):
         read_state(tmp_path)
 
 

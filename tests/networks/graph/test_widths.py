@@ -167,7 +167,7 @@ def test_a_chain_says_what_would_help() -> None:
     chain = nn.Sequential(*(nn.Sequential(nn.Conv2d(3 if not n else 64, 64, 3), nn.ReLU()) for n in range(3)))
     example = torch.zeros(1, 3, 24, 24)
     assert "width" in str(ad.gates(chain, example, include=["*.1"]))
-    assert "of the time of the whole" not in str(ad.choices(chain, example))
+    assert "of the whole network's time" not in str(ad.choices(chain, example))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_chain_says_what_would_help() -> None:
     [
         ({"width": (1, 0)}, "width has 0: expected fractions above 0"),
         ({"width": (1.5,)}, "width has 1.5"),
-        ({"gates": False, "width": None}, "nothing is left to choose"),
+        ({"gates": False, "width": None}, "leaves nothing to choose"),
         ({"include": ["stem.widht"]}, "the nearest are stem.width"),
         ({"gates": False, "exclude": ["*"]}, "leave nothing"),
     ],

@@ -1,4 +1,4 @@
-"""What a search is compared with: other ways to find members of the same supernet, with the same weights."""
+"""Baselines: other ways to find members of the same supernet, with the same weights."""
 
 from archdial.comparing.baselines.baseline import Baseline, Case, Judge, School, Search
 from archdial.comparing.baselines.greedy import Greedy

@@ -1,4 +1,4 @@
-"""What a baseline is, and who judges its architectures: the same images and statistics for all."""
+"""The interface of baselines, and their evaluation: the same images and statistics for all."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Judge:
         """
         if architecture not in self.seen:
             if self.left < 1:
-                raise RuntimeError("no evaluation is left: a baseline looks at `left` before it asks")
+                raise RuntimeError("no evaluations left: a baseline must check `left` before it evaluates")
             self.left -= 1
             self.seen[architecture] = self._evaluate(architecture)
             self._advance()
@@ -114,7 +114,7 @@ class Search(Baseline):
 
 
 def full_architecture(family: Family) -> Architecture:
-    """Return the network as it came, or of cells the dearest architecture."""
+    """Return the network as it came, or of cells the most expensive architecture."""
     return whole_of(family.network) or family.costs[family.column].extremes()[1]
 
 

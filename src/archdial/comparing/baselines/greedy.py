@@ -1,4 +1,4 @@
-"""Step by step the change that costs least of the score for each millisecond that it saves."""
+"""Repeatedly making the change that costs the least score per millisecond saved."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ NOTHING = 1e-9
 
 
 class Greedy(Search):
-    """From the whole network (of cells: the dearest) down, one choice at a time; Borodin's comparison (2023).
+    """Greedy descent from the whole network (for cells, the most expensive), one choice at a time (Borodin 2023).
 
-    After each step every score is stale. Only the best of them is taken anew, until one stays best: what a change costs
-    grows slowly as the network shrinks, so that few need to be (lazy evaluation, Minoux 1978). Scoring all of them
-    again at each of m steps would take m² / 2 evaluations.
+    After each step, every score is stale. Only the best one is re-evaluated, until one stays best: the cost of a change
+    grows slowly as the network shrinks, so few need it (lazy evaluation, Minoux 1978). Re-evaluating all at each
+    of m steps would take m² / 2 evaluations.
     """
 
     name: ClassVar[str] = "greedy"

@@ -1,4 +1,4 @@
-"""What to keep within each budget as a knapsack: saliency of single operations against their cost."""
+"""Budgets as knapsacks: saliency of single operations against their cost."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ Array = NDArray[numpy.float64]
 
 
 class Knapsack(Search):
-    """max Σ saliency subject to Σ cost ≤ budget, solved exactly for budgets from the cheapest network to the dearest.
+    """max Σ saliency subject to Σ cost ≤ budget, solved exactly for budgets over the whole range of cost.
 
     The idea of HALP (Shen et al. 2022, eq. 5): latency-aware pruning is a knapsack. There saliencies of groups of
     channels are Taylor's; here that of an option is by how much the loss on validation images grows when, in the whole
-    network (of cells: the dearest), it takes the place of what is there. Half of the budget at most goes into these, in
+    network (for cells, the most expensive), it replaces what is there. At most half of the budget is used for these, in
     a random order; what was not looked at counts as the mean of its option.
     """
 

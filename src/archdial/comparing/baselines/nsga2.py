@@ -1,4 +1,4 @@
-"""Evolutionary search by NSGA-II, of a library."""
+"""Evolutionary search with NSGA-II, from a library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The architecture of least harm within a budget, as a binary programme."""
+"""The architecture with the least damage within a budget, as a binary programme."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uniform scaling: one architecture in networks of fewer and fewer channels, each trained from scratch."""
+"""Uniform scaling: one architecture with fewer and fewer channels, each trained from scratch."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Scaled(Baseline):
             ValueError: the case has no school.
         """
         if case.school is None:
-            raise ValueError("the baseline 'scaled' trains: it needs a school")
+            raise ValueError("the baseline 'scaled' trains networks and needs a School: pass school=School(…)")
         family = case.family
         architecture = whole_of(family.network) or max(family.archive, key=lambda item: item.merit).architecture
         networks = _networks(family.network)

@@ -1,4 +1,4 @@
-"""One search a λ: what a dial replaces."""
+"""One search per λ: what a dial replaces."""
 
 from __future__ import annotations
 

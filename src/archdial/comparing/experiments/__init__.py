@@ -1,1 +1,1 @@
-"""What Borodin (2023) looks at before a hypernetwork is believed, on the family of any search."""
+"""The experiments of Borodin (2023), for the family of any search."""

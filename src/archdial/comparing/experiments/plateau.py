@@ -1,4 +1,4 @@
-"""The score along λ: an architecture optimised for each λ alone, and one hypernetwork over the whole range."""
+"""The score along λ: architectures optimised for each λ separately, and one hypernetwork for all."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _enough(data: Seen, settings: SearchSettings, epochs: int, steps: int) -> in
 
 
 def _told(settings: SearchSettings, epochs: int, hypernet: dict[str, Any]) -> SearchSettings:
-    # Two samples, the cheapest and the dearest: what they differ by scales the objective. No entropy: of a trained
+    # Two samples, the cheapest and the most expensive: their difference scales the objective. No entropy: of a trained
     # network it opens the way to chance, from where nothing leads back.
     return replace(
         settings,

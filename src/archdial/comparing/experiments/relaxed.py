@@ -1,4 +1,4 @@
-"""The score of the relaxed against the discrete network along the dial: on the identity line, nothing is lost."""
+"""Relaxed against discrete score along the dial: on the identity line, nothing is lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pairs(family: Family, data: Seen, images: int, *, count: int = 24, bar: Bar 
     """Return both scores at about `count` positions of the dial.
 
     Relaxed, each option is weighed by its probability, softmax of the logits at temperature 1; discrete, the likeliest
-    is taken. BatchNorm's statistics are taken anew for both.
+    is taken. BatchNorm's statistics are recomputed for both.
     """
     evaluate, before = evaluator_of(family, data, images), statistics_of(family.network)
     grid = family.dial.grid(count)

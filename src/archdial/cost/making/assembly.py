@@ -1,4 +1,4 @@
-"""From what was measured and counted to a cost table."""
+"""From measurements and counts to a cost table."""
 
 from __future__ import annotations
 
@@ -128,4 +128,4 @@ def _count(part: Part) -> Counts:
     try:
         return count(part.module, part.input_shape, part.inputs)
     except RuntimeError as error:
-        raise RunError(f"part {part.key!r} does not run on an input of shape {part.input_shape}: {error}") from error
+        raise RunError(f"part {part.key!r} fails on an input of shape {part.input_shape}: {error}") from error

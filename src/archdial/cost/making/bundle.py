@@ -1,4 +1,4 @@
-"""A folder to carry to a device without PyTorch: all that is to be measured as files, and a script that measures it."""
+"""A folder for measuring on a device without PyTorch: everything to measure as files, and a script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a table is to be trusted: predicted against measured latency of networks that its fit has not seen."""
+"""How reliable a table is: predicted against measured latency of networks that its fit has not seen."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def check(network: Supernet, table: CostTable, count: int | None = None, progres
     count = (len(known) or conditions.runtime.networks(len(table.parts))) if count is None else count
     chosen = whole.architectures(network, count, seed=_SEED, without=known)
     if not chosen:
-        raise UsageError(f"the space has no architectures beside the {len(known)} that the table was fitted to")
+        raise UsageError(f"the space has no architectures other than the {len(known)} that the table was fitted to")
     again = references(network.space, table)
     # Those of the fit as they were measured for it, the others as members are.
     merging = [table.merging(network.space.describe(architecture)) for architecture in chosen]
@@ -85,7 +85,7 @@ def check(network: Supernet, table: CostTable, count: int | None = None, progres
     timings = conditions.time(subjects, progress)
     warn_noisy([part.key for part, found in zip(subjects, timings, strict=True) if found.noisy], len(timings))
     pace = Pace(ratios([found.median_ms for found in timings[len(chosen) :]], list(again.values())))
-    warn_drift(pace, table.runtime, "scale the table by `archdial profile --recalibrate`, or profile again")
+    warn_drift(pace, table.runtime, "rescale the table with `archdial profile --recalibrate`, or profile again")
     fitted, summed = ExpectedCost(network.space, table), ExpectedCost(network.space, table.without_fit())
     return Check(
         tuple(chosen),

@@ -1,4 +1,4 @@
-"""Counting what a module costs on any machine: parameters, operations, bytes written, held at once, and stored."""
+"""Counting costs without a device: parameters, operations, bytes written, held at once, and stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of many parts are measured: of each large family its corners, and a spread of what is between them."""
+"""Which of many parts to measure: the corners of each large family, and a spread in between."""
 
 from __future__ import annotations
 

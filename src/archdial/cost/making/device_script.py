@@ -40,7 +40,7 @@ def main() -> None:
     temporary.write_text(json.dumps(table, indent=1), encoding="utf-8")
     temporary.replace(options.out)
     noisy = len(table["runtime"]["noisy"])
-    warning = f"; {noisy} of {len(found)} latencies are noisy: close other programs, and measure again" if noisy else ""
+    warning = f"; {noisy} of {len(found)} latencies are noisy: close other programs and measure again" if noisy else ""
     print(f"table in {options.out}{warning}")
 
 
@@ -48,21 +48,21 @@ def arguments() -> argparse.Namespace:
     """Return the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runtime", default="onnxruntime", choices=["onnxruntime", "executorch"])
-    parser.add_argument("--threads", type=int, default=1, help="that one call may use")
-    parser.add_argument("--repeats", type=int, default=REPEATS, help="repetitions of which the median is taken")
+    parser.add_argument("--threads", type=int, default=1, help="threads per call")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="repetitions; the median counts")
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "table.json")
     options = parser.parse_args()
     if options.threads < 1 or options.repeats < 1:
         parser.error("--threads and --repeats: expected whole numbers, 1 or more")
     if not options.out.absolute().parent.is_dir():
-        parser.error(f"--out {options.out}: there is no such folder, make it first")
+        parser.error(f"--out {options.out}: no such folder; create it first")
     if options.out.exists() and not is_table(options.out):
-        parser.error(f"--out {options.out}: it exists and is no cost table, choose another name")
+        parser.error(f"--out {options.out}: it exists and is not a cost table; choose another name")
     return options
 
 
 def is_table(path: Path) -> bool:
-    """Return whether `path` holds a table, which may be measured anew."""
+    """Return whether `path` holds a table, which may be measured again."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -76,7 +76,7 @@ def call(here: Path, subject: dict[str, Any], options: argparse.Namespace) -> Ca
     inputs = [example(place, generator) for place in subject["inputs"]]
     if options.runtime == "executorch":
         if "pte" not in subject:
-            sys.exit("error: this bundle holds no .pte files: make it by archdial profile … --bundle DIR --pte")
+            sys.exit("error: this bundle has no .pte files: create it with archdial profile … --bundle DIR --pte")
         return by_executorch(here / subject["pte"], inputs, options.threads)
     return by_onnxruntime(here / subject["onnx"], inputs, options.threads)
 

@@ -1,4 +1,4 @@
-"""At what pace a machine runs now, beside when its table was made: a few of the table's networks timed anew."""
+"""How fast a machine is now, relative to when its table was made: a few of the table's networks timed again."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from archdial.networks.supernet import Supernet
 from archdial.space import Architecture, Space
 
 REFERENCES = 10
-"""Networks of the fit that are timed anew."""
+"""Networks of the fit that are timed again."""
 _TOLD = 0.05
 """A pace nearer to that of the table is not told of: two processes on one quiet machine are 1 to 3 % apart."""
 _SURE = 0.975
@@ -56,7 +56,7 @@ class Pace:
 
     @property
     def uneven(self) -> bool:
-        """Whether networks drifted so differently, by more than 10 % between the quartiles, that no factor mends it."""
+        """Whether networks drifted too differently for one factor: by more than 10 % between the quartiles."""
         if len(self.ratios) < 4:
             return False
         low, _, high = statistics.quantiles(self.ratios, n=4, method="inclusive")
@@ -107,8 +107,8 @@ def warn_drift(pace: Pace, header: Mapping[str, Any], fix: str) -> None:
     if machine.elsewhere(header) or not pace.drifted:
         return
     warnings.warn(
-        f"networks take {pace.ratio:.2f} times what the cost table says ({len(pace.ratios)} of its own timed anew, "
-        f"give or take {pace.noise:.0%}): the pace of this machine has drifted since the table was made; {fix}",
+        f"networks take {pace.ratio:.2f} times as long as the cost table says ({len(pace.ratios)} of its own re-timed, "
+        f"± {pace.noise:.0%}): the speed of this machine has drifted since the table was made; {fix}",
         Drifted,
         stacklevel=3,
     )

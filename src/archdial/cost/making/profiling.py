@@ -39,37 +39,37 @@ def profile(
     shapes: Shapes | None = None,
     progress: Progress | None = None,
 ) -> CostTable:
-    """Return the cost table of `network`: each distinct part is measured once and alone, all in one new process.
+    """Return the cost table of `network`: each distinct part is measured once, in isolation, all in one new process.
 
-    In the same rounds a few whole networks are measured, to which is fitted what the sum of the parts leaves out (see
-    `fit`): runtimes fuse parts, and each part alone pays for its launch.
+    In the same rounds, a few whole networks are measured to fit what the sum of the parts misses (see `fit`): runtimes
+    fuse parts, and each isolated part pays for its launch.
 
-    Of more than 150 parts large families are measured in part (see `Part.family`), and a surface tells the rest: such a
-    part is marked as predicted, and the header says under "interpolated" how well those left out were told.
+    With more than 150 parts, large families are measured only partly (see `Part.family`), and a surface predicts the
+    rest: these are marked as predicted, and the header reports the error on held-out ones under "interpolated".
 
-    A table that misses whole networks which its fit has not seen, or that has seen none, is warned of as
-    DoubtfulTable, and says so under "doubt" in its header.
+    If a table mispredicts held-out whole networks, or has none, a DoubtfulTable warning is issued, and the header
+    says so under "doubt".
 
-    What stays too noisy to be relied on, however often it is repeated, is warned of as NoisyMeasurement, and stands by
-    its key under "noisy" in the header.
+    Parts that stay too noisy after repeated measurement cause a NoisyMeasurement warning, and their keys are listed
+    under "noisy" in the header.
 
     Args:
-        network: left as it was; copies of its parts are measured, in evaluation mode and float32.
+        network: not modified; copies of its parts are measured, in evaluation mode and float32.
         runtime: eager, compiled, onnxruntime, openvino or executorch.
-        batch_size: inputs a batch; latencies are milliseconds for one batch.
-        threads: threads that one call may use.
-        repeats: repetitions of which the median is taken.
+        batch_size: inputs per batch; latencies are milliseconds for one batch.
+        threads: threads per call.
+        repeats: repetitions; the median counts.
         device: "cpu", "cuda" or "cuda:N".
-        networks: how many whole networks at most, by default as many as there are parts, from 32 to 64; with
-            fewer than 10 nothing is fitted.
-        shapes: of the input, or by name of those that have another than the example's, without the batch, as longer
-            texts: of gates on a network that runs at other lengths.
-        progress: called with (steps done, steps in all).
+        networks: maximum number of whole networks; by default as many as there are parts, from 32 to 64;
+            with fewer than 10, nothing is fitted.
+        shapes: input shape without the batch, or shapes by name for inputs that differ from the example, such as longer
+            texts; for pruned networks that accept other lengths.
+        progress: called with (steps done, total steps).
 
     Raises:
         UsageError: an argument is out of range, the network does not run at these shapes, there is no such runtime or
             device, or its libraries are missing.
-        RunError: a part does not run, or not on this runtime.
+        RunError: a part fails, or fails on this runtime.
     """
     began = time.perf_counter()
     conditions = Conditions.of(runtime, batch_size, threads, repeats, device)
@@ -137,7 +137,7 @@ def warn_noisy(names: Sequence[str], count: int) -> None:
         return
     shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     warnings.warn(
-        f"{len(names)} of {count} latencies spread by more than {timing.WIDE:.0%} however often they were repeated "
+        f"{len(names)} of {count} latencies still spread by more than {timing.WIDE:.0%} after repeated measurement "
         f"({shown}): close other programs and measure again, or use fewer threads",
         NoisyMeasurement,
         stacklevel=3,

@@ -1,4 +1,4 @@
-"""A table whose machine has changed its pace: all its times scaled by what a few of its networks take now."""
+"""Rescaling a table whose machine has changed its speed, by re-timing a few of its networks."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def recalibrated(network: Supernet, table: CostTable, progress: Progress | None 
     """
     if other := machine.elsewhere(table.runtime):
         raise UsageError(
-            f"the cost table is of {other}, and this machine is {machine.processor()}: recalibrate it there, or "
+            f"the cost table is from {other}, and this machine is {machine.processor()}: recalibrate it there, or "
             "profile again here"
         )
     if not table.networks:
-        raise UsageError("the cost table holds no whole networks to time anew: profile again")
+        raise UsageError("the cost table has no whole networks to re-time: profile again")
     pace = pace_now(network, table, progress=progress)
     before = table.runtime.get("recalibrated", {"ratio": 1.0})
     told = {

@@ -1,4 +1,4 @@
-"""Measuring many parts: a design of each large family, a surface for the rest, or all of it where that is bad."""
+"""Measuring many parts: a design for each large family and a surface for the rest, or all if that is poor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What parts of one family take by their sizes: a surface that never falls, fitted to those that were measured."""
+"""Latency of parts of one family by size: a monotonic surface fitted to the measured ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole networks to measure beside the parts: random architectures from all over a space."""
+"""Whole networks to measure: random architectures from all over a space."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a batch takes in a module, in a runtime on this machine."""
+"""Measuring the latency of a batch in a module, in a runtime on this machine."""

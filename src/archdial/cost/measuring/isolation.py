@@ -1,4 +1,4 @@
-"""Measuring in a process of its own, on which nothing of the caller's weighs: threads, allocator, libraries."""
+"""Measuring in a separate process, unaffected by the caller's threads, allocator and libraries."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def timings(
         measuring.send(pickle.dumps(asdict(Task(runtime.name, runtime.threads, runtime.device, repeats, count))))
         for name, converted in subjects:
             measuring.send(_sendable(name, converted, runtime))
-            measuring.answer(f"{name!r} does not run on {runtime.name}", progress)
+            measuring.answer(f"{name!r} failed on {runtime.name}", progress)
         found = measuring.answer(f"measuring on {runtime.name} failed", progress)
     return [Timing(median, spread) for median, spread in found]
 
@@ -69,8 +69,8 @@ def _sendable(name: str, converted: Any, runtime: Runtime) -> bytes:
         return packed(converted)
     except Exception as error:
         raise RunError(
-            f"{name!r} cannot be sent to the process that measures on {runtime.name} ({reason(error)}): "
-            "keep locks, files and the like out of the module"
+            f"{name!r} cannot be sent to the {runtime.name} measuring process ({reason(error)}): "
+            "remove locks, open files and similar objects from the module"
         ) from error
 
 
@@ -84,7 +84,7 @@ class _Measuring:
             self.child.process.stdin.write(message)
             self.child.process.stdin.flush()
         except BrokenPipeError:
-            raise self._ended("the process that measures ended") from None
+            raise self._ended("the measuring process ended") from None
 
     def answer(self, failure: str, progress: Progress | None) -> Any:
         """Return the next answer; steps that are told before it go to `progress`."""
@@ -101,4 +101,4 @@ class _Measuring:
 
     def _ended(self, failure: str) -> RunError:
         how = self.child.ending()
-        return RunError(f"{failure}: the process that measures ended {how}; close other programs, or try again")
+        return RunError(f"{failure}: the measuring process ended {how}; close other programs, or try again")

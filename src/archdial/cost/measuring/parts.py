@@ -1,4 +1,4 @@
-"""The parts of a network that are measured, each distinct one once, and the batches they are run on."""
+"""The parts of a network that are measured, each distinct one once, and their input batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounds of calls that are timed: interleaved, looped, levelled to the machine's pace; of numpy and nothing else.
+"""Timed rounds of calls: interleaved, looped, corrected for the machine's speed; only needs numpy.
 
 It goes to devices as it is here, in the script of a bundle.
 """

@@ -1,4 +1,4 @@
-"""Timing calls: what `rounds` does, with arguments that are checked, on as many threads of torch as are asked for."""
+"""Timing calls with `rounds`: arguments are checked, and torch's threads are set."""
 
 from __future__ import annotations
 

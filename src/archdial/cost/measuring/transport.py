@@ -1,4 +1,4 @@
-"""Modules as bytes, for the process that measures them; such bytes go through a pipe and never into a file."""
+"""Modules as bytes for the measuring process; such bytes go through a pipe and never into a file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
 
 def _graph_module(module: Any) -> Reduced:
-    """Send the code that runs: from its source a GraphModule is traced anew, and `a += b` becomes `a = a + b`."""
+    """Send the code that runs: from its source a GraphModule is traced again, and `a += b` becomes `a = a + b`."""
     from torch import fx, nn
 
     own = vars(fx.GraphModule(nn.Module(), fx.Graph())).keys() - vars(nn.Module()).keys()

@@ -1,4 +1,4 @@
-"""The process that measures: subjects come in on its standard input, steps and timings go out as lines of JSON."""
+"""The measuring process: reads subjects from standard input, writes steps and timings as lines of JSON."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From a cost table to what architectures, and distributions of them, cost."""
+"""From a cost table to the cost of architectures, and of distributions over them."""

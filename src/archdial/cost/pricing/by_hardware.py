@@ -24,11 +24,11 @@ class CostByDevice(Cost):
 
     @property
     def ratio(self) -> Tensor:
-        """The dearest architecture's cost over the cheapest one's on each device, (devices,)."""
+        """The most expensive architecture's cost over the cheapest one's on each device, (devices,)."""
         return torch.stack([cost.ratio for cost in self.each])
 
     def extremes(self) -> tuple[Architecture, ...]:
-        """Return the cheapest and the dearest architecture of each device, each once."""
+        """Return the cheapest and the most expensive architecture of each device, each once."""
         return tuple(dict.fromkeys(end for cost in self.each for end in cost.extremes()))
 
     def fraction(self, weights: Tensor) -> Tensor:

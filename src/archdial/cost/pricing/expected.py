@@ -29,11 +29,11 @@ class Cost(ABC):
     @property
     @abstractmethod
     def ratio(self) -> Tensor:
-        """The dearest architecture's cost over the cheapest one's: () on one device, else (devices,)."""
+        """The most expensive architecture's cost over the cheapest one's: () on one device, else (devices,)."""
 
     @abstractmethod
     def extremes(self) -> tuple[Architecture, ...]:
-        """Return the cheapest and the dearest architecture, of each device."""
+        """Return the cheapest and the most expensive architecture, of each device."""
 
     @abstractmethod
     def fraction(self, weights: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ class ExpectedCost(Ends, nn.Module, Cost):
         check_column(column)
         table.check(space)
         if not table.has(column):
-            raise UsageError(f"the cost table has no {column}: it was made by an older archdial, profile again")
+            raise UsageError(f"the cost table has no {column}, because it was made by an older archdial: profile again")
         self.space, self.column = space, column
         places = self._places = Places(space)
         terms = table.priced() if column == "latency_ms" else table.taken()

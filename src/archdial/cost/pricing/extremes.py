@@ -1,4 +1,4 @@
-"""The cheapest and the dearest architecture under a cost that is linear in the weights of each choice."""
+"""The cheapest and the most expensive architecture under a cost that is linear in the weights of each choice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Ends(ABC):
         """Return what orders architectures as their cost does, (…) of weights (…, m, k), linear in each choice."""
 
     def extremes(self) -> tuple[Architecture, Architecture]:
-        """Return the cheapest and the dearest architecture.
+        """Return the cheapest and the most expensive architecture.
 
         Exact where each term is over one choice at most; else the best of a descent from several starts,
         which no change of a single option betters.

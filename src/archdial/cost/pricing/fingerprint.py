@@ -1,4 +1,4 @@
-"""What tells one device from another for the hypernetwork: the latencies of a few architectures."""
+"""How the hypernetwork distinguishes devices: by the latencies of a few architectures."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Fingerprint:
         for architecture in references:
             space.check(architecture)
         if not len(references) == len(file.low) == len(file.high):
-            raise UsageError("devices.fingerprint has not as many of low and high as of references: restore a copy")
+            raise UsageError("devices.fingerprint has different numbers of low, high and references: restore a copy")
         return cls(references, file.low, file.high)
 
     def of(self, cost: ExpectedCost) -> tuple[float, ...]:

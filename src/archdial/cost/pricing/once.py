@@ -1,4 +1,4 @@
-"""The cost of the same architectures at many positions of a dial: each is priced once."""
+"""Pricing the same architectures at many dial positions: each is priced once."""
 
 from __future__ import annotations
 

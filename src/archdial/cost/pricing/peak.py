@@ -1,4 +1,4 @@
-"""The cost that does not add up: of all that an architecture runs, the part that needs most memory at once counts."""
+"""Peak memory, a cost that is not a sum: the maximum over everything that an architecture runs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PeakCost(Ends):
         """
         table.check(space)
         if not table.has(PEAK):
-            raise UsageError(f"the cost table has no {PEAK}: it was made by an older archdial, profile again")
+            raise UsageError(f"the cost table has no {PEAK}, because it was made by an older archdial: profile again")
         self.space = space
         self._always, known = 0.0, Places(space)
         grouped: dict[int, list[tuple[list[int], float]]] = defaultdict(list)

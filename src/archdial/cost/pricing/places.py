@@ -1,4 +1,4 @@
-"""Where entries of a cost table look in the weights of a space: at an option, or at several of which any will do."""
+"""Where entries of a cost table read option weights: one option, or any of several."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The cost table: its file, and the fit to whole networks that is in it."""
+"""The cost table: its file, and the fit to whole networks in it."""

@@ -1,4 +1,4 @@
-"""The contents of a cost table, and the sums that they say by themselves."""
+"""The contents of a cost table, and the sums that follow from them."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class TableContents:
         Of a table that was written by hand, without parts that were measured, nothing is said.
         """
         if self.fit is None:
-            return "is a plain sum of parts, held against no whole network" if self.parts else ""
+            return "is a plain sum of parts, not validated on any whole network" if self.parts else ""
         error = self.fit.held_out.mean_error
-        return f"misses whole networks that its fit had not seen by {error:.0%} in the mean" if error > DOUBTFUL else ""
+        return f"mispredicts held-out whole networks by {error:.0%} on average" if error > DOUBTFUL else ""
 
     def taken(self) -> tuple[CostTerm, ...]:
         """Return the terms of what members run: layers are made one where that is the faster."""

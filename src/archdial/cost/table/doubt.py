@@ -1,4 +1,4 @@
-"""Warning of tables by which nobody should promise milliseconds."""
+"""Warnings about tables that are too unreliable for promises."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def warn_doubt(table: TableContents, what: str) -> None:
     """Warn as DoubtfulTable where latencies of whole networks by `table`, which is called `what`, may be far off."""
     if table.doubt:
         warnings.warn(
-            f"{what} {table.doubt}: measure on a quiet machine, with 32 networks or more, and look at "
+            f"{what} {table.doubt}: measure on a quiet machine, with at least 32 networks, and run "
             "`archdial profile --check`",
             DoubtfulTable,
             stacklevel=3,

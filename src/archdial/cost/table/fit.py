@@ -1,4 +1,4 @@
-"""What the sum of the parts leaves out, fitted to whole networks: a constant, a scale and a launch for each kind."""
+"""Fitting what the sum of the parts misses to whole networks: a constant, and a scale and launch per kind."""
 
 from __future__ import annotations
 

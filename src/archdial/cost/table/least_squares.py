@@ -1,4 +1,4 @@
-"""Least squares with no factor below zero, drawn towards a prior: of many factors and few rows without their cube."""
+"""Non-negative least squares with a prior, for many factors and few rows."""
 
 from __future__ import annotations
 

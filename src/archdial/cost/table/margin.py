@@ -1,4 +1,4 @@
-"""How much longer than predicted a network may take: the margin that a table's own errors ask for."""
+"""How much longer than predicted a network may take: the margin derived from a table's own errors."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ all measured in one, and what is promised runs in another."""
 MOST = 1.0
 """Root mean square of residuals beyond which a table is too far off to promise anything by."""
 _MOST_PARTS = 2_000
-"""Of a table whose residuals are found anew: as many as a table is fitted with while it is read."""
+"""Of a table whose residuals are found again: as many as a table is fitted with while it is read."""
 
 
 def check_confidence(confidence: float) -> None:
     """Raise UsageError unless `confidence` is one that can be promised with."""
     if not NO_MARGIN <= confidence < 1:
         raise UsageError(
-            f"confidence is {confidence:g}: expected a number from 0.5, which keeps no margin, up to but below 1, "
-            "as 0.95"
+            f"confidence is {confidence:g}: expected a number from 0.5 (no margin) up to but excluding 1, such as 0.95"
         )
 
 

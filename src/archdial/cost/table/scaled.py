@@ -1,4 +1,4 @@
-"""A table at another pace: all its times longer or shorter by one factor."""
+"""A table at another speed: all its times multiplied by one factor."""
 
 from __future__ import annotations
 

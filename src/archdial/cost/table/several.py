@@ -1,4 +1,4 @@
-"""One cost table, or several by the names of their devices: how a search takes them, and their file."""
+"""One cost table, or several by device name, and their file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def load_tables(path: Path, space: Space) -> Tables:
         return CostTable.load(path, space)
     each = value.get("tables")
     if not is_version(value.get("version"), VERSION) or not isinstance(each, dict) or not each:
-        raise UsageError(f"{path} holds no cost tables of version {VERSION}: restore a copy, or profile again")
+        raise UsageError(f"{path} contains no cost tables of version {VERSION}: restore a copy, or profile again")
     for name, table in each.items():
         check_name(name)
         if not isinstance(table, dict):
@@ -60,7 +60,7 @@ def named_files(given: Sequence[str]) -> Path | dict[str, Path]:
         name, separator, file = text.partition("=")
         check_name(name if separator else "", text)
         if name in files:
-            raise UsageError(f"two tables for the device {name!r}: give each device a name of its own")
+            raise UsageError(f"two tables for the device {name!r}: give each device its own name")
         # After `=` no shell expands a home folder.
         files[name] = Path(file).expanduser()
     return files
@@ -71,5 +71,5 @@ def check_name(name: str, given: str | None = None) -> None:
     if is_plain(name):
         return
     if given is None:
-        raise UsageError(f"{cut(name)!r} is no name for hardware: expected a plain name, without /, as pi4")
-    raise UsageError(f"table {cut(given)!r}: of several devices each needs a plain name, as pi4=pi4.json")
+        raise UsageError(f"{cut(name)!r} is not a device name: expected a plain name without /, such as pi4")
+    raise UsageError(f"table {cut(given)!r}: with several devices, each needs a plain name, such as pi4=pi4.json")

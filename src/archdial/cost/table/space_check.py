@@ -1,4 +1,4 @@
-"""Whether a cost table prices a space: it was made for it, and no entry is missing."""
+"""Whether a cost table fits a space: made for it, without missing entries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def check_against(table: TableContents, space: Space, source: str) -> None:
     if table.space != space.fingerprint:
         raise UsageError(
             f"{source} was made for another space ({table.space}, expected {space.fingerprint}): "
-            "profile this network, or name the network that the table was made for"
+            "profile this network, or use the network that the table was made for"
         )
     for term in table.terms:
         _check_term(term, space, source)

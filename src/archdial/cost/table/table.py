@@ -1,4 +1,4 @@
-"""The cost table: what each option of a space costs on one device; a JSON file that travels."""
+"""The cost table: the cost of each option of a space on one device; a portable JSON file."""
 
 from __future__ import annotations
 

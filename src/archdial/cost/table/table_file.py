@@ -1,4 +1,4 @@
-"""A cost table as JSON: written, and read with every value checked; what a device measured is fitted on reading."""
+"""A cost table as JSON: writing, and reading with every value checked; fitted on reading if necessary."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def from_json(value: Mapping[str, Any], source: str) -> TableContents:
         _check_fit(table, file.fit, source)
     if table.fit is not None and (missing := next(_unnamed(file.terms), None)):
         # A fit speaks of parts: it would take an entry that names none for one that costs nothing.
-        raise UsageError(f"{source}: there is a fit, but the entry {missing} names no parts; {REMAKE}")
+        raise UsageError(f"{source}: it has a fit, but the entry {missing} names no parts; {REMAKE}")
     return table
 
 
@@ -148,7 +148,9 @@ def _entry(entry: CostEntry) -> dict[str, Any]:
 def _check_header(value: Mapping[str, Any]) -> None:
     """Refuse another kind of file before any key of it is looked at."""
     if value.get("format") != FORMAT:
-        raise UsageError(f"the format is {_shown(value.get('format'))}, expected {FORMAT!r}: name a table of archdial")
+        raise UsageError(
+            f"the format is {_shown(value.get('format'))}, expected {FORMAT!r}: pass a cost table written by archdial"
+        )
     if not is_version(value.get("version"), VERSION):
         raise UsageError(f"the version is {_shown(value.get('version'))}, this archdial reads {VERSION}")
 
@@ -171,7 +173,7 @@ def _called(value: Mapping[str, Any], place: Place) -> str:
 def title(choices: Sequence[str], options: Sequence[str] | None = None) -> str:
     """Return how an entry is named in errors: choice=option for each choice."""
     if not choices:
-        return "what always runs"
+        return "the part that always runs"
     if options is None or len(options) != len(choices):
         return ", ".join(choices)
     return ", ".join(f"{choice}={option}" for choice, option in zip(choices, options, strict=True))
@@ -186,7 +188,7 @@ def _check(file: _File) -> None:
     choices = list(dict.fromkeys(name for term in file.terms for name in term.choices))
     for number, network in enumerate(file.networks):
         if missing := next((name for name in choices if name not in network.architecture), None):
-            raise UsageError(f"the architecture of network {number} takes no option at {missing!r}")
+            raise UsageError(f"the architecture of network {number} has no option for {missing!r}")
 
 
 def _check_term(number: int, term: CostTerm, parts: Mapping[str, CostPart]) -> None:
@@ -195,7 +197,7 @@ def _check_term(number: int, term: CostTerm, parts: Mapping[str, CostPart]) -> N
         where = title(term.choices, entry.options)
         if len(entry.options) != len(term.choices):
             raise UsageError(
-                f"an entry of term {number} ({where}) has {len(entry.options)} options, one a choice expected"
+                f"an entry of term {number} ({where}) has {len(entry.options)} options, expected one per choice"
             )
         if entry.options in seen:
             raise UsageError(f"term {number} has two entries for {where}")
@@ -208,10 +210,10 @@ def _check_term(number: int, term: CostTerm, parts: Mapping[str, CostPart]) -> N
 def _check_parts(entry: CostEntry | CostMerged, where: str, parts: Mapping[str, CostPart]) -> None:
     for key in entry.parts:
         if key not in parts:
-            raise UsageError(f"the entry {where} names a part that is not there, {key!r}; {REMAKE}")
+            raise UsageError(f"the entry {where} names a part that does not exist, {key!r}; {REMAKE}")
     total = sum(parts[key].latency_ms for key in entry.parts)
     if entry.parts and abs(entry.latency_ms - total) > NEAR * max(total, 1e-6):
-        raise UsageError(f"the latency_ms of {where} is {entry.latency_ms:g}, and that of its parts together {total:g}")
+        raise UsageError(f"the latency_ms of {where} is {entry.latency_ms:g}, but its parts add up to {total:g}")
 
 
 def _unnamed(terms: Sequence[CostTerm]) -> Iterator[str]:
@@ -229,7 +231,7 @@ def _fitted(table: TableContents, source: str) -> TableContents:
     if networks and (len(table.parts) > _MOST_PARTS or kinds > _MOST_KINDS or len(networks) > _MOST_NETWORKS):
         raise UsageError(
             f"{source} has {len(table.parts):,} parts of {kinds:,} kinds, {len(networks):,} networks and no fit: "
-            f"expected at most {_MOST_PARTS}, {_MOST_KINDS} and {_MOST_NETWORKS:,}; leave out networks"
+            f"expected at most {_MOST_PARTS}, {_MOST_KINDS} and {_MOST_NETWORKS:,}; remove networks"
         )
     try:
         found = fitted(table)
@@ -238,7 +240,7 @@ def _fitted(table: TableContents, source: str) -> TableContents:
                 check_fields(value, name)
     except (RuntimeError, ValueError, ArithmeticError) as error:
         raise UsageError(
-            f"{source}: no fit to its networks was found ({cut(first_line(error), 200)}); {_AGAIN}"
+            f"{source}: no fit to its networks could be found ({cut(first_line(error), 200)}); {_AGAIN}"
         ) from None
     return found
 
@@ -257,8 +259,8 @@ def _check_fit(table: TableContents, fit: Fit, source: str) -> None:
     worst = any(error > _MISSED * one + _WORST for error, one in zip(errors, alone, strict=True))
     if mean > _MISSED * told + _MEAN or worst:
         raise UsageError(
-            f"{source}: its fit is off its own networks by {mean:.0%} on average, {max(errors):.0%} at worst, and says "
-            f"that it is off others by {told:.1%}: one of them was edited; {_AGAIN}"
+            f"{source}: its fit misses its own networks by {mean:.0%} on average and {max(errors):.0%} at worst, but "
+            f"claims {told:.1%} on others: one of them was edited; {_AGAIN}"
         )
 
 
@@ -270,7 +272,7 @@ def _check_residuals(fit: Fit, source: str) -> None:
     mean = sum(_held_out(fit)) / len(fit.residuals)
     if len(fit.residuals) != fit.networks or abs(mean - told) > NEAR * max(mean, told, NEAR):
         raise UsageError(
-            f"{source}: fit.residuals are {len(fit.residuals)} of a mean error of {mean:.2%}, and the fit tells of "
+            f"{source}: fit.residuals has {len(fit.residuals)} values of mean error {mean:.2%}, but the fit claims "
             f"{fit.networks} networks and {told:.2%}: one of them was edited; {_AGAIN}"
         )
 

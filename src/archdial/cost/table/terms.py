@@ -1,4 +1,4 @@
-"""What a cost table is made of: entries, the terms that they are in, and what was measured for them."""
+"""The elements of a cost table: entries, terms, and measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks of cells, searched from scratch: one kind a file, and its name here."""
+"""Networks of cells, searched from scratch: one kind per file, registered here."""
 
 from archdial.networks.cells.edges import EdgeNetwork
 from archdial.networks.cells.nas_bench_201 import NasBench201

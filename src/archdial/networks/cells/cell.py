@@ -1,4 +1,4 @@
-"""One cell of a network, and where it stands: what comes in, and what size it works on."""
+"""One cell of a network and its position: what comes in, and the size it works on."""
 
 from __future__ import annotations
 

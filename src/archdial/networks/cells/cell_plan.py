@@ -1,4 +1,4 @@
-"""What a network of cells is made of: its cells, what goes into them and what comes out."""
+"""The plan of a network of cells: its cells, inputs and outputs."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ class CellPlan:
     """What a cell network is made of.
 
     Attributes:
-        in_channels: channels of an image or a signal; of tokens the numbers that each becomes.
-        classes: number of classes or labels: outputs are logits (n, classes). None where `outputs` says what they are.
+        in_channels: channels of an image or a signal; for tokens, the size of the embedding.
+        classes: number of classes or labels: outputs are logits (n, classes). None if `outputs` is set.
         cells: number of cells; those at 1/3 and 2/3 of the depth reduce.
         nodes: intermediate nodes of a cell.
         operations: names of the options of every choice.
         channels: channels of a node in the first cell; each reduction doubles them.
-        image_size: (height, width) of an image, in pixels; None of signals and tokens.
-        stem_stride: 2 halves the image before the first cell, which costs a quarter of the time throughout; 1, or a
-            power of 2 up to 64.
-        length: of a signal (n, in_channels, length), or of tokens (n, length).
-        tokens: how many different ones there are, if inputs are whole numbers below that.
+        image_size: (height, width) of an image in pixels; None for signals and tokens.
+        stem_stride: 1, or a power of 2 up to 64. 2 halves the image before the first cell, which reduces the time of
+            all cells to a quarter.
+        length: length of a signal (n, in_channels, length), or of tokens (n, length).
+        tokens: size of the vocabulary, if inputs are whole numbers below that.
         outputs: shape of the outputs (n, *outputs) of regression.
-        places: into how many along each side the head averages features; see `head`.
-        dense: outputs are for each place of the input, (n, classes, *size), and `outputs` is one number.
-        input_name: in batches by name.
-        widths: shares of `channels` that are one more choice, for all cells, stem and head together.
+        places: number of positions per side to which the head averages features; see `head`.
+        dense: outputs are per position of the input, (n, classes, *size), and `outputs` is 1.
+        input_name: name of the input in named batches.
+        widths: fractions of `channels` as one more choice, shared by all cells, stem and head.
     """
 
     in_channels: Size
@@ -82,7 +82,9 @@ class CellPlan:
         if self.stem_stride not in STRIDES:
             raise UsageError(f"stem_stride = {self.stem_stride}: expected one of {', '.join(map(str, STRIDES))}")
         if self.channels < 2:
-            raise UsageError(f"channels = {self.channels}: expected at least 2, a reduction splits them in halves")
+            raise UsageError(
+                f"channels = {self.channels}: expected at least 2, because a reduction splits them in half"
+            )
         check_widths(self.channels, self.widths)
         check_outputs(self.classes, self.outputs, self.places, self.dense)
         # Not by a list of them, which may be too long to make.

@@ -1,4 +1,4 @@
-"""All widths of one network of cells: for each a frame, without memory, that says what its tensors are cut to."""
+"""All widths of a network of cells: for each, a frame without memory that defines how tensors are sliced."""
 
 from __future__ import annotations
 

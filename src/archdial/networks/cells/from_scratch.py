@@ -1,4 +1,4 @@
-"""What a recipe says of a network whose weights the search trains, whatever its kind."""
+"""Recipe settings shared by all networks whose weights the search trains."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def classified(data: Described) -> tuple[int, int, int, int]:
     """
     if len(data.input_shape) != 3 or not data.classes:
         raise UsageError(
-            f"inputs of shape {tuple(data.input_shape)} and {len(data.classes)} classes for cells, which classify "
-            'images (channels, height, width): let the data give such, and the names under "classes"'
+            f"inputs of shape {tuple(data.input_shape)} and {len(data.classes)} classes for cells that classify "
+            'images (channels, height, width): return such images, and the class names under "classes"'
         )
     channels, height, width = data.input_shape
     return channels, height, width, len(data.classes)
@@ -84,7 +84,9 @@ class FromScratch(ABC):
             UsageError: weights are given.
         """
         if path is not None:
-            raise UsageError(f"--weights {path}: this recipe searches cells, whose weights the search trains")
+            raise UsageError(
+                f"--weights {path}: this recipe searches cells, and the search trains their weights: omit it"
+            )
         return self
 
     def with_model(self, name: str | None) -> Self:
@@ -94,5 +96,5 @@ class FromScratch(ABC):
             UsageError: a model is given.
         """
         if name is not None:
-            raise UsageError(f"--model {cut(name)}: this recipe searches cells, which are made by archdial")
+            raise UsageError(f"--model {cut(name)}: this recipe searches cells, which archdial creates itself: omit it")
         return self

@@ -1,4 +1,4 @@
-"""What stands behind the last cell: classes or numbers for the whole input, or for each place of it."""
+"""Heads after the last cell: classes or numbers for the whole input, or for each position."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def check_outputs(classes: int | None, outputs: tuple[int, ...] | None, places: 
     if outputs is not None and math.prod(outputs) > _MOST:
         raise UsageError(f"outputs = {outputs}: expected at most {_MOST:,} numbers")
     if dense and (places > 1 or (outputs is not None and len(outputs) > 1)):
-        raise UsageError("dense outputs are for each place: leave places out, and let outputs be one number")
+        raise UsageError("dense outputs give one number per position: omit places, and set outputs to 1")
 
 
 def head(channels: int, size: tuple[int, ...], outputs: tuple[int, ...], places: int = 1) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""What goes into cells: images, signals or tokens, as the caller says or as an example shows."""
+"""Inputs of cells: images, signals or tokens, as specified or from an example."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ FEATURES, SIDE = 64, 28
 def check_input(image_size: tuple[int, int] | None, length: int | None, tokens: int | None, name: str) -> None:
     """Raise UsageError unless inputs are either images or of one length, and `name` can be that of an argument."""
     if (image_size is None) == (length is None):
-        raise UsageError(f"image_size is {image_size} and length {length}: expected one of them, the other null")
+        raise UsageError(
+            f"image_size is {image_size} and length {length}: expected exactly one of them, the other null"
+        )
     if tokens is not None and length is None:
-        raise UsageError(f"tokens is {tokens} for images: only inputs of a length are tokens")
+        raise UsageError(f"tokens is {tokens} for images: tokens require length")
     # It becomes part of the code of a member.
     if not name.isidentifier() or iskeyword(name) or name == "self":
-        raise UsageError(f"input_name is {cut(name)!r}: expected the name of an argument, as input_ids")
+        raise UsageError(f"input_name is {cut(name)!r}: expected an argument name such as input_ids")
 
 
 def unknown_tokens(inputs: Tensor, tokens: int | None) -> UsageError:
     """Return what is wrong with `inputs`, of which some are none of so many `tokens`."""
     found, most = f"{int(inputs.min())} to {int(inputs.max())}", (tokens or 0) - 1
-    return UsageError(f"tokens from {found}, and the network knows 0 to {most}: make it of more tokens")
+    return UsageError(f"tokens from {found}, but the network accepts 0 to {most}: create it with more tokens")
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def input_of(
     if example is None:
         return _said(in_channels, image_size, length, tokens)
     if image_size is not None or length is not None:
-        raise UsageError("an example says how long or how large inputs are: leave image_size and length out")
+        raise UsageError("the example already determines the input size: omit image_size and length")
     return _shown(*_named(example), in_channels, tokens)
 
 
@@ -79,13 +81,15 @@ def _said(
 ) -> Input:
     if tokens is not None:
         if length is None:
-            raise UsageError(f"tokens = {tokens} without a length: pass length=…, how many an input has")
+            raise UsageError(f"tokens = {tokens} without a length: pass length=…, the number of tokens per input")
         in_channels = FEATURES if in_channels is None else in_channels
     if in_channels is None:
-        raise UsageError("cells of unknown inputs: pass in_channels=…, or tokens=…, or an example=…")
+        raise UsageError("cells need to know their inputs: pass in_channels=…, tokens=… or example=…")
     if length is not None:
         if image_size is not None:
-            raise UsageError(f"length = {length} and image_size = {image_size}: signals have the one, images the other")
+            raise UsageError(
+                f"length = {length} and image_size = {image_size}: signals take length, images image_size; pass one"
+            )
         return Input(in_channels, None, length, tokens)
     size = SIDE if image_size is None else image_size
     return Input(in_channels, (size, size) if isinstance(size, int) else size)
@@ -95,11 +99,11 @@ def _shown(name: str, tensor: Tensor, in_channels: int | None, tokens: int | Non
     if tensor.is_floating_point() and tensor.dim() in (3, 4) and tokens is None:
         found, *size = tensor.shape[1:]
         if in_channels not in (None, found):
-            raise UsageError(f"in_channels = {in_channels} and an example of {found}: leave in_channels out")
+            raise UsageError(f"in_channels = {in_channels}, but the example has {found}: omit in_channels")
         return Input(found, (size[0], size[1]), name=name) if len(size) == 2 else Input(found, None, size[0], name=name)
     if not tensor.is_floating_point() and tensor.dim() == 2:
         if tokens is None:
-            raise UsageError(f"an example {described(tensor)} of tokens: pass tokens=…, how many there are")
+            raise UsageError(f"an example {described(tensor)} of tokens: pass tokens=…, the vocabulary size")
         return Input(FEATURES if in_channels is None else in_channels, None, tensor.shape[1], tokens, name)
     raise UsageError(
         f"an example {described(tensor)}: expected floating point numbers (n, channels, height, width) or (n, "
@@ -116,7 +120,7 @@ def _named(example: object) -> tuple[str, Tensor]:
         found = {str(name): value for name, value in example.items() if name not in TARGETS}
     if len(found) != 1 or not isinstance(next(iter(found.values())), Tensor):
         raise UsageError(
-            f"an example {cut(described(example), 200)}: cells take one tensor, alone or as {{'name': tensor}}; what "
-            "else batches by name have is passed over"
+            f"an example {cut(described(example), 200)}: cells take one tensor, alone or as {{'name': tensor}}; other "
+            "entries of named batches are ignored"
         )
     return next(iter(found.items()))

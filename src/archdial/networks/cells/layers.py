@@ -1,4 +1,4 @@
-"""torch's layers by how many dimensions inputs have beside batch and channels: one of signals, two of images."""
+"""torch's layers by number of input dimensions besides batch and channels: one for signals, two for images."""
 
 from __future__ import annotations
 

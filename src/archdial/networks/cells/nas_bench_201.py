@@ -219,7 +219,9 @@ def architecture_of(space: Space, name: str) -> Architecture:
     """
     found = _EDGE.findall(name)
     if [source for _, source in found] != [str(source) for _, source in EDGES]:
-        raise UsageError(f"{name!r}: expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, a name of NAS-Bench-201")
+        raise UsageError(
+            f"{name!r}: expected |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, an architecture string of NAS-Bench-201"
+        )
     options = []
     for (operation, _), choice in zip(found, space.choices, strict=True):
         if operation not in choice.options:

@@ -36,10 +36,10 @@ _OPTIONS = ("cells", "nodes", "channels", "stem_stride", "outputs", "places", "d
 
 @dataclass(frozen=True)
 class CellSettings(FromScratch):
-    """Cells, without what the data decide: what an input is like, and how many classes there are; see `CellPlan`.
+    """Settings of cells, except what the data determine: the input, and the number of classes; see `CellPlan`.
 
     Attributes:
-        operations: where left open, for signals and tokens their usual ones.
+        operations: if omitted, the defaults for images, or for signals and tokens.
         outputs, places, dense, widths: see `cells`.
     """
 
@@ -72,8 +72,8 @@ class CellSettings(FromScratch):
         """
         if (self.outputs is None) == (not data.classes):
             raise UsageError(
-                f"network.outputs is {'not told' if self.outputs is None else self.outputs}, and the data name "
-                f'{len(data.classes)} classes: let the data give "classes", or tell by outputs how many numbers'
+                f"network.outputs is {'not set' if self.outputs is None else self.outputs}, and the data name "
+                f'{len(data.classes)} classes: return "classes" with the data, or set outputs to the number of outputs'
             )
         return CellNetwork(self._plan(input_of(data.example, None, None, None, self.tokens), len(data.classes)))
 
@@ -216,25 +216,24 @@ def cells(
     widths: Sequence[float] | None = None,
     example: object = None,
 ) -> CellNetwork:
-    """Return a network of searchable cells, for images of 28 × 28 unless something else is said.
+    """Return a network of searchable cells, for images of 28 × 28 by default.
 
         cells(in_channels=3, classes=10, image_size=32)        # images (n, 3, 32, 32)
         cells(in_channels=1, classes=10, length=8000)          # signals (n, 1, 8000)
         cells(tokens=5000, classes=77, length=32)              # tokens (n, 32), whole numbers below 5000
-        cells(example=batch, outputs=24)                       # as the example is: 24 numbers for each input
+        cells(example=batch, outputs=24)                       # inputs like the example; 24 numbers for each
 
     Args:
         operations: max pooling, identity and separable convolution of 3 by default.
-        outputs: one number, or the shape of the numbers that each input gives, instead of `classes`.
-        places: 1 by default; for `outputs`, which often tell where something is, 16 of signals, 4 × 4 of images.
-        widths: shares of `channels`, as [1, 0.75, 0.5], that are one more choice: of stem, cells and head at once.
-        example: a tensor (n, …) of inputs, floating point or tokens; or as a batch by name has it, {"input_ids": …}.
+        outputs: the number of outputs per input, or their shape, instead of `classes`.
+        places: 1 by default; for `outputs`, which often depend on position, 16 for signals and 4 × 4 for images.
+        widths: fractions of `channels`, such as [1, 0.75, 0.5], as one more choice shared by stem, cells and head.
+        example: a tensor (n, …) of inputs, floating point or tokens; or a named one, {"input_ids": …}.
 
     The rest is as in `CellPlan`.
 
     Raises:
-        UsageError: an operation is unknown, a size is below 1, or what is said of inputs or outputs is not enough or
-            contradicts itself.
+        UsageError: an operation is unknown, a size is below 1, or inputs or outputs are under- or overspecified.
     """
     found = input_of(example, in_channels, image_size, length, tokens)
     sizes = {"cells": cells, "nodes": nodes, "channels": channels, "stem_stride": stem_stride}

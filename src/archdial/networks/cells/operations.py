@@ -23,25 +23,25 @@ NONE = "none"
 
 
 def register_operation(name: str, dimensions: int = IMAGES) -> Callable[[OperationFactory], OperationFactory]:
-    """Register an own operation under `name`; afterwards a cell plan may list it.
+    """Register a custom operation under `name`; cell plans can then list it.
 
         @register_operation("conv_1x1")
         def conv_1x1(channels, stride):
             return nn.Conv2d(channels, channels, 1, stride)
 
     Args:
-        name: one for images may also be one for signals, and is then another operation.
-        dimensions: of what it takes beside batch and channels: 2 of images, 1 of signals and embedded tokens.
+        name: images and signals have separate namespaces: a name may stand for another operation in each.
+        dimensions: of the input besides batch and channels: 2 for images, 1 for signals and embedded tokens.
 
     Raises:
-        UsageError: the name is taken (`keys` and the like by torch), empty, or holds a dot (it becomes part of
-            parameter names), or there are no cells of so many dimensions.
+        UsageError: the name is taken (`keys` and others by torch), empty, or contains a dot (it becomes part of
+            parameter names), or cells do not support this number of dimensions.
     """
     if dimensions not in BY_DIMENSIONS:
         raise UsageError(f"dimensions = {dimensions!r}: expected 2, for images, or 1, for signals and tokens")
     known = BY_DIMENSIONS[dimensions]
     if not name or "." in name or name == NONE or name in known or hasattr(nn.ModuleDict(), name):
-        raise UsageError(f"operation name {name!r} is taken, empty or holds a dot: choose another")
+        raise UsageError(f"operation name {name!r} is taken, empty or contains a dot: choose another")
 
     def register(factory: OperationFactory) -> OperationFactory:
         known[name] = factory
@@ -64,7 +64,7 @@ def check_operations(names: Sequence[str], dimensions: int = IMAGES) -> None:
         if name != NONE and name not in BY_DIMENSIONS[dimensions]:
             raise unknown("operation", name, [NONE, *BY_DIMENSIONS[dimensions]])
     if not names or len(set(names)) != len(names):
-        raise UsageError(f"operations {list(names)}: expected distinct names, at least one")
+        raise UsageError(f"operations {list(names)}: expected at least one name, all distinct")
 
 
 MOST_MODULES = 50_000
@@ -74,7 +74,9 @@ MOST_MODULES = 50_000
 def check_modules(count: int, what: str) -> None:
     """Raise UsageError where a supernet, as `what` has it, would hold more than MOST_MODULES operations."""
     if count > MOST_MODULES:
-        raise UsageError(f"{what}: {count:,} operations, a supernet may hold {MOST_MODULES:,}; choose smaller numbers")
+        raise UsageError(
+            f"{what}: {count:,} operations, but a supernet may have at most {MOST_MODULES:,}; choose smaller numbers"
+        )
 
 
 Usual = Callable[[int, int, int, int], nn.Module]

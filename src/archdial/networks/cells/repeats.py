@@ -1,4 +1,4 @@
-"""Work that is done twice on the same tensor: which modules repeat each other, and a graph in which none does."""
+"""Repeated work on the same tensor: which modules duplicate each other, and a graph without duplicates."""
 
 from __future__ import annotations
 

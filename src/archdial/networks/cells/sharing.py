@@ -1,4 +1,4 @@
-"""What edges from one node share: pools of it, its activation. It runs, and costs, once however many ask for it."""
+"""What edges from one node share, such as pooling or activation: it runs, and costs, only once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network of cells at one of its widths: its own layers on the first of their channels, or on all of them, masked."""
+"""A network of cells at one of its widths: its own layers on their first channels, or on all, masked."""
 
 from __future__ import annotations
 

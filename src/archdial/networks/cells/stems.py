@@ -1,4 +1,4 @@
-"""What stands before the first cell: two convolutions at most, more where it skips more; tokens are embedded first."""
+"""Stems before the first cell: convolutions, more of them for larger strides; tokens are embedded first."""
 
 from __future__ import annotations
 

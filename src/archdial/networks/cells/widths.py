@@ -1,4 +1,4 @@
-"""Width as a choice: which shares of a network's channels there are, and what keeping one costs."""
+"""Width as a choice: the available fractions of a network's channels, and the cost of each."""
 
 from __future__ import annotations
 
@@ -49,12 +49,14 @@ def check_widths(channels: int, widths: Sequence[float] | None) -> None:
         return
     told = ", ".join(f"{share:g}" for share in widths)
     if widths[0] != 1 or any(one <= other for one, other in pairwise(widths)):
-        raise UsageError(f"widths = [{told}]: expected shares of the channels, falling from 1, as [1, 0.5]")
+        raise UsageError(
+            f"widths = [{told}]: expected fractions of the channels in decreasing order from 1, such as [1, 0.5]"
+        )
     if len(kept_channels(channels, widths)) == 1:
         step = _COARSE if channels >= _MANY else _FINE
         raise UsageError(
-            f"widths = [{told}]: of {channels} channels, in multiples of {step}, all come to {channels}; name smaller "
-            "shares or more channels"
+            f"widths = [{told}]: with {channels} channels in multiples of {step}, all round to {channels}; use smaller "
+            "fractions or more channels"
         )
 
 

@@ -1,4 +1,4 @@
-"""Choices put on a trained network: gates on its operations, widths of what must agree."""
+"""Choices on a trained network: gates on its operations, and widths of dimensions that must agree."""
 
 from archdial.networks.graph.choosing import gates
 from archdial.networks.graph.network import GatedNetwork

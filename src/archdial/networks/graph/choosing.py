@@ -1,4 +1,4 @@
-"""Putting choices on a trained network: gates on what may be dropped, widths on what may be narrower."""
+"""Putting choices on a trained network: gates on what can be dropped, widths on what can be narrowed."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ def gates(
     source: Mapping[str, Any] | None = None,
     outputs: Sequence[str] | None = None,
 ) -> GatedNetwork:
-    """Return `model` with a gate on each operation that may be dropped; `model` itself is left as it was.
+    """Return `model` with a gate on each operation that may be dropped; `model` itself is not modified.
 
     Convolutions, normalisations, activations, poolings, linear layers and attention whose output has the shape of
-    their input can be left out (the identity takes their place), and branches that end in an addition (zero takes
-    theirs). Borodin (2023), with costs that know of branches.
+    their input can be dropped (replaced by the identity), and so can branches that end in an addition (replaced by
+    zero). Borodin (2023), with costs that account for branches.
 
     Args:
-        model: any module; it returns a tensor, or a tuple, mapping or dataclass with tensors in it. What torch.compile,
-            DataParallel or DistributedDataParallel put around it is taken off.
-        example_input: a batch (n, …) such as it takes: one tensor, a tuple of several, or a dict of them by the names
-            of its arguments. Numbers, texts, True, False and None in a dict are the same in every call.
+        model: any module that returns a tensor, or a tuple, mapping or dataclass with tensors in it. Wrappers added by
+            torch.compile, DataParallel or DistributedDataParallel are removed.
+        example_input: a batch (n, …) for it: one tensor, a tuple of several, or a dict of them by argument name.
+            Numbers, strings, True, False and None in a dict are constants in every call.
         include: names, globs of names or kinds of operations that may be dropped; all by default.
-        exclude: the same, of what is kept always.
+        exclude: the same, for what is always kept.
         groups: name → names, globs or kinds that are kept or dropped together; see `selection.selected`.
-        source: arguments of `make_model` that make an equal model, so that a family can be loaded without it.
-        outputs: names of the outputs that members have; by default `logits` where there are any, else every tensor.
-            The rest stands in `left_out`. With `loss` among them labels are inputs too; see `archdial.without_loss`.
+        source: arguments of `make_model` that create an equal model, so that a family can be loaded without it.
+        outputs: names of the outputs that members have; by default `logits` if there are any, else every tensor. The
+            rest is listed in `left_out`. With `loss` among them, labels are inputs too; see `archdial.without_loss`.
 
     Raises:
-        UsageError: the model is no module, refuses the example, cannot be captured, or nothing in it can be dropped.
+        UsageError: the model is not a module, fails on the example, cannot be captured, or has nothing to drop.
     """
     model = bare(model)
     captured = capture(model, example_input, outputs)
@@ -74,29 +74,29 @@ def choices(
     source: Mapping[str, Any] | None = None,
     outputs: Sequence[str] | None = None,
 ) -> GatedNetwork:
-    """Return `model` with choices on it: what may be dropped, and how wide it is; `model` itself is left as it was.
+    """Return `model` with choices: what to drop, and how wide it is; `model` itself is not modified.
 
-    Widths are those of all dimensions that must agree: channels of convolutions with what is added to them, hidden
-    units between two linear layers, whole heads of attention, hidden units of recurrent layers. Of each the first
-    units stay, which `archdial.search` sorts by importance before. What has the width of one group and may be dropped
-    with it, as a residual branch, has 0 among its widths.
+    A width covers all dimensions that must agree: channels of convolutions with everything added to them, hidden
+    units between two linear layers, whole heads of attention, hidden units of recurrent layers. The first units of each
+    stay; `archdial.search` sorts them by importance beforehand. If a group lies within something that may be dropped,
+    such as a residual branch, 0 is among its widths.
 
     Args:
         gates: whether operations may be dropped, as `archdial.gates` has it. Operations that join two widths stay.
-        width: fractions of the whole, of which units are kept; None keeps every unit.
-        include, exclude, groups: as in `archdial.gates`; widths are called after what gives them:
+        width: fractions of the units to keep; None keeps all units.
+        include, exclude, groups: as in `archdial.gates`; widths are named after the layer that produces them:
             "layer1.0.conv1.width".
-        multiple: channels are kept in multiples of so many; heads are kept whole.
-        streams: whether the stream that all blocks of a transformer add to may be narrower too.
+        multiple: channels are kept in multiples of this number; heads are kept whole.
+        streams: whether the residual stream of a transformer may be narrowed too.
 
     The rest is as in `archdial.gates`.
 
     Raises:
-        UsageError: as `archdial.gates`; a fraction is not above 0 and at most 1, or nothing can be narrower.
+        UsageError: as `archdial.gates`; or a fraction is not above 0 and at most 1, or nothing can be narrowed.
     """
     fractions = _fractions(width)
     if not gates and not fractions:
-        raise UsageError("gates is False and width None: nothing is left to choose, ask for one of them")
+        raise UsageError("gates is False and width is None, which leaves nothing to choose: enable one of them")
     model = bare(model)
     captured = capture(model, example_input, outputs)
     widths = find_widths(captured, streams) if fractions else NO_WIDTHS
@@ -113,7 +113,7 @@ def _fractions(width: Sequence[float] | None) -> tuple[float, ...]:
     for fraction in width or ():
         if not 0 < fraction <= 1:
             raise UsageError(
-                f"width has {fraction!r}: expected fractions above 0 and at most 1, as (1, 0.75, 0.5, 0.25)"
+                f"width has {fraction!r}: expected fractions above 0 and at most 1, such as (1, 0.75, 0.5, 0.25)"
             )
     return tuple(sorted({1.0, *map(float, width)}, reverse=True)) if width else ()
 
@@ -141,10 +141,10 @@ def _made(
 
 def _nothing(narrower: bool) -> str:
     if not narrower:
-        return "nothing in this network can be dropped: no operation keeps its shape, and no branch is added"
+        return "nothing in this network can be dropped: no operation keeps its shape, and no branch ends in an addition"
     return (
-        "nothing in this network can be dropped or narrower: no operation keeps its shape, no branch is added, and no "
-        "units lie between two of its layers"
+        "nothing in this network can be dropped or narrowed: no operation keeps its shape, no branch ends in "
+        "an addition, and no two layers share hidden units"
     )
 
 

@@ -1,4 +1,4 @@
-"""A gated network whose code is not here: its choices are known, so its family answers; what runs it is refused."""
+"""A gated network without its code: its family answers from the stored choices; running it is refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ClosedNetwork(Pretrained):
     ) -> None:
         super().__init__()
         if {choice.name: choice.options for choice in space.choices} != options_of(plan):
-            raise UsageError("its choices are not those of its network: restore a copy of the whole folder")
+            raise UsageError("its choices do not match its network: restore a copy of the whole folder")
         self.space, self.why, self.conditions, self._plan = space, why, conditions, dict(plan)
         self._tensors: dict[str, Tensor] = {}
         self._original: dict[str, Tensor] = {}

@@ -1,4 +1,4 @@
-"""How coarsely a node may be computed: where only every second pixel of its output is read, only these are due.
+"""How coarsely a node can be computed: where only every second pixel is read, only these are needed.
 
 A convolution of 1×1 and stride 2 reads one pixel in four. Where nothing else reads a tensor, as where the branch beside
 a shortcut is dropped, what gives it can be computed at those pixels alone: a grain of 2, in height and in width. What

@@ -57,7 +57,7 @@ def _plan(name: str, tensor: Tensor) -> dict[str, Any]:
     if not tensor.is_floating_point():
         # Which numbers stand for something only the network knows: tokens, masks.
         if tensor.numel() > MOST_VALUES:
-            count = f"{tensor.numel():,} integers, a file holds {MOST_VALUES:,}"
+            count = f"{tensor.numel():,} integers, more than the {MOST_VALUES:,} that a file may hold"
             raise UsageError(f"the input {cut(name)} of the example has {count}: pass a shorter one")
         plan["values"] = tensor.flatten().tolist()
     return plan

@@ -1,4 +1,4 @@
-"""When a node of a network with choices runs, and how coarsely: conditions on the options that are taken."""
+"""When a node of a network with choices runs, and how coarsely: conditions on the chosen options."""
 
 from __future__ import annotations
 

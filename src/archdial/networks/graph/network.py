@@ -1,4 +1,4 @@
-"""A trained network with choices on it: what may be dropped, and how wide it is."""
+"""A trained network with choices: what can be dropped, and how wide it is."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class GatedNetwork(Pretrained):
     ) -> None:
         super().__init__()
         self.source = None if source is None else dict(source)
-        # No submodule: neither an optimizer nor whoever takes statistics anew may find it.
+        # No submodule: neither an optimizer nor whoever takes statistics again may find it.
         self.original: dict[str, Tensor] | None = None
         self.body = captured.root
         self._order = layout(captured.root)
@@ -182,7 +182,9 @@ class GatedNetwork(Pretrained):
         """Make one layer of each of several rows of layers, in place; see `Supernet.merge`."""
         if rows:
             if not isinstance(module, fx.GraphModule):
-                raise UsageError(f"layers to merge in a {type(module).__name__}: expected a module that was built")
+                raise UsageError(
+                    f"cannot merge layers in a {type(module).__name__}: expected a module returned by build()"
+                )
             given = {
                 str(node.target): self._flow[node.all_input_nodes[0]] for node in self.graph.nodes if is_call(node)
             }
@@ -190,7 +192,7 @@ class GatedNetwork(Pretrained):
         return module
 
     def _sizes(self) -> Sizes:
-        # Made anew each time: it holds parts of the weights as they are now.
+        # Made again each time: it holds parts of the weights as they are now.
         return Sizes(self.body, self._flow, self.widths, self.choices)
 
     def at(self, shapes: Shapes) -> GatedNetwork:

@@ -1,4 +1,4 @@
-"""The loss that a network gives itself, taken off a member again: who runs it has no labels."""
+"""Removing a network's own loss from a member: in deployment, there are no labels."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from archdial.tasks.parts import LOSS, TARGETS
 
 
 def without_loss(module: nn.Module) -> nn.Module:
-    """Return a copy of a built member that takes no labels and gives all but the loss.
+    """Return a copy of a built member that takes no labels and returns everything except the loss.
 
     Args:
         module: a member of gates(model, example, outputs=("loss", …)), built or fine-tuned.
 
     Raises:
-        UsageError: it gives no loss, or nothing else.
+        UsageError: it returns no loss, or nothing else.
     """
     if not isinstance(module, fx.GraphModule):
-        raise UsageError(f"a {type(module).__name__}: expected what build() or finetune() of a member returned")
+        raise UsageError(f"a {type(module).__name__}: expected a module returned by build() or finetune() of a member")
     made = copy.deepcopy(module)
     output = next(iter(reversed(made.graph.nodes)))
     given = output.args[0]
     if not isinstance(given, dict) or LOSS not in given or len(given) < 2:
-        raise UsageError("the module gives no loss beside other outputs: it is without one already")
+        raise UsageError("the module does not return a loss next to other outputs: there is no loss to remove")
     output.args = (_rest(given),)
     made.graph.eliminate_dead_code()
     for node in list(made.graph.nodes):

@@ -1,4 +1,4 @@
-"""What each node of a gated network costs, in place: on the tensors that flow through it."""
+"""The cost of each node of a gated network, on the tensors that flow through it."""
 
 from __future__ import annotations
 

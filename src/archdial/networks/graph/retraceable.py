@@ -1,4 +1,4 @@
-"""Calls as torch.fx can trace them again: what is pickled is only code, and is traced anew where it is loaded."""
+"""Calls as torch.fx can trace them again: what is pickled is only code, and is traced again where it is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running a captured network under the weights of its options: all that is weighed, or only what is taken."""
+"""Running a captured network under option weights: everything weighted, or only what was chosen."""
 
 from __future__ import annotations
 

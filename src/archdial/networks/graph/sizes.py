@@ -1,4 +1,4 @@
-"""Which choices settle how wide the nodes of a network are, and the network at some of these widths."""
+"""Which choices determine the width of a network's nodes, and the network at some of these widths."""
 
 from __future__ import annotations
 

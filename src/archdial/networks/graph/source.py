@@ -1,4 +1,4 @@
-"""Where a gated network's model comes from, as JSON: a backbone of archdial, or a callable of the user's code."""
+"""The origin of a gated network's model, as JSON: one of archdial's backbones, or a callable in the user's code."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def called_model(name: str) -> nn.Module:
         UsageError: it cannot be called, or gives no module.
     """
     if not is_code(name):
-        raise UsageError(f"--model {cut(name)}: expected module:callable, as mypackage.models:make")
+        raise UsageError(f"--model {cut(name)}: expected module:callable, such as mypackage.models:make")
     model = called_code(name, "model", f", or one of {', '.join(BACKBONES)}")
     if not isinstance(model, nn.Module):
         raise UsageError(f"{name} returned a {type(model).__name__}: expected a torch.nn.Module")
@@ -90,13 +90,13 @@ def _checked_names(
     extra = [name for name in found if name not in own]
     if missing:
         raise UsageError(
-            f"{what}: {_some('missing', missing, len(own))}{_some('unknown', extra, len(found))}name the weights of "
+            f"{what}: {_some('missing', missing, len(own))}{_some('unknown', extra, len(found))}pass the weights of "
             "this model"
         )
     if deeper := of_deeper_network(extra, own):
         raise UsageError(
-            f"{what}: {_some('unknown', deeper, len(found))}they are of a network with more layers; name the weights "
-            "of this model, or make the model that they are of"
+            f"{what}: {_some('unknown', deeper, len(found))}they belong to a deeper network; pass the weights "
+            "of this model, or create the model that they belong to"
         )
     return extra
 
@@ -105,12 +105,12 @@ def _say(path: Path, state: State, extra: list[str], pairs: list[tuple[Tensor, T
     """Warn of what was taken otherwise than it stands in the file."""
     said = []
     if state.is_average:
-        said.append(f"{path} holds no weights but their running average (ema): that was taken")
+        said.append(f"{path} contains only a running average (EMA) of the weights, which was loaded")
     elif state.has_average:
-        said.append(f"took the weights of {path}, not their running average (ema): save that alone to have it taken")
+        said.append(f"loaded the weights from {path}, not their running average (EMA); to load that, save it alone")
     if extra:
         keys = "1 key" if len(extra) == 1 else f"{len(extra)} keys"
-        said.append(f"passed over {keys} of {path} that the model has not: {_first(extra)}")
+        said.append(f"ignored {keys} of {path} that the model does not have: {_first(extra)}")
     cast = [(found.dtype, own.dtype) for found, own in pairs if own.is_floating_point() and found.dtype != own.dtype]
     for found, own in dict.fromkeys(cast):
         said.append(f"cast {cast.count((found, own))} of {len(pairs)} tensors of {path} from {found} to {own}")
@@ -128,22 +128,22 @@ def other_head(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
         return ""
     (theirs, ours), name = shapes[0], differ[0]
     return (
-        f"{name} has shape {tuple(theirs)}, expected {tuple(ours)}: they have another head, of {theirs[0]} outputs and "
-        f"not {ours[0]}; make the model with {theirs[0]}, or name weights that were trained with {ours[0]}"
+        f"{name} has shape {tuple(theirs)}, expected {tuple(ours)}: its head has {theirs[0]} outputs instead of "
+        f"{ours[0]}; create the model with {theirs[0]}, or pass weights trained with {ours[0]}"
     )
 
 
 def misfit(found: Tensor, own: Tensor) -> str:
     """Return what is wrong with `found` as a value of `own`, and what to do; nothing where it fits."""
     if found.layout is not torch.strided or found.is_nested or found.is_quantized or found.is_meta:
-        return "is sparse, quantised or without values: save model.state_dict() of the network as it is trained"
+        return "is sparse, quantised or without values: save model.state_dict() of the trained network"
     if found.is_complex() != own.is_complex() or found.is_floating_point() < own.is_floating_point():
-        return f"is of {found.dtype}, expected {own.dtype}: name the weights of this model"
+        return f"is {found.dtype}, expected {own.dtype}: pass the weights of this model"
     if found.shape != own.shape:
-        return f"has shape {tuple(found.shape)}, expected {tuple(own.shape)}: name the weights of this model"
+        return f"has shape {tuple(found.shape)}, expected {tuple(own.shape)}: pass the weights of this model"
     # As the model will have it: what is finite in more bits may not be in fewer, and of some types torch cannot say.
     if own.is_floating_point() and not found.to(own.dtype).isfinite().all():
-        return "holds NaN or infinity: train the network again, or restore a copy"
+        return "contains NaN or infinity: train the network again, or restore a copy"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The state dict of one network in what people save: under which name, behind which prefix, with what beside it."""
+"""Finding one network's state dict in what people save: under names, prefixes, and next to other data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nodes of a graph as steps that run one after another, and who still reads what they left."""
+"""The nodes of a graph as consecutive steps, and who still reads their results."""
 
 from __future__ import annotations
 

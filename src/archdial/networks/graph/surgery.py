@@ -1,4 +1,4 @@
-"""From a network with choices and an architecture to a plain module: drop, cut, and remove what is thereby dead."""
+"""From a network with choices and an architecture to a plain module: drop, slice, and remove dead code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def without(graph: fx.Graph, dropped: Sequence[Operation], sized: Sized) -> fx.G
         copied.args, copied.kwargs = fx.node.map_arg(sized.arguments(node), copies.__getitem__)
     for operation in dropped:
         node = copies[operation.node]
-        # Read anew: what it passes on may itself have been dropped by now.
+        # Read again: what it passes on may itself have been dropped by now.
         passed = node.args[_place(operation)]
         assert isinstance(passed, fx.Node)
         node.replace_all_uses_with(passed)
@@ -65,7 +65,7 @@ def plain(
     What of it is in `parts` is taken from there.
 
     What is read only at some pixels is computed only there: convolutions may have other strides than in `root`.
-    BatchNorm's statistics are taken anew from the batches of `calibration`, if there are any.
+    BatchNorm's statistics are recomputed from the batches of `calibration`, if there are any.
     """
     bind_buffers(root, graph)
     built = standalone(root, graph, parts)

@@ -1,4 +1,4 @@
-"""The terms of a network's cost: what runs under which options, as entries over the choices that decide together."""
+"""The terms of a network's cost: what runs under which options, as entries over the deciding choices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a file of trained weights, of safetensors or torch: no code in it is run, and what it is instead is told."""
+"""Reading files of trained weights, safetensors or torch: no code in them is run."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ def read_state(path: Path) -> State:
         UsageError: there is none: the message says what there is, and the fix.
     """
     if path.is_dir():
-        raise UsageError(f"no weights at {path}, it is a folder: name the file in it")
+        raise UsageError(f"no weights at {path}, which is a folder: pass the file in it")
     if not path.is_file():
-        raise UsageError(f"no weights at {path}: name an existing file")
+        raise UsageError(f"no weights at {path}: pass an existing file")
     value = _value(path)
     state = found_in(value)
     if state is None:
         raise UsageError(
-            f"weights {path} hold no state dict, but {instead(value)}: save model.state_dict(), best as .safetensors"
+            f"weights {path} contain no state dict, but {instead(value)}: save model.state_dict(), "
+            "preferably as .safetensors"
         )
     return state
 
@@ -63,8 +64,8 @@ def _of_torch(path: Path) -> Any:
     except Called as error:
         what = "a whole object, not its weights" if error.is_whole else "more than tensors"
         raise UsageError(
-            f"weights {path} cannot be read without running code, they hold {what} ({cut(error.name)}): load them "
-            "where you trust them, and save model.state_dict() alone, best as .safetensors"
+            f"weights {path} cannot be read without running code: they contain {what} ({cut(error.name)}); load them "
+            "if you trust them, and save only model.state_dict(), preferably as .safetensors"
         ) from None
     except Exception as error:
         if isinstance(error, EOFError) or first_line(error).startswith(_SHORT):
@@ -74,6 +75,6 @@ def _of_torch(path: Path) -> Any:
 
 def _unreadable(path: Path, error: Exception) -> UsageError:
     return UsageError(
-        f"weights {path} are damaged, or of a kind that is not known ({type(error).__name__}: "
+        f"weights {path} are damaged or in an unknown format ({type(error).__name__}: "
         f"{cut(first_line(error), 200)}): download or save them again, as model.state_dict()"
     )

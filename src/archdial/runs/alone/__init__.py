@@ -1,1 +1,1 @@
-"""Members of a run that are trained alone: which, how, in which process, and the files that keep them."""
+"""Members trained individually: which, how, in which process, and the files that keep them."""

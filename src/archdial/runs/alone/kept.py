@@ -1,4 +1,4 @@
-"""The files of members that were trained alone: weights, and a JSON file that says how they came about."""
+"""The files of individually trained members: weights, and a JSON file with their origin."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from archdial.space import Architecture
 
 FORMAT, VERSION = "archdial.trained_member", 1
 SPLIT = "validation"
-_AGAIN = "remove it, and it is trained again"
+_AGAIN = "delete it to have the member trained again"
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,9 @@ def trained_module(run: Path, member: Member) -> nn.Module:
     """
     after = member.after_training
     if after is None or after.name is None:
-        raise UsageError("this member was not trained alone: take one that was, or train it by `archdial finetune`")
+        raise UsageError(
+            "this member was not trained individually: choose one that was, or train it with `archdial finetune`"
+        )
     module = member.build(merge=False)
     try:
         module.load_state_dict(_weights(run, after.name, member.family.space.parse, member.architecture))
@@ -130,7 +132,7 @@ def _weights(run: Path, name: str, parse: Any, architecture: Architecture) -> di
     file = _read(path)
     data = read_bytes(weights, "weights", largest=2**40)
     if hashlib.sha256(data).hexdigest() != file.weights_sha256 or parse(file.architecture) != architecture:
-        raise UsageError(f"{weights} was edited or damaged, or is of another member: {_AGAIN}")
+        raise UsageError(f"{weights} was edited, is damaged, or belongs to another member: {_AGAIN}")
     try:
         tensors: dict[str, Tensor] = load(data)
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
@@ -141,7 +143,7 @@ def _weights(run: Path, name: str, parse: Any, architecture: Architecture) -> di
 def _read(path: Path) -> _KeptFile:
     value = read_json(path, "trained member")
     if value.get("format") != FORMAT or not is_version(value.get("version"), VERSION):
-        raise UsageError(f"{path} is no trained member of version {VERSION}: {_AGAIN}")
+        raise UsageError(f"{path} is not a trained member of version {VERSION}: {_AGAIN}")
     check_seal(value, path, _AGAIN, needed=True)
     try:
         return validated(_KeptFile, value)

@@ -1,4 +1,4 @@
-"""Which members of a run are to be trained alone, and how: written down before the first, so that all are resumed."""
+"""Which members of a run to train, and how: written down before the first, so that all can be resumed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from archdial.space import Architecture
 from archdial.training.settings import TrainSettings
 
 PLAN, FORMAT, VERSION = "plan.json", "archdial.refinement_plan", 1
-_AGAIN = "remove it, and begin the refinement again"
+_AGAIN = "delete it, and start the refinement again"
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def read_plan(run: Path, family: Family) -> Plan:
     path = plan_file(run)
     value = read_json(path, "plan of a refinement")
     if value.get("format") != FORMAT or not is_version(value.get("version"), VERSION):
-        raise UsageError(f"{path} is no plan of version {VERSION}: {_AGAIN}")
+        raise UsageError(f"{path} is not a plan of version {VERSION}: {_AGAIN}")
     check_seal(value, path, _AGAIN, needed=True)
     try:
         file = validated(_PlanFile, value)
@@ -154,6 +154,6 @@ def check_asked(plan: Plan, asked: Mapping[str, Any], run: Path) -> None:
     wanted = {name: value if asked.get(name) is None else asked[name] for name, value in plan.told().items()}
     if found := difference(plan.told(), wanted):
         raise UsageError(
-            f"the refinement in {run / REFINED} was begun with {found}: resume it with its own options, or remove "
-            f"{PLAN} there to begin another"
+            f"the refinement in {run / REFINED} was started with {found}: resume it with the same options, or delete "
+            f"{PLAN} there to start another"
         )

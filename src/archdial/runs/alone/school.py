@@ -1,4 +1,4 @@
-"""One member of a run trained alone, in whatever process: from the run's data to the member's files."""
+"""Training one member of a run, in any process: from the run's data to the member's files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that trains members: numbers of the plan come in on its standard input, steps and ends go out as JSON."""
+"""A training process: reads numbers of the plan from standard input, writes steps and results as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Members trained beside each other, each in a process of its own with one thread; what they know is in the run."""
+"""Training members in parallel, each in its own single-threaded process that reads the run."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class _Worker:
         except queue.Empty:
             return
         except (OSError, ValueError) as error:
-            heard.put({"error": f"the process that trains cannot be reached ({error})", "status": 1})
+            heard.put({"error": f"cannot reach the training process ({error})", "status": 1})
 
     def _send(self, line: str) -> None:
         assert self.child.process.stdin is not None
@@ -114,7 +114,7 @@ class _Worker:
 
     def _ended(self) -> str:
         how = self.child.ending()
-        return f"a process that trains a member ended {how}: close other programs or take fewer --workers, then go on"
+        return f"a training process ended {how}: close other programs or use fewer --workers, then resume"
 
     def ask_to_stop(self) -> None:
         """Let it end the step in hand; where it trains nothing, that is at once."""

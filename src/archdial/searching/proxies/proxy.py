@@ -1,4 +1,4 @@
-"""What every proxy is: a number that an untrained network tells about itself, larger for what should train better."""
+"""The interface of proxies: a score of an untrained network, larger if it should train better."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bilevel search: the hypernetwork descends on validation images, the weights on training images, in turn."""
+"""Bilevel search: alternating steps of the hypernetwork on validation images and of the weights on training images."""
 
 from __future__ import annotations
 

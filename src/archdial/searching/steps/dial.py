@@ -1,4 +1,4 @@
-"""Training the hypernetwork on validation images, weights frozen: the second stage of two-stage search."""
+"""Training the hypernetwork on validation images with frozen weights: the second stage of two-stage search."""
 
 from __future__ import annotations
 

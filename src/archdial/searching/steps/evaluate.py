@@ -1,4 +1,4 @@
-"""Steps that evaluate architectures, one a step: a first sample, members along the dial, proposals of the predictor."""
+"""Steps that evaluate one architecture each: a first sample, members along the dial, the predictor's proposals."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Sample(Evaluate):
         self.errors = errors
 
     def propose(self, state: SearchState) -> list[Architecture]:
-        """Return the cheapest, the dearest, one of each option throughout, and paths of shared kinds."""
+        """Return the cheapest, the most expensive, one of each option throughout, and paths of shared kinds."""
         space = state.network.space
         first = [*state.cost.extremes(), *map(space.uniform, space.options), *self._near_whole(state)]
         paths = make_paths("kept" if isinstance(state.network, Pretrained) else "shares", space)
@@ -80,7 +80,7 @@ class Sample(Evaluate):
     def _near_whole(state: SearchState) -> list[Architecture]:
         """Return what drops one thing of a network that was trained before, at most half a sample of it.
 
-        What is drawn over the whole range is broken nearly always, and does not tell which operation is dear.
+        What is drawn over the whole range is broken nearly always, and does not tell which operation is expensive.
         """
         if not isinstance(state.network, Pretrained):
             return []
@@ -96,7 +96,7 @@ class Sample(Evaluate):
 
 
 class Renew(Sample):
-    """Evaluate anew, with the weights as they are now: the front, what is near it, and others across the range."""
+    """Evaluate again, with the weights as they are now: the front, what is near it, and others across the range."""
 
     name = "renew"
 
@@ -128,7 +128,7 @@ class Members(Evaluate):
 
 
 class Propose(Evaluate):
-    """Predictor and dial in turn: fit the dial to the predictor, evaluate what it proposes, fit the predictor anew."""
+    """Predictor and dial in turn: fit the dial to the predictor, evaluate what it proposes, fit the predictor again."""
 
     name = "propose"
 
@@ -160,7 +160,7 @@ class Propose(Evaluate):
         return fresh(state, [*named, *near, *neighbours])
 
     def close(self, state: SearchState, progress: float) -> Figures:
-        """Fit the predictor anew, and the range: with the front, where the penalty begins to matter has moved."""
+        """Fit the predictor again, and the range: with the front, where the penalty begins to matter has moved."""
         figures = super().close(state, progress)
         state.fit_range(errors=True)
         return figures
@@ -186,7 +186,7 @@ class Confirm(Propose):
         return [*own, *thompson(state.predictor, state.dial, state.cost, pool, others, state.generator)]
 
     def close(self, state: SearchState, progress: float) -> Figures:
-        """Fit the predictor and the range anew, and the dial for good: it answers with what was measured."""
+        """Fit the predictor and the range again, and the dial for good: it answers with what was measured."""
         figures = super().close(state, progress)
         known = Known.of(state.network, state.archive)
         return {**figures, "dial_loss": dial_trainer(state).settle(known, state.generator)}

@@ -14,7 +14,7 @@ from archdial.space import Architecture
 
 
 class Fill(Propose):
-    """As `Propose`, but every other proposal is for a budget, evenly from the cheapest architecture to the dearest.
+    """As `Propose`, but every other proposal is for a budget, evenly spaced over the whole range of cost.
 
     Of a trained network few architectures are any good, and λ asks for the same ones again and again.
     """

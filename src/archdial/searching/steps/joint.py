@@ -1,4 +1,4 @@
-"""Single-level search: weights and hypernetwork descend together on the training images."""
+"""Single-level search: weights and hypernetwork are trained together on the training images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The methods of search, each a sequence of phases; a phase is one kind of step for some epochs."""
+"""The search methods, each a sequence of phases; a phase is one kind of step for a number of epochs."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _together(step: type[TrainJointly | TrainBilevel]) -> Callable[[SearchState]
         method = state.settings.method
         if state.frozen:
             raise UsageError(
-                f"{method} trains weights and dial together: with given weights use predictor or two_stage"
+                f"{method} trains weights and dial together: to keep given weights, use predictor or two_stage"
             )
         first, both = state.settings.warmup_epochs, state.settings.epochs - state.settings.warmup_epochs
         share = first / state.settings.epochs

@@ -1,4 +1,4 @@
-"""What every step of a search is."""
+"""The interface of search steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training weights under the best architectures known: the weights' turn of an alternating search."""
+"""Training weights under the best known architectures: the weights' turn in an alternating search."""
 
 from __future__ import annotations
 

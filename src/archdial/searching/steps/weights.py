@@ -1,4 +1,4 @@
-"""Training the supernet's weights under sampled paths, one path a batch."""
+"""Training the supernet's weights under sampled paths, one path per batch."""
 
 from __future__ import annotations
 

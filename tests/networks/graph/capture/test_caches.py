@@ -178,7 +178,7 @@ def test_constants_stay_and_those_with_a_gradient_are_told() -> None:
         notices = [one for one in told if issubclass(one.category, Notice)]
         assert len(notices) == asks
         if asks:
-            assert str(notices[0].message).startswith("scale holds what asks for a gradient and is no parameter")
+            assert str(notices[0].message).startswith("scale requires a gradient but is not a parameter")
             assert notices[0].filename == __file__
         assert torch.allclose(net.build(net.whole)(INPUTS), model(INPUTS), atol=1e-6)
 

@@ -199,19 +199,19 @@ def test_recurrent_layers_are_counted(kind: type[nn.Module]) -> None:
 def test_outputs_that_are_left_out_are_said() -> None:
     _, _, network = case("tokens alone")
     assert network.left_out == ("boxes", "cache")
-    assert "outputs left out: boxes, cache; name what you need by outputs=(…)" in str(network)
+    assert "outputs omitted: boxes, cache; select the ones you need with outputs=(…)" in str(network)
 
 
 @pytest.mark.parametrize(
     ("example", "options", "told"),
     [
-        ({"tokens": TOKENS, "mask": [1]}, {}, "mask in the example is .*type int.*flatten what is nested"),
+        ({"tokens": TOKENS, "mask": [1]}, {}, "mask in the example is .*type int.*flatten nested inputs"),
         (
             {"tokens": TOKENS},
             {"outputs": ("masks",)},
-            "no output 'masks' that is a tensor: the network has logits",
+            "no tensor output named 'masks': the network has logits",
         ),
-        ({"words": TOKENS}, {}, "Tagger refuses an example input {words: of shape .*unexpected keyword"),
+        ({"words": TOKENS}, {}, "Tagger fails on the example input {words: of shape .*unexpected keyword"),
         ({}, {}, "an example {}: expected one tensor"),
     ],
 )
@@ -223,7 +223,9 @@ def test_wrong_calls(example: Any, options: dict[str, Any], told: str) -> None:
 @pytest.mark.parametrize("inputs", [TOKENS, {"tokens": TOKENS}, (TOKENS, MASK)])
 def test_inputs_of_another_form_are_refused(inputs: Any) -> None:
     _, _, network = case("by name")
-    with pytest.raises(UsageError, match=r"for a network that takes a dict of tokens, mask: pass what its example has"):
+    with pytest.raises(
+        UsageError, match=r"for a network that takes a dict of tokens, mask: pass inputs like its example"
+    ):
         network(inputs, network.space.one_hot(network.whole))
 
 
@@ -264,7 +266,7 @@ def test_costs_at_another_length_are_those_of_that_length() -> None:
 @pytest.mark.parametrize(
     ("shapes", "told"),
     [
-        ({"words": (4,)}, "unknown input 'words'.*known are tokens, mask"),
+        ({"words": (4,)}, "unknown input 'words'.*known: tokens, mask"),
         ({"tokens": (4, 4)}, "shape .4, 4. for an input .6,.: expected as many sizes"),
         ({"tokens": (20,), "mask": (20,)}, "the network does not run at .*index out of range"),
         ({"tokens": (9,)}, "the network does not run at"),

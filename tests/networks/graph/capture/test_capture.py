@@ -325,7 +325,7 @@ def test_an_example_that_the_network_refuses_is_named_with_its_shape_and_line(tr
     with pytest.raises(UsageError) as caught:
         gates(model, images(channels=4))
     text = str(caught.value)
-    assert "Residual refuses an example input of shape (3, 4, 16, 16), torch.float32" in text
+    assert "Residual fails on the example input of shape (3, 4, 16, 16), torch.float32" in text
     assert f"{line_of(Residual, 'self.bn(self.stem')}, `features = F.relu(self.bn(self.stem(inputs)))`" in text
     assert all(module.training is training for module in model.modules())
 
@@ -340,7 +340,7 @@ def test_a_network_that_no_graph_can_hold_is_refused_with_its_line() -> None:
     with pytest.raises(UsageError) as caught:
         gates(Switched(), torch.randn(3, 4))
     text = str(caught.value)
-    assert "Switched cannot be captured as a graph, it depends on values at" in text
+    assert "Switched cannot be captured as a graph: it depends on values at" in text
     assert f"{line_of(Switched, 'if inputs.sum()')}, `if inputs.sum() > 0:`" in text
     assert "Move that code into a submodule, which then stays one operation" in text and "torch.export: " in text
 
@@ -351,7 +351,7 @@ class Counting(nn.Linear):
 
 
 def test_len_of_a_tensor_is_refused_with_what_to_write() -> None:
-    with pytest.raises(UsageError, match=r"`return .*`: len\(\) of a tensor, write \.shape\[0\] in its place"):
+    with pytest.raises(UsageError, match=r"`return .*`: len\(\) of a tensor; use \.shape\[0\] instead"):
         gates(Counting(4, 2), torch.randn(3, 4))
 
 
@@ -364,7 +364,7 @@ def test_code_that_gives_other_values_in_a_graph_is_refused() -> None:
 
     with pytest.raises(
         UsageError,
-        match=r"Written gives other outputs each time, as it draws random numbers, or keeps what it computed",
+        match=r"Written is not deterministic in evaluation mode: it draws random numbers or caches results",
     ):
         gates(Written(counting), images())
 

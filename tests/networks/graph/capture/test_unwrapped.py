@@ -135,12 +135,12 @@ def packed() -> nn.Module:
 
 
 REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "scripted": (scripted, "TorchScript.*pass the torch.nn.Module that it was made from"),
-    "traced": (recorded, "TorchScript.*pass the torch.nn.Module that it was made from"),
-    "scripted within": (scripted_within, "^3 in Sequential, a submodule of TorchScript.*put there the torch.nn.Module"),
+    "scripted": (scripted, "TorchScript.*pass the torch.nn.Module it was made from"),
+    "traced": (recorded, "TorchScript.*pass the torch.nn.Module it was made from"),
+    "scripted within": (scripted_within, "^3 in Sequential, a submodule is TorchScript.*put there the torch.nn.Module"),
     "meta": (lambda: plain().to("meta"), r"meta device \(0.weight\): call model.to_empty"),
-    "quantised": (quantised, r"is quantised \(5 is a torch.ao.nn.quantized.*\): pass the network of float32"),
-    "packed": (packed, r"is quantised \(5.weight is a torchao.dtypes.Packed\): pass the network of float32"),
+    "quantised": (quantised, r"is quantised \(5 is a torch.ao.nn.quantized.*\): pass the float32 network"),
+    "packed": (packed, r"is quantised \(5.weight is a torchao.dtypes.Packed\): pass the float32 network"),
 }
 
 
@@ -168,7 +168,7 @@ class Fragile(nn.Module):
 @pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
 def test_half_precision_works_or_is_told_with_its_fix(kind: torch.dtype) -> None:
     assert ad.gates(plain().to(kind), IMAGES.to(kind)).gates
-    match = rf"has weights of {kind} \(.*0.weight\).* on the CPU: pass model.float\(\), and an example of float32 \("
+    match = rf"has {kind} weights \(.*0.weight\).* on the CPU: pass model.float\(\) and a float32 example \("
     for wrap in (lambda model: model, nn.DataParallel):
         with pytest.raises(UsageError, match=rf"^Sequential {match}"):
             ad.gates(wrap(plain().to(kind)), IMAGES)

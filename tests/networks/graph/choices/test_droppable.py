@@ -342,7 +342,7 @@ def test_an_operand_that_others_read_too_is_no_branch() -> None:
 
 
 def test_a_network_in_which_nothing_can_be_dropped_is_refused() -> None:
-    message = "nothing in this network can be dropped: no operation keeps its shape, and no branch is added"
+    message = "nothing in this network can be dropped: no operation keeps its shape, and no branch ends in an addition"
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Dropout(), nn.Flatten())
     for put in (gates, functools.partial(choices, width=None)):
         with pytest.raises(UsageError, match=message):

@@ -209,7 +209,7 @@ class Other(Read):
 def test_what_others_read_is_left(kind: type[nn.Module]) -> None:
     built = fx.symbolic_trace(awake(kind()))
     code = built.code
-    with pytest.raises(UsageError, match="do not follow each other"):
+    with pytest.raises(UsageError, match="are not consecutive"):
         merge_rows(built, [("a", "a" if kind is Twice else "b")], {})
     assert merge_all(built) == [] and built.code == code
 

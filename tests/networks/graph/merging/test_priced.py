@@ -252,7 +252,7 @@ def test_a_table_with_merged_layers_comes_back() -> None:
     assert value == table.to_json() and CostTable.from_json(value) == table
     entry = next(e for term in value["terms"] for e in term["entries"] if "merged" in e)
     for change, said in (
-        ({"parts": ["no such part"]}, "names a part that is not there"),
+        ({"parts": ["no such part"]}, "names a part that does not exist"),
         ({"latency_ms": 7.0}, "latency_ms"),
         ({"layers": ["0"]}, "layers"),
         ({"flops": -1}, "flops"),
@@ -267,5 +267,5 @@ def test_a_table_with_merged_layers_comes_back() -> None:
 def test_layers_that_do_not_follow_each_other_are_refused() -> None:
     network = made("vgg")
     for names in (("0", "5"), ("2", "0"), ("0", "no"), ("0", "0"), ("0",)):
-        with pytest.raises(UsageError, match="do not follow each other"):
+        with pytest.raises(UsageError, match="are not consecutive"):
             network.merge(network.build(dropping(network, "1")).eval(), [names])

@@ -1,4 +1,4 @@
-"""What runs a network while it is measured: one class a runtime, one file each, found by name."""
+"""Runtimes for measuring: one class per runtime and file, found by name."""
 
 from __future__ import annotations
 

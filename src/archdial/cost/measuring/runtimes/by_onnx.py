@@ -1,4 +1,4 @@
-"""What the runtimes that read ONNX have in common: what they are sent."""
+"""Shared by runtimes that read ONNX: what they are sent."""
 
 from __future__ import annotations
 

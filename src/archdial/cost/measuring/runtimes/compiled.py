@@ -1,4 +1,4 @@
-"""PyTorch through torch.compile: TorchInductor's kernels, called from Python with the guards that this brings."""
+"""PyTorch through torch.compile: TorchInductor kernels called from Python, including guards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a runtime owes the measurement: conversion of a module, and a call of what came of it."""
+"""The interface of runtimes: convert a module, and call the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A module as an ONNX model, fixed to the shapes of its examples."""
+"""A module as an ONNX model with the fixed shapes of its examples."""
 
 from __future__ import annotations
 

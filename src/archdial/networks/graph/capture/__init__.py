@@ -1,1 +1,1 @@
-"""From a module to the graph of what it runs."""
+"""From a module to a graph of what it runs."""

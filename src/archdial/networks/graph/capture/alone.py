@@ -1,4 +1,4 @@
-"""Networks that cannot take one input by itself, told with the layer that is why."""
+"""Networks that cannot run on a single input: the error names the responsible layer."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def needs_others(model: nn.Module, error: Exception) -> str:
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm) and module.running_mean is None:
             return (
-                f"takes no input by itself, as {name or 'it'} is a {type(module).__name__} without running statistics "
-                "and needs others to normalise by, also in evaluation mode: make it with track_running_stats=True, or "
-                "put a LayerNorm or GroupNorm in its place"
+                f"does not run on a single input: {name or 'it'} is a {type(module).__name__} without running "
+                "statistics, which normalises over the batch even in evaluation mode: use track_running_stats=True, or "
+                "replace it with LayerNorm or GroupNorm"
             )
     return ""

@@ -1,4 +1,4 @@
-"""Capturing a network by torch.fx, where export cannot follow it; what cannot be entered stays whole."""
+"""Capturing a network with torch.fx where export fails; what cannot be traced stays whole."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def traced(
 
 def _told(error: Exception) -> str:
     """Return what the first line of `error` says; of `len`, which torch advises to wrap, what helps with a tensor."""
-    return "len() of a tensor, write .shape[0] in its place" if "'len'" in str(error) else first_line(error)
+    return "len() of a tensor; use .shape[0] instead" if "'len'" in str(error) else first_line(error)
 
 
 class _Tracer(fx.Tracer):

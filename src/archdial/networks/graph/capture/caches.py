@@ -1,4 +1,4 @@
-"""What a network computed and kept, as biases in a cache: it is captured as though it had kept nothing."""
+"""Cached results in a network, such as biases: it is captured as if nothing had been cached."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OWN = frozenset(vars(nn.Module()))
 
 
 def without_caches(model: nn.Module, run: Run) -> nn.Module:
-    """Return `model`, or a copy that lacks what its code computes anew where it is not there.
+    """Return `model`, or a copy that lacks what its code computes again where it is not there.
 
     A cache is told from a constant by trying: without it the network runs, gives the same outputs and fills it again.
     What was computed of parameters and is no cache is told of.
@@ -73,8 +73,8 @@ def copy_of(model: nn.Module) -> nn.Module:
         if "deepcopy protocol" not in str(error):
             raise
         raise UsageError(
-            f"{type(model).__name__} cannot be copied, as it keeps what it computed in an object of its own: empty "
-            "that before, or compute it under torch.no_grad()"
+            f"{type(model).__name__} cannot be copied, because it caches results in an object of its own: clear "
+            "the cache first, or compute it under torch.no_grad()"
         ) from error
 
 
@@ -145,8 +145,8 @@ def _tell(places: Sequence[Place], held: dict[Place, list[Tensor]]) -> None:
     computed = [".".join(filter(None, place)) for place in places if any(one.requires_grad for one in held[place])]
     if computed:
         sentence = (
-            f"{cut(', '.join(computed), 200)} holds what asks for a gradient and is no parameter, and forward does not "
-            "compute it anew: members have it as it is now, untrained and outside the state dict; compute it in "
+            f"{cut(', '.join(computed), 200)} requires a gradient but is not a parameter, and forward does not "
+            "recompute it: members keep its current value, untrained and outside the state dict; compute it in "
             "forward, or make it a parameter"
         )
         warnings.warn(readable(sentence), Notice, stacklevel=6)

@@ -1,4 +1,4 @@
-"""What the leaf modules of a network are called with, while it is exported."""
+"""Recording what a network's leaf modules are called with during export."""
 
 from __future__ import annotations
 

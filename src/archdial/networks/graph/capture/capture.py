@@ -1,4 +1,4 @@
-"""From any network to a graph whose nodes are calls of its own modules, and the tensors that flow through it."""
+"""From any network to a graph whose nodes call its own modules, and the tensors that flow through it."""
 
 from __future__ import annotations
 
@@ -115,13 +115,13 @@ def _captured(subject: Subject) -> Captured:
     except Untraceable as error:
         raise UsageError(
             subject.fault()
-            or f"{name} cannot be captured as a graph, it depends on values at {error}. Move that code into a "
+            or f"{name} cannot be captured as a graph: it depends on values at {error}. Move that code into a "
             f"submodule, which then stays one operation ({faults[0]})"
         ) from error
     except Exception as error:
         raise UsageError(
             subject.fault()
-            or f"{name} cannot be captured as a graph: {first_line(error)}. Move what is unusual into a submodule, "
+            or f"{name} cannot be captured as a graph: {first_line(error)}. Move unsupported code into a submodule, "
             f"which then stays one operation ({faults[0]})"
         ) from error
 
@@ -140,7 +140,7 @@ def _checked(subject: Subject, root: nn.Module, graph: fx.Graph, how: str, opaqu
     of_three = flow_of(root, graph, three)
     given = tensors_of(of_three[next(reversed(graph.nodes))])
     if not all_close(given, subject.run(three)):
-        raise ValueError("the captured graph gives other outputs than the network")
+        raise ValueError("the captured graph and the network give different outputs")
     for node in graph.nodes:
         node.meta[BATCH] = _batch_dimension(flow[node], of_three[node])
         node.meta[SETTLED] = isinstance(flow[node], int | float) and flow[node] == of_three[node]
@@ -157,7 +157,7 @@ def _check_shorter(subject: Subject, found: Captured) -> None:
         return
     given = tensors_of(flow_of(found.root, found.graph, fewer)[next(reversed(found.graph.nodes))])
     if not all_close(given, expected):
-        raise ValueError("the captured graph gives other outputs than the network at another length")
+        raise ValueError("the captured graph and the network give different outputs at another length")
 
 
 def _batch_dimension(one: Any, three: Any) -> int | None:

@@ -1,4 +1,4 @@
-"""Code that torch.compile made is captured as the code that it was made from."""
+"""Capturing torch.compile'd code as the original code."""
 
 from __future__ import annotations
 

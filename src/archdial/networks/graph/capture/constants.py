@@ -1,4 +1,4 @@
-"""Folding what depends on neither input nor parameter into buffers, which move to a device with the network."""
+"""Folding constants into buffers, which move between devices with the network."""
 
 from __future__ import annotations
 

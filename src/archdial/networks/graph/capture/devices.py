@@ -1,4 +1,4 @@
-"""What the code makes on the device of the example is made where the inputs are: members and nets may be moved."""
+"""Creating tensors on the device of the inputs instead of the example's, so that networks can be moved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In-place work made functional: where an operation may be dropped, its output may be its input."""
+"""Making in-place operations functional, because a dropped operation outputs its input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which modules of a network stay whole when it is captured: those that hold no others."""
+"""Which modules stay whole when a network is captured: those without submodules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lengths of sequences: which inputs have one, the same inputs at another, and at a shape that is asked for."""
+"""Sequence lengths: which inputs have one, and the same inputs at another length or shape."""
 
 from __future__ import annotations
 

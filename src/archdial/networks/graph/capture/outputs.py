@@ -1,4 +1,4 @@
-"""Which of a network's outputs are kept: a tensor, or several by name or position; and whether two are the same."""
+"""Which outputs of a network are kept: a tensor, or several by name or position; and comparing them."""
 
 from __future__ import annotations
 
@@ -66,17 +66,17 @@ def left_out(result: Any, wanted: Sequence[str] | None = None) -> tuple[str, ...
 
 def _wanted(by_name: Mapping[str, Any] | None, wanted: tuple[str, ...]) -> Outputs:
     if by_name is None:
-        raise UsageError("outputs asked for by name, and the network's outputs have none: leave out outputs=…")
+        raise UsageError("outputs are requested by name, but the network's outputs have no names: omit outputs=…")
     for name in wanted:
         if not _is_tensor(by_name.get(name)):
-            raise UsageError(f"no output {cut(name)!r} that is a tensor: the network has {cut(', '.join(by_name))}")
+            raise UsageError(f"no tensor output named {cut(name)!r}: the network has {cut(', '.join(by_name))}")
     return by_name[wanted[0]] if len(wanted) == 1 else {name: by_name[name] for name in wanted}
 
 
 def _only(found: dict[str, Any] | tuple[Any, ...], result: Any) -> Outputs:
     """Return the one that was `found` by itself, or all of them."""
     if not found:
-        raise UsageError(f"the network returns {type(result).__name__}, expected a tensor, or several")
+        raise UsageError(f"the network returns {type(result).__name__}, expected one or more tensors")
     values = list(found.values()) if isinstance(found, dict) else list(found)
     return values[0] if len(values) == 1 else found
 

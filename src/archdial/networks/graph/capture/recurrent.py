@@ -1,4 +1,4 @@
-"""Recurrent layers put back as calls of their modules: in training, what export makes of them drops nothing."""
+"""Putting recurrent layers back as modules: exported ones have no dropout in training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network that is captured: how it is run, and what of it no graph can have."""
+"""A network being captured: how it is run, and what no graph can represent."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ from archdial.networks.graph.capture.by_tracing import line_at_fault
 from archdial.networks.graph.capture.caches import copy_of, without_caches
 from archdial.networks.graph.capture.outputs import all_close, chosen, left_out, tensors_of
 
-_WRITTEN = (
-    "a batch size is written into it, take x.shape[0] or -1 in its place, or 1 where it is the size of a parameter"
-)
+_WRITTEN = "it hard-codes a batch size; use x.shape[0] or -1 instead, or 1 where it is the size of a parameter"
 
 
 @dataclass(frozen=True)
@@ -48,8 +46,8 @@ class Subject:
             if alone := needs_others(self.judge, error):
                 raise UsageError(f"{type(self.model).__name__} {alone}") from error
             raise UsageError(
-                f"{type(self.model).__name__} refuses an example input {described(self.calling.tree(tensors))}: "
-                f"{_told(error)}. Pass a batch such as it was trained on"
+                f"{type(self.model).__name__} fails on the example input {described(self.calling.tree(tensors))}: "
+                f"{_told(error)}. Pass a batch like those it was trained on"
             ) from error
 
     def run(self, tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -82,22 +80,22 @@ class Subject:
         return others if all(bool(tensor.isfinite().all()) for tensor in given) else self.one
 
     def fault(self) -> str:
-        """Return what no graph can have, and how to mend it; nothing where it is something else."""
+        """Return what no graph can have, and how to fix it; nothing where it is something else."""
         name = type(self.model).__name__
         try:
             pair = [self.run(self.probe), self.run(self.probe)]
         except Exception as error:
             if alone := needs_others(self.judge, error):
                 return f"{name} {alone}"
-            return f"{name} runs on the example and not on its first input alone ({_told(error)}): {_WRITTEN}"
+            return f"{name} runs on the example but not on its first input alone ({_told(error)}): {_WRITTEN}"
         for several in (two_of(self.probe), three_of(self.probe)):
             try:
                 self.run(several)
             except Exception as error:
-                return f"{name} runs on one input and not on {len(several[0])} ({_told(error)}): {_WRITTEN}"
+                return f"{name} runs on one input but not on {len(several[0])} ({_told(error)}): {_WRITTEN}"
         if not all_close(*pair):
             return (
-                f"{name} gives other outputs each time, as it draws random numbers, or keeps what it computed: do so "
+                f"{name} is not deterministic in evaluation mode: it draws random numbers or caches results. Do that "
                 "only `if self.training`"
             )
         return ""

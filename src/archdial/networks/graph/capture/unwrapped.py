@@ -1,4 +1,4 @@
-"""A user's network without what torch put around it; what cannot be searched is told with its fix."""
+"""Removing torch's wrappers from a network; unsupported ones are reported with the fix."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def _scripted(model: nn.Module) -> str:
             what = f"{cut(name)} in {type(model).__name__}, a submodule" if name else "a model"
             fix = "put there" if name else "pass"
             return (
-                f"{what} of TorchScript ({type(module).__name__}) is no Python that can be followed: {fix} the "
-                "torch.nn.Module that it was made from, with model.load_state_dict(scripted.state_dict())"
+                f"{what} is TorchScript ({type(module).__name__}), which cannot be traced as Python: {fix} the "
+                "torch.nn.Module it was made from, with model.load_state_dict(scripted.state_dict())"
             )
     return ""
 
@@ -74,8 +74,8 @@ def _quantised(model: nn.Module) -> str:
         if f"{kind.__module__}.".startswith(_QUANTISED):
             where = f"{name} is a " if name else "it is a "
             return (
-                f"is quantised ({where}{kind.__module__}.{kind.__name__}): pass the network of float32, and quantise "
-                "the member that you choose"
+                f"is quantised ({where}{kind.__module__}.{kind.__name__}): pass the float32 network, and quantise "
+                "the member you choose"
             )
     return ""
 
@@ -84,8 +84,8 @@ def _without_values(tensors: Iterable[tuple[str, Tensor]]) -> str:
     for name, tensor in tensors:
         if tensor.is_meta:
             return (
-                f"has no values, it is on the meta device ({name}): call model.to_empty(device='cpu') and load its "
-                "weights, or make it on the CPU"
+                f"has no values, being on the meta device ({name}): call model.to_empty(device='cpu') and load its "
+                "weights, or create it on the CPU"
             )
     return ""
 
@@ -106,7 +106,7 @@ def told_of_weights(model: nn.Module, example: Iterable[Tensor]) -> Iterator[Non
     except (UsageError, RuntimeError) as error:
         if fault := _half(_tensors(model)):
             raise UsageError(
-                f"{type(model).__name__} {fault}: pass model.float(), and an example of float32 "
+                f"{type(model).__name__} {fault}: pass model.float() and a float32 example "
                 f"({cut(first_line(error), 200)})"
             ) from error
         raise
@@ -115,5 +115,5 @@ def told_of_weights(model: nn.Module, example: Iterable[Tensor]) -> Iterator[Non
 def _half(tensors: Iterable[tuple[str, Tensor]]) -> str:
     for name, tensor in tensors:
         if tensor.is_floating_point() and tensor.dtype.itemsize < 4 and tensor.device.type == "cpu":
-            return f"has weights of {tensor.dtype} ({name}), with which it cannot be captured on the CPU"
+            return f"has {tensor.dtype} weights ({name}) and cannot be captured with them on the CPU"
     return ""

@@ -1,1 +1,1 @@
-"""Where a graph may have choices, and how a node runs under them."""
+"""Where a graph can have choices, and how nodes run under them."""

@@ -1,4 +1,4 @@
-"""Branches that end in an addition: which of its two operands is added to the other."""
+"""Branches that end in an addition: which of the two operands is added to the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every kind of choice on a captured network answers: where it stands, its options, and what each does there."""
+"""The interface of choices on a captured network: their position, options, and effect."""
 
 from __future__ import annotations
 

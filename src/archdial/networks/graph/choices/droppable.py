@@ -1,4 +1,4 @@
-"""Which operations of a captured network may be dropped, and what dropping each means."""
+"""Which operations of a captured network can be dropped, and what that means."""
 
 from __future__ import annotations
 

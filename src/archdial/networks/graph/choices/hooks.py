@@ -1,4 +1,4 @@
-"""Hooks on modules that may be dropped: a hook goes with its module, which is told where it changes what comes out."""
+"""Hooks on modules that may be dropped: a warning names those that change the output."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def tell_of_hooks(names: Iterable[str]) -> None:
     """Warn that hooks which change what modules of these `names` give are dropped with them."""
     if found := list(names):
         sentence = (
-            f"hooks on {cut(', '.join(found), 200)} change what comes out, and are dropped with it: pass "
-            f"exclude={cut(str(found), 200)} where they must stay, or make them modules of their own"
+            f"hooks on {cut(', '.join(found), 200)} change its output and are dropped together with it: pass "
+            f"exclude={cut(str(found), 200)} to keep them, or turn them into modules"
         )
         warnings.warn(readable(sentence), Notice, stacklevel=4)

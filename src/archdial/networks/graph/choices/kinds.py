@@ -1,4 +1,4 @@
-"""What kind of operation a node of a captured network is."""
+"""The kind of operation of a captured network's node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The choices on a network as a table: what each drops or cuts off, what that means, and what it saves."""
+"""The choices on a network as a table: what each drops or narrows, what that means, and what it saves."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def listed(network: Listed, how: str) -> str:
     choices, plans = network.choices, network.terms()
     slim = any(choice.groups for choice in choices)
     table = Table(title=f"{len(choices)} {'choices' if slim else 'gates'}, captured by torch.{how}")
-    for heading in ("choice", "kind", "widths", "at least it is") if slim else ("gate", "kind", "dropped it is"):
+    for heading in ("choice", "kind", "widths", "at minimum") if slim else ("gate", "kind", "when dropped"):
         table.add_column(heading, overflow="fold")
     for heading in ("members" if slim else "operations", "ms", "parameters"):
         table.add_column(heading, justify="right")
@@ -65,7 +65,9 @@ def listed(network: Listed, how: str) -> str:
     console = Console(file=text, width=WIDTH, color_system=None)
     console.print(table)
     threads = torch.get_num_threads()
-    console.print(f"ms: medians of {RUNS} runs of one input here, {threads} threads; a cost table measures better")
+    console.print(
+        f"ms: median of {RUNS} runs on this machine, batch size 1, {threads} threads; a cost table is more precise"
+    )
     for note in _notes(network, glance, slim=slim):
         console.print(note)
     return text.getvalue().rstrip()
@@ -74,12 +76,12 @@ def listed(network: Listed, how: str) -> str:
 def _notes(network: Listed, glance: _Glance, *, slim: bool) -> Iterator[str]:
     share = glance.least / glance.whole if glance.whole else 1.0
     if share > 1 - LITTLE:
-        rest = "nothing here is much wider than it must be" if slim else "archdial.choices(…, width=…) may save more"
-        yield f"the least of all choices takes {share:.0%} of the time of the whole: {rest}"
+        rest = "little can be narrowed here" if slim else "archdial.choices(…, width=…) may save more"
+        yield f"the smallest member still takes {share:.0%} of the whole network's time: {rest}"
     for name in network.opaque:
-        yield f"{name} could not be entered: one operation"
+        yield f"{name} could not be traced into and counts as one operation"
     if network.left_out:
-        yield f"outputs left out: {', '.join(network.left_out)}; name what you need by outputs=(…)"
+        yield f"outputs omitted: {', '.join(network.left_out)}; select the ones you need with outputs=(…)"
 
 
 def _widths(choice: GraphChoice, widths: Widths) -> str:

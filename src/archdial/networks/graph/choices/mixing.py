@@ -1,4 +1,4 @@
-"""A gate: an operation's output and what takes its place, by their weights."""
+"""Mixing a gated operation's output with its replacement, by their weights."""
 
 from __future__ import annotations
 

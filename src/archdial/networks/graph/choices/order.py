@@ -1,4 +1,4 @@
-"""The order of choices in a space: that in which what they are about runs first."""
+"""The order of choices in a space: the order in which their operations first run."""
 
 from __future__ import annotations
 

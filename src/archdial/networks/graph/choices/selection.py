@@ -1,4 +1,4 @@
-"""What choices are about: what the user includes, excludes and groups."""
+"""What choices cover: what the user includes, excludes and groups."""
 
 from __future__ import annotations
 
@@ -43,12 +43,14 @@ def selected(
     wanted = set(_matching(include, candidates)) if include else set(candidates)
     wanted -= set(_matching(exclude, candidates))
     if not wanted:
-        raise UsageError(f"include {list(include)} and exclude {list(exclude)} leave nothing that can be dropped")
+        raise UsageError(f"include {list(include)} and exclude {list(exclude)} leave nothing to drop")
     named: dict[str, list[C]] = {}
     owner = _owners(candidates, groups)
     for one in wanted - owner.keys():
         if one.name in owner.values():
-            raise UsageError(f"a group is called {one.name!r}, like an operation outside it: rename it")
+            raise UsageError(
+                f"the group name {one.name!r} is also the name of an operation outside it: rename the group"
+            )
     for one in candidates:
         if one in wanted:
             named.setdefault(owner.get(one, one.name), []).append(one)
@@ -78,7 +80,9 @@ def _owners(operations: Sequence[C], groups: Mapping[str, Sequence[str]]) -> dic
             for operation in _matching([pattern], operations):
                 name = group.replace("*", _stands_for(pattern, operation.name), 1)
                 if owner.setdefault(operation, name) != name:
-                    raise UsageError(f"{operation.name!r} is in the groups {owner[operation]!r} and {name!r}: one only")
+                    raise UsageError(
+                        f"{operation.name!r} is in the groups {owner[operation]!r} and {name!r}: keep it in one of them"
+                    )
     return owner
 
 

@@ -1,4 +1,4 @@
-"""The choices on a network as a file tells of them, and found again in the network captured anew."""
+"""Choices as stored in a file, and found again in a recaptured network."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def options_of(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 def _operations(names: Sequence[str], found: Mapping[str, Operation]) -> tuple[Operation, ...]:
     for name in names:
         if name not in found:
-            raise UsageError(f"the model has no operation {cut(name)!r}: pass the one that the family was searched on")
+            raise UsageError(f"the model has no operation {cut(name)!r}: pass the model of the search")
     return tuple(found[name] for name in names)
 
 
@@ -80,8 +80,6 @@ def _width(name: str, value: Mapping[str, Any], widths: Widths, gate: Gate | Non
         there = widths.groups[numbers[group]].units if group in numbers else 0
         kept = [max(1, round(fraction * there)) for fraction in fractions] if kept is None else kept
         if not there or there != kept[0] or len(kept) != len(fractions):
-            raise UsageError(
-                f"the model has no {kept[0]} units of {cut(group)!r}: pass the one that the family was searched on"
-            )
+            raise UsageError(f"the model has no {kept[0]} units of {cut(group)!r}: pass the model of the search")
         units[numbers[group]] = tuple(map(int, kept))
     return Width(name, fractions, units, widths.groups[next(iter(units))].kind, gate)

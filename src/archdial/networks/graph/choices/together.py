@@ -1,4 +1,4 @@
-"""What becomes one choice: operations and units that the user groups, a branch and its width, what is concatenated."""
+"""What forms one choice: user-defined groups, a branch and its width, and concatenated parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A width: how many units of dimensions that must agree are kept; where all may go, none is among its options."""
+"""A width: how many units to keep in dimensions that must agree; possibly none."""
 
 from __future__ import annotations
 

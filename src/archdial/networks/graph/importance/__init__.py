@@ -1,4 +1,4 @@
-"""How much each unit of a width group matters, and putting those that matter most first."""
+"""How much each unit of a width group matters, and sorting the important ones to the front."""
 
 from archdial.networks.graph.importance.activation import Activation
 from archdial.networks.graph.importance.importance import Example, Importance

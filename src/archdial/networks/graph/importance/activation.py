@@ -1,4 +1,4 @@
-"""Activations: how large what a unit gives is where it is read."""
+"""Activation importance: the magnitude of a unit's values where they are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every measure of the importance of units owes: a number for each unit of each group."""
+"""The interface of importance measures: a number for each unit of each group."""
 
 from __future__ import annotations
 

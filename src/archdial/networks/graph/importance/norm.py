@@ -1,4 +1,4 @@
-"""Weight norm: how large the weights that read a unit are."""
+"""Weight norm: the magnitude of the weights that read a unit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""First-order Taylor: how much the loss changes where a unit is masked, by its gradient (Molchanov et al. 2019)."""
+"""First-order Taylor: the change in loss if a unit is masked, by its gradient (Molchanov et al. 2019)."""
 
 from __future__ import annotations
 

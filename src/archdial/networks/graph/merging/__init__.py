@@ -1,4 +1,4 @@
-"""Two linear operations in a row made one, exactly or not at all."""
+"""Merging consecutive linear operations, exactly or not at all."""
 
 from archdial.networks.graph.merging.joints import Joint, joints
 from archdial.networks.graph.merging.layers import drawn

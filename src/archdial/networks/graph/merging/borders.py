@@ -1,4 +1,4 @@
-"""What one convolution must pad to compute what two in a row compute, at the borders too."""
+"""The padding with which one convolution computes what two did, including at the borders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which nodes of a graph call a layer on one tensor, and which of their tensors others read too."""
+"""Which nodes of a graph call a layer on one tensor, and which of their tensors have other readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which layers of a network with choices may become one: rows of them, none in two, and what stands between."""
+"""Which layers of a network with choices can be merged: disjoint rows, and what is between them."""
 
 from __future__ import annotations
 

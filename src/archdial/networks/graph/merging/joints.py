@@ -1,4 +1,4 @@
-"""Which layers of a gated network would be merged, and what has to be dropped between them for that."""
+"""Which layers of a gated network would be merged, and what must be dropped between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kernel of two convolutions in a row: what each output reads of the input, by way of all that is between."""
+"""The kernel of two consecutive convolutions: what each output reads of the input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layer of torch that computes what is given as numbers."""
+"""A torch layer that computes what is given as numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Modules in a row as one: which may be merged, and the layer that does what all of them do."""
+"""Consecutive modules as one: which can be merged, and the resulting layer."""
 
 from __future__ import annotations
 

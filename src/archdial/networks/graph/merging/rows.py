@@ -1,4 +1,4 @@
-"""Merging the layers of a built member that are named: what a cost table found to be faster as one."""
+"""Merging named layers of a built member, where the cost table found this to be faster."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def merge_rows(built: fx.GraphModule, rows: Sequence[Sequence[str]], dimensions:
         alone = shared.isdisjoint(id(tensor) for module in modules for tensor in tensors_of(module))
         follow = all(list(first.users) == [second] for first, second in itertools.pairwise(nodes))
         if len(nodes) < max(2, len(row)) or not alone or not follow:
-            raise UsageError(f"layers to merge, {cut(', '.join(row))}: they do not follow each other in this member")
+            raise UsageError(f"layers to merge, {cut(', '.join(row))}: they are not consecutive in this member")
         if (module := merged(modules, dimensions.get(row[0]))) is not None:
             _put(built, nodes, modules, module)
     if rows:

@@ -1,1 +1,1 @@
-"""Which dimensions of a captured network may be cut together, and cutting them."""
+"""Which dimensions of a captured network must be narrowed together, and narrowing them."""

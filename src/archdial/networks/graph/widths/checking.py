@@ -1,4 +1,4 @@
-"""Is what was found true? Each node is run with part of the units, and must give that part of what it gave.
+"""Verifying width groups: each node is run on some units, and must give those units of its output.
 
 What a node does is known by its name, or guessed: a module that nobody knows is taken to work on each unit by itself.
 Here that is tried, on what flows through the network, so that a wrong guess costs a group and never a wrong result.

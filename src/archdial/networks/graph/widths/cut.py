@@ -1,4 +1,4 @@
-"""Modules and tensors of which only some units are kept, or whose units are masked; what is kept stays shared."""
+"""Modules and tensors with only some units, or with masked ones; what is kept stays shared."""
 
 from __future__ import annotations
 

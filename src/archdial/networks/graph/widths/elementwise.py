@@ -1,4 +1,4 @@
-"""What works on each element by itself, reductions, pooling: rules for following units through them."""
+"""Following units through elementwise operations, reductions and pooling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a node while units are followed through a graph: the layers of its tensor, or whence its number."""
+"""What is known about a node while units are followed: the layers of its tensor, or the origin of its number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers with weights: what the dimensions of these have in common with what flows through."""
+"""Layers with weights: what their dimensions have in common with what flows through."""
 
 from __future__ import annotations
 

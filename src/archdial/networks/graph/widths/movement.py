@@ -1,4 +1,4 @@
-"""What only moves elements, or copies them, is done to their layers as well."""
+"""Operations that only move or copy elements do the same to their labels."""
 
 from __future__ import annotations
 

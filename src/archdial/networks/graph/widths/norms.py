@@ -1,4 +1,4 @@
-"""Normalisation over units of which some are masked: its statistics are those of the others."""
+"""Normalisation over units with masked ones: statistics only cover the others."""
 
 from __future__ import annotations
 

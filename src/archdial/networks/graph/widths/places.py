@@ -1,4 +1,4 @@
-"""Where the units of each width group stand in the tensors of a network."""
+"""Where the units of each width group are in a network's tensors."""
 
 from __future__ import annotations
 

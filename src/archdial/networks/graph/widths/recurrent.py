@@ -1,4 +1,4 @@
-"""Recurrent layers: their hidden units are the same in all their layers and directions."""
+"""Recurrent layers: hidden units are the same in all layers and directions."""
 
 from __future__ import annotations
 

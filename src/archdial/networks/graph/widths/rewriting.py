@@ -1,4 +1,4 @@
-"""Arguments of nodes where only part of the units is kept: sizes, starts, numbers of groups."""
+"""Arguments of nodes when only some units are kept: sizes, starts, numbers of groups."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _reshaped(cut: _Cut) -> Arguments:
 
 
 def _size(cut: _Cut, sizes: Sequence[Any], dimension: int, axis: Axis) -> Any:
-    """Return what to write for one size: a number that hangs on the batch must stay open."""
+    """Return what to write for one size: a number that depends on the batch must stay open."""
     own, wanted = sizes[dimension], axis.size(cut.counts)
     if not isinstance(own, fx.Node):
         return wanted

@@ -1,4 +1,4 @@
-"""A network as its steps find it at other widths: sliced, where they are taken, or masked, where they are weighed."""
+"""A network as its steps see it at other widths: sliced if chosen, masked if weighted."""
 
 from __future__ import annotations
 

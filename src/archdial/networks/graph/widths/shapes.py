@@ -1,4 +1,4 @@
-"""The shapes and numbers in a graph where part of the units is cut."""
+"""Shapes and numbers in a graph when some units are removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Putting the units of each group in another order, in all tensors that have them: what comes out stays the same."""
+"""Reordering the units of each group in all tensors that have them, without changing the output."""
 
 from __future__ import annotations
 

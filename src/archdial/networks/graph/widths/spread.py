@@ -1,4 +1,4 @@
-"""Following units through a graph: each node's layers, and ties by what each node does."""
+"""Following units through a graph: each node's labels, and the ties that it creates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What layers have in common: sums over a dimension, groups of channels, weights that flow; and what is fixed."""
+"""Shared by layers: sums over a dimension, groups of channels, weights that flow, and fixed dimensions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which units must be cut together: ids that are tied are one class, and 0 is never cut.
+"""Which units must be removed together: tied ids form one class, and 0 is never removed.
 
 A *layer* is a tensor of ids in the shape of a tensor that flows: of each element the unit it belongs to. Along
 dimensions where it does not vary it is expanded (its stride is 0), so that it takes little memory. A tensor may have

@@ -1,4 +1,4 @@
-"""The widths of a captured network: groups of units, where they stand, and what each node is at other widths."""
+"""The widths of a captured network: groups of units, where they are, and each node at other widths."""
 
 from __future__ import annotations
 
