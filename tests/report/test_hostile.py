@@ -136,9 +136,12 @@ def test_markup_in_any_field_stays_text(tmp_path: Path, files: Files, field: str
     island = found.scripts[1]
     assert island.isascii() and not set("<>&") & set(island)
     # Plotly reads a part of HTML in labels, so markup must arrive there escaped; <b> and <br> are the page's own.
-    labels = "\n".join(strings(json.loads(island)))
+    known = json.loads(island)
+    # The dial's script writes names as text, which a browser is asked about in test_browser.
+    dial = "\n".join(strings(known.pop("dial")))
+    labels = "\n".join(strings(known))
     assert not any(f"<{tag}" in labels for tag in ("img", "a ", "script", "/script", "!--"))
-    assert (written(text) or written(labels)) == (field in SHOWN)
+    assert (written(text) or written(labels) or written(dial) or MARKUP in dial) == (field in SHOWN)
 
 
 @pytest.mark.slow

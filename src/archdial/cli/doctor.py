@@ -1,4 +1,4 @@
-"""archdial doctor: what is installed, and whether this machine is fit to measure on."""
+"""archdial doctor: check what is installed, and whether timing on this machine is steady."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The extras of archdial: which libraries each brings, and which of them are here in a version that fits."""
+"""The optional extras of archdial, and which of their libraries are installed in a compatible version."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _DEVELOPERS = "dev"
 
 @dataclass(frozen=True)
 class Library:
-    """One library of an extra.
+    """A library that an extra installs.
 
     Attributes:
         name: on the package index.
-        needed: the versions that archdial works with, as "<8,>=6".
-        version: the installed one, or None.
-        fits: whether it is installed, in one of these versions.
+        needed: compatible versions, such as "<8,>=6".
+        version: the installed version, or None.
+        fits: whether a compatible version is installed.
     """
 
     name: str
@@ -29,14 +29,14 @@ class Library:
 
 
 def extras() -> dict[str, list[Library]]:
-    """Return the libraries of each extra for users, as the metadata of the installed archdial lists them.
+    """Return the libraries of each extra, from the metadata of the installed archdial.
 
-    Empty where archdial is not installed, but run from its sources.
+    The extra for developers is left out. Empty if archdial runs from its sources without being installed.
     """
     try:
         names = metadata.metadata(_OWN).get_all("Provides-Extra") or []
     except metadata.PackageNotFoundError:
-        # Run from a folder of sources that nobody installed.
+        # Run from its sources without being installed.
         return {}
     required = [Requirement(text) for text in metadata.requires(_OWN) or []]
     return {
@@ -52,5 +52,5 @@ def _library(required: Requirement) -> Library:
         version = metadata.version(required.name)
     except metadata.PackageNotFoundError:
         return Library(required.name, needed, None, False)
-    # A build of the day counts as the release that it precedes.
+    # Pre-releases count as well.
     return Library(required.name, needed, version, required.specifier.contains(version, prereleases=True))

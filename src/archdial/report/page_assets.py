@@ -64,7 +64,7 @@ const options = { displaylogo: false, responsive: true,
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const shades = { "white": "#1B1E24", "#23272E": "#E4E7EC", "#E8EAEE": "#353A44", "#C9CED6": "#4A505C" };
-// Figures come in the colours of a light page; those of what they show are the same on both.
+// Figures come in the colours of a light page. In dark mode, only background and text colours change.
 const dressed = (figure) => !dark.matches ? structuredClone(figure)
   : JSON.parse(JSON.stringify(figure), (key, value) => key.endsWith("color") && shades[value] || value);
 function drawAll() {

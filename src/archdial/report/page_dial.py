@@ -1,4 +1,4 @@
-"""The dial of the page: a slider along the members and a budget to keep, with what builds the chosen one."""
+"""The dial of the report page: a slider along the members, a budget, and the commands that build the chosen one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from archdial.report.points import DialPosition, MemberNumbers
 from archdial.report.wording import dial_name, dial_text, figure_text, latency_text, score_of, short_count
 
 _OPTIONS = 1_000_000
-"""Options of all members together that a page has room for; of more than that no architecture is listed."""
+"""Maximum number of chosen options in all members together; above it, architectures are not listed."""
 
 _BUDGETS = {
     "latency_ms": "ms",
@@ -25,7 +25,7 @@ _BUDGETS = {
 
 
 def dial_section(numbers: ReportNumbers) -> str:
-    """Return the slider, the budget and the places of what the script tells of the chosen member."""
+    """Return the slider, the budget field and the elements that the script fills for the chosen member."""
     order, members = latency_order(numbers), numbers.members
     ends = [f"{name}: {latency_text(members[i].latency_ms)} ms" for name, i in zip(_ENDS, _ends(order), strict=True)]
     budgets = "".join(f'<option value="{name}">{unit}</option>' for name, unit in _known(members).items())
@@ -53,13 +53,13 @@ def _ends(order: Sequence[int]) -> tuple[int, int]:
 
 
 def latency_order(numbers: ReportNumbers) -> list[int]:
-    """Return the indices of the members from the fastest on, of equally fast ones the better later."""
+    """Return the indices of the members, fastest first; among equally fast ones, the better one last."""
     members, merit = numbers.members, numbers.measure.merit
     return sorted(range(len(members)), key=lambda i: (members[i].latency_ms, merit(members[i].score)))
 
 
 def dial_data(numbers: ReportNumbers) -> dict[str, Any]:
-    """Return what the script needs to know: members in the order of the file, names that they share once."""
+    """Return the data for the script: members in file order; names that they share are stored once."""
     members, measure = numbers.members, numbers.measure
     choices = sorted({name for member in members for name in member.architecture})
     options = sorted({option for member in members for option in member.architecture.values()})
@@ -89,7 +89,7 @@ def dial_data(numbers: ReportNumbers) -> dict[str, Any]:
 
 
 def _known(members: Sequence[MemberNumbers]) -> dict[str, str]:
-    """Return the budgets that all members tell of, with their units."""
+    """Return the budgets that all members have figures for, with their units."""
     return {name: unit for name, unit in _BUDGETS.items() if all(getattr(one, name) is not None for one in members)}
 
 
@@ -117,5 +117,5 @@ def _row(numbers: ReportNumbers, member: MemberNumbers) -> dict[str, Any]:
 
 
 def _typed(dial: DialPosition) -> str | None:
-    """Return a dial position as `--at` takes it."""
+    """Return a dial position as an argument of `--at`."""
     return ",".join(map(repr, dial)) if isinstance(dial, tuple) else None if dial is None else repr(dial)

@@ -1,4 +1,4 @@
-"""What moves the dial of the page: members by slider or budget, kept in the address."""
+"""The script behind the dial of the report page: picks members by slider, budget, click or address."""
 
 DIAL_SCRIPT = r"""
 const dial = figures.dial;
@@ -10,7 +10,7 @@ const made = (tag, text, parent) => {
   return element;
 };
 
-// The page lies in the folder of its run, unless it was sent somewhere.
+// The page is in the folder of its run, unless it was sent elsewhere.
 function folder() {
   if (location.protocol !== "file:") return "RUN";
   const path = decodeURIComponent(location.pathname).replace(/\/[^/]*$/, "");
@@ -21,7 +21,7 @@ const forShell = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.repl
 function building(row) {
   const on = dial.on ? ` --on ${forShell(dial.on)}` : "";
   const device = dial.on ? `, device=${JSON.stringify(dial.on)}` : "";
-  // A negative position would be taken for an option.
+  // A negative position would be parsed as an option.
   const at = row.at.startsWith("-") ? `--at=${row.at}` : `--at ${row.at}`;
   return [
     `archdial pick ${forShell(folder())} ${at}${on} --out member`,
@@ -75,7 +75,7 @@ function tellBuilding(row) {
 }
 
 let chosen = dial.first;
-// A shape: to move it, plotly draws nothing else again.
+// A shape, because plotly can move it without redrawing the chart.
 function mark() {
   const row = dial.rows[chosen];
   const line = { color: getComputedStyle(document.body).color, width: 2.5 };
@@ -108,7 +108,7 @@ function showCells() {
 
 function within(kind, limit) {
   let best = null;
-  // From the fastest on: of equally good ones it stays.
+  // Fastest first: among equally good members, the fastest wins.
   for (const index of dial.order) {
     const row = dial.rows[index];
     if (row.limits[kind] <= limit && (best === null || row.merit > dial.rows[best].merit)) best = index;

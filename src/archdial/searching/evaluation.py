@@ -180,7 +180,7 @@ class Evaluator:
         return Evaluated(architecture, *self._under(weights), self.task.measure)
 
     def on(self, network: Supernet) -> Evaluator:
-        """Return the same judge of `network`, a copy of this one."""
+        """Return an evaluator of `network`, a copy of this one's, on the same data."""
         other = copy.copy(self)
         other.network = network
         return other

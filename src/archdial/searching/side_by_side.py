@@ -1,4 +1,4 @@
-"""Architectures evaluated side by side, each on one copy of the network: two on one thread each beat one on two."""
+"""Parallel evaluation of architectures, each on its own copy of the network."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from archdial.space import Architecture
 from archdial.tasks.images import ImageClassification
 
 MOST = 4
-"""Copies of the network, at most: each holds what a batch leaves in it while it is evaluated."""
+"""Maximum number of copies of the network: each needs memory for the activations of a batch."""
 
 
 class SideBySide:
-    """Evaluates architectures in a given order: while one is waited for, the next ones are on their way.
+    """Evaluates architectures ahead of time, in the order in which they will be requested.
 
     Args:
-        evaluator: of the network, of which each worker gets a copy.
-        architectures: in the order in which they will be asked for.
-        workers: how many are evaluated at once.
+        evaluator: evaluates the original network; each worker gets a copy of it.
+        architectures: distinct ones, in the order in which they will be requested.
+        workers: number of architectures evaluated at once.
     """
 
     def __init__(self, evaluator: Evaluator, architectures: Sequence[Architecture], workers: int) -> None:
@@ -37,17 +37,17 @@ class SideBySide:
         self._pool = ThreadPoolExecutor(workers)
         self._left = iter(architectures)
         self._begun: dict[Architecture, Future[Evaluated]] = {}
-        # One more for each worker, so that none waits for whoever asks.
+        # Two per worker, so that no worker waits for the caller.
         self._begin(2 * workers)
 
     def __call__(self, architecture: Architecture) -> Evaluated:
-        """Return what is known of the next architecture, once it is."""
+        """Return the evaluation of the next architecture, when it is finished."""
         found = self._begun.pop(architecture).result()
         self._begin(1)
         return found
 
     def close(self) -> None:
-        """Begin no more; return when those on their way are done."""
+        """Cancel what has not started, and wait for the rest."""
         self._pool.shutdown(cancel_futures=True)
 
     def _begin(self, count: int) -> None:
@@ -64,10 +64,10 @@ class SideBySide:
 
 @contextmanager
 def side_by_side(state: SearchState, architectures: Sequence[Architecture]) -> Iterator[None]:
-    """Let `state` evaluate `architectures`, in this order, on all threads that torch has here.
+    """Within this context, `state` evaluates `architectures`, in this order, in parallel.
 
-    Only images in memory on a CPU: a card does several things at once by itself, and data, loss and score that a user
-    wrote need not bear to be called by two threads.
+    Two architectures on one thread each take less time than two in sequence on two threads. Only for images in memory
+    on a CPU: GPUs are parallel already, and a user's data, loss and score may not be thread-safe.
     """
     workers = min(torch.get_num_threads(), MOST, len(architectures))
     if workers < 2 or state.judge is not None or not _shares_nothing(state):

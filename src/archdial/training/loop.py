@@ -141,7 +141,7 @@ class TrainingLoop(Generic[S]):
 
 @contextmanager
 def _ended(batches: Iterator[Any]) -> Iterator[None]:
-    """End what gives the batches however the epoch ends: else it would live as long as the error's traceback."""
+    """Close a generator of batches however the epoch ends; otherwise it lives as long as the error's traceback."""
     try:
         yield
     finally:

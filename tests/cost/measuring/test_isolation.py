@@ -64,7 +64,7 @@ def test_many_are_measured_in_one_process_that_is_gone_afterwards() -> None:
 
 @pytest.mark.slow
 def test_one_that_ends_its_process_is_named_with_its_last_words() -> None:
-    with pytest.raises(RunError, match=r"'b' does not run on eager: .* ended by SIGKILL \(out of luck\)"):
+    with pytest.raises(RunError, match=r"'b' failed on eager: .* ended by SIGKILL \(out of luck\)"):
         timings(EAGER, [("a", of(nn.Identity())), ("b", of(Dying()))], count=2, repeats=1)
 
 

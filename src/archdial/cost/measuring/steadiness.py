@@ -1,4 +1,4 @@
-"""Whether this machine times alike what is alike: a small network, again and again, for some seconds."""
+"""How much repeated timings of the same small network vary on this machine."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from archdial.cost.measuring.timing import threads
 
 
 def steadiness() -> Timing:
-    """Return what a forward pass of a small network takes on one thread, and how far repetitions are apart.
+    """Return the median time of a forward pass of a small network on one thread, and its spread.
 
-    It is a convolution network of about a millisecond, measured in rounds as cost tables are, without the repetitions
-    that a table gets where the spread is too wide.
+    The network takes about a millisecond. It is timed in rounds, as for cost tables, but without the extra attempts
+    that a table gets if the spread is too wide.
     """
     network = nn.Sequential(
         nn.Conv2d(3, 32, 3, padding=1),
