@@ -63,6 +63,7 @@ SHOWN: dict[str, Callable[[Files], None]] = {
     "kind": set_kind,
     "option": set_in_members("architecture", lambda taken: dict.fromkeys(taken, MARKUP)),
     "cell": set_in_members("architecture", lambda taken: taken | {f"{MARKUP}/2<-0": "identity"}),
+    "choice": set_in_members("architecture", lambda taken: taken | {MARKUP: "identity"}),
     "provenance": set_in_members("provenance", lambda how: how | {"latency_ms": MARKUP}),
     "split": set_in_members("provenance", lambda how: how | {"accuracy_split": MARKUP}),
     "version": set_at("members", "versions", "torch"),
@@ -74,7 +75,6 @@ SHOWN: dict[str, Callable[[Files], None]] = {
     "method": set_at("comparison", "methods", 0, "name"),
 }
 NOT_SHOWN = {
-    "choice": set_in_members("architecture", lambda taken: taken | {MARKUP: "identity"}),
     "provenance of nothing": set_in_members("provenance", lambda how: how | {MARKUP: MARKUP}),
     "data of a comparison": set_at("comparison", "data"),
     "seed of experiments": set_at("experiments", "seed"),
