@@ -15,18 +15,16 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 import torch
 
-from archdial.cost.measuring.timing import threads
 from archdial.data import Normalize, load, split
 from archdial.networks.layout import layout
 from archdial.runs.recipe import load_recipe
 from archdial.searching.evaluation import EVALUATED, Evaluated, Evaluator, Examples
 from archdial.searching.paths import make_paths
-from archdial.searching.side_by_side import MOST, SideBySide
+from archdial.searching.side_by_side import in_parallel
 from archdial.space import Architecture
 from archdial.tasks.images import ImageClassification
 
@@ -55,9 +53,7 @@ def alone(evaluator: Evaluator, architectures: Sequence[Architecture]) -> list[E
 
 
 def together(evaluator: Evaluator, architectures: Sequence[Architecture]) -> list[Evaluated]:
-    workers = min(torch.get_num_threads(), MOST)
-    share = torch.get_num_threads() // workers
-    with threads(share), closing(SideBySide(evaluator, architectures, workers)) as judge:
+    with in_parallel(evaluator, architectures) as judge:
         return [judge(one) for one in architectures]
 
 

@@ -53,10 +53,12 @@ def _findings() -> dict[str, Any]:
 
 
 def _extra(name: str, libraries: Sequence[Library]) -> dict[str, Any]:
+    from archdial.common.libraries import install_command
+
     return {
         "complete": all(one.fits for one in libraries),
         "libraries": {one.name: {key: part for key, part in asdict(one).items() if key != "name"} for one in libraries},
-        "install": f'pip install "archdial[{name}]"',
+        "install": install_command(name),
     }
 
 

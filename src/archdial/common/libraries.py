@@ -13,6 +13,11 @@ from archdial.common.errors import UsageError
 from archdial.common.quiet import quiet
 
 
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra of archdial."""
+    return f'pip install "archdial[{extra}]"'
+
+
 def check_installed(what: str, libraries: Sequence[str], extra: str) -> None:
     """Raise UsageError unless `libraries` are installed: `what` needs them, and `extra` of archdial brings them."""
     for library in libraries:
@@ -39,4 +44,4 @@ def imported(library: str, what: str, extra: str) -> Any:
 
 
 def _missing(what: str, library: str, extra: str, how: str) -> UsageError:
-    return UsageError(f'{what} needs {library}, which {how}: pip install "archdial[{extra}]"')
+    return UsageError(f"{what} needs {library}, which {how}: {install_command(extra)}")

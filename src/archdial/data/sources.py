@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 
 from archdial.common.errors import UsageError
-from archdial.common.libraries import imported
+from archdial.common.libraries import imported, install_command
 from archdial.data.decode import Reading, resized, sides_of
 from archdial.data.folders import load_folder
 from archdial.data.images import DataSet, Images
@@ -72,7 +72,7 @@ def _digits(reading: Reading, classes: int | None) -> DataSet:
         from sklearn.datasets import load_digits
     except ImportError:
         raise UsageError(
-            'the data set "digits" needs scikit-learn, which is not installed: pip install "archdial[digits]"'
+            f'the data set "digits" needs scikit-learn, which is not installed: {install_command("digits")}'
         ) from None
     values, targets = load_digits(return_X_y=True)
     grey = torch.from_numpy(values).mul(255 / 16).round().to(torch.uint8).view(-1, 1, 8, 8)

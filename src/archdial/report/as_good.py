@@ -7,7 +7,7 @@ from html import escape
 
 from archdial.report.numbers import ReportNumbers
 from archdial.report.points import DialPosition, MemberNumbers
-from archdial.report.wording import dial_name, dial_text, pair_text
+from archdial.report.wording import dial_argument, dial_name, dial_text, pair_text
 from archdial.tasks.measure import LESS
 
 
@@ -60,5 +60,4 @@ def as_good_html(numbers: ReportNumbers) -> str:
 
 
 def _command(dial: DialPosition) -> str:
-    position = ",".join(map(repr, dial)) if isinstance(dial, tuple) else repr(dial)
-    return f"archdial pick RUN --at {position}"
+    return f"archdial pick RUN --at {dial_argument(dial)}"

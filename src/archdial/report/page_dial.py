@@ -9,8 +9,16 @@ from typing import Any
 from archdial.report.numbers import ReportNumbers
 from archdial.report.page_section import section
 from archdial.report.palette import palette
-from archdial.report.points import DialPosition, MemberNumbers
-from archdial.report.wording import dial_name, dial_text, figure_text, latency_text, score_of, short_count
+from archdial.report.points import MemberNumbers
+from archdial.report.wording import (
+    dial_argument,
+    dial_name,
+    dial_text,
+    figure_text,
+    latency_text,
+    score_of,
+    short_count,
+)
 
 _OPTIONS = 1_000_000
 """Maximum number of chosen options in all members together; above it, architectures are not listed."""
@@ -27,12 +35,12 @@ _BUDGETS = {
 def dial_section(numbers: ReportNumbers) -> str:
     """Return the slider, the budget field and the elements that the script fills for the chosen member."""
     order, members = latency_order(numbers), numbers.members
-    ends = [f"{name}: {latency_text(members[i].latency_ms)} ms" for name, i in zip(_ENDS, _ends(order), strict=True)]
+    fastest, slowest = (latency_text(members[end].latency_ms) for end in (order[0], order[-1]))
     budgets = "".join(f'<option value="{name}">{unit}</option>' for name, unit in _known(members).items())
     better = numbers.measure.name
     content = f"""<div class="dial">
 <input type="range" id="dial" min="0" max="{len(order) - 1}" step="1" value="0" aria-label="Members by latency">
-<div class="ends"><span>{ends[0]}</span><span>{ends[1]}</span></div>
+<div class="ends"><span>fastest: {fastest} ms</span><span>slowest: {slowest} ms</span></div>
 <p class="budget"><label>Best {escape(better)} within <input type="number" id="budget" min="0" step="any"></label>
 <select id="budget-kind" aria-label="What is limited">{budgets}</select> <output id="budget-answer"></output></p>
 <dl class="facts" id="chosen" aria-live="polite"></dl>
@@ -43,13 +51,6 @@ def dial_section(numbers: ReportNumbers) -> str:
 </div>"""
     note = "Move the slider along the members, from fast to slow, or give a budget. The address keeps the choice."
     return section("Dial", note, content)
-
-
-_ENDS = ("fastest", "slowest")
-
-
-def _ends(order: Sequence[int]) -> tuple[int, int]:
-    return order[0], order[-1]
 
 
 def latency_order(numbers: ReportNumbers) -> list[int]:
@@ -111,11 +112,6 @@ def _row(numbers: ReportNumbers, member: MemberNumbers) -> dict[str, Any]:
         "y": measure.factor * member.score,
         "counts": [member.counts.get(kind, 0) for kind in numbers.kinds],
         "text": dial_text(member.dial),
-        "at": _typed(member.dial),
+        "at": None if member.dial is None else dial_argument(member.dial),
         "python": None if member.dial is None else repr(member.dial),
     }
-
-
-def _typed(dial: DialPosition) -> str | None:
-    """Return a dial position as an argument of `--at`."""
-    return ",".join(map(repr, dial)) if isinstance(dial, tuple) else None if dial is None else repr(dial)

@@ -30,6 +30,11 @@ def dial_text(position: DialPosition) -> str:
     return f"{position:.4g}"
 
 
+def dial_argument(position: DialPosition) -> str:
+    """Return a dial position as an argument of `--at`: "0.25" or "0.2,0.3,0.5", to the last digit."""
+    return ",".join(map(repr, position)) if isinstance(position, tuple) else repr(position)
+
+
 def short_count(value: float) -> str:
     """Return a count as text with a k, M or G: "999", "1.23 k", "45.6 M"."""
     for step, letter in _STEPS:

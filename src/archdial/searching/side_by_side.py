@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from queue import SimpleQueue
 
@@ -69,17 +69,30 @@ def side_by_side(state: SearchState, architectures: Sequence[Architecture]) -> I
     Two architectures on one thread each take less time than two in sequence on two threads. Only for images in memory
     on a CPU: GPUs are parallel already, and a user's data, loss and score may not be thread-safe.
     """
-    workers = min(torch.get_num_threads(), MOST, len(architectures))
-    if workers < 2 or state.judge is not None or not _shares_nothing(state):
+    if _workers(architectures) < 2 or state.judge is not None or not _shares_nothing(state):
         yield
         return
-    with threads(max(1, torch.get_num_threads() // workers)):
-        state.judge = judge = SideBySide(state.evaluator, architectures, workers)
+    with in_parallel(state.evaluator, architectures) as judge:
+        state.judge = judge
         try:
             yield
         finally:
             state.judge = None
-            judge.close()
+
+
+@contextmanager
+def in_parallel(evaluator: Evaluator, architectures: Sequence[Architecture]) -> Iterator[SideBySide]:
+    """Share torch's threads between workers that evaluate `architectures`, in this order."""
+    workers = _workers(architectures)
+    with (
+        threads(max(1, torch.get_num_threads() // workers)),
+        closing(SideBySide(evaluator, architectures, workers)) as judge,
+    ):
+        yield judge
+
+
+def _workers(architectures: Sequence[Architecture]) -> int:
+    return min(torch.get_num_threads(), MOST, len(architectures))
 
 
 def _shares_nothing(state: SearchState) -> bool:
