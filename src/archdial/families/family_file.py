@@ -222,6 +222,7 @@ class FamilyFile:
     choices: Annotated[tuple[ChoiceFile, ...], Field(fail_fast=True)] | None = None
     refined: RefinedFile | None = None
     judged: Annotated[tuple[Number, ...], Field(fail_fast=True)] | None = None
+    readout: Literal["inherited", "refitted"] = "inherited"
 
 
 @with_config(ConfigDict(extra="allow"))

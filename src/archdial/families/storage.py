@@ -32,12 +32,14 @@ from archdial.families.stored_network import (
     open_network,
     recall,
 )
+from archdial.families.stored_readout import readout_json, take_readout
 from archdial.families.stored_refinement import refined_json, stored_refinement
 from archdial.families.stored_task import normalize_json, stored_task, task_json
 from archdial.families.weights_file import WEIGHTS, Replaced, read_tensors, write_pair
 from archdial.hypernet import Hypernetwork, make_hypernet
 from archdial.networks.example import shapes_of
 from archdial.networks.pretrained import Pretrained, taught
+from archdial.networks.supernet import Supernet
 from archdial.searching.predictor import ErrorPredictor
 from archdial.space import Space
 from archdial.tasks.measure import ACCURACY
@@ -72,6 +74,7 @@ def family_json(family: Family) -> dict[str, Any]:
         "device": family.device,
         "devices": None if family.devices is None else family.devices.to_json(),
         **refined_json(family.refinement),
+        **readout_json(family.network),
     }
 
 
@@ -121,13 +124,7 @@ def _family(
     normalize, own_task = stored_task(file, task)
     if normalize is not None:
         check_calibration(tensors.get("calibration"), file)
-    network = open_network(file.network, _under("network", tensors), model, trust, file.choices)
-    if network.space.fingerprint != file.space:
-        raise UsageError(
-            f"the network's choices differ from the family's (space {file.space}): pass the model of the search"
-        )
-    if file.choices is not None:
-        check_choices(network, file.choices)
+    network = _network(file, tensors, model, trust)
     hypernet = _hypernet(file, network.space, tensors)
     measure = ACCURACY if own_task is None else own_task.measure
     predictor = ErrorPredictor(network.space, measure)
@@ -157,6 +154,18 @@ def _family(
     )
     check_together(family)
     return family
+
+
+def _network(file: FamilyFile, tensors: dict[str, Tensor], model: nn.Module | None, trust: bool) -> Supernet:
+    network = open_network(file.network, _under("network", tensors), model, trust, file.choices)
+    if network.space.fingerprint != file.space:
+        raise UsageError(
+            f"the network's choices differ from the family's (space {file.space}): pass the model of the search"
+        )
+    if file.choices is not None:
+        check_choices(network, file.choices)
+    take_readout(network, file.readout)
+    return network
 
 
 def _hypernet(file: FamilyFile, space: Space, tensors: dict[str, Tensor]) -> Hypernetwork:

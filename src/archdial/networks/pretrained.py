@@ -13,7 +13,13 @@ from archdial.tasks.task import Task
 
 
 class Pretrained(Supernet):
-    """What a supernet over a trained network offers in addition."""
+    """What a supernet over a trained network offers in addition.
+
+    Attributes:
+        readout: whether building refits the last linear layers to the untouched network's outputs, see `readout`.
+    """
+
+    readout: bool = False
 
     @property
     @abstractmethod

@@ -176,8 +176,12 @@ class Evaluator:
             # Once: whatever is trained, it stays what it is.
             self._whole = self._whole or self._untouched(self.network)
             return self._whole
-        weights = self.network.space.one_hot(architecture)
-        return Evaluated(architecture, *self._under(weights), self.task.measure)
+        if isinstance(self.network, Pretrained) and self.network.readout:
+            # As it would be built: its last layers have weights that the supernet lacks.
+            judged = self._by(self.network.build(architecture, self.calibration))
+        else:
+            judged = self._under(self.network.space.one_hot(architecture))
+        return Evaluated(architecture, *judged, self.task.measure)
 
     def on(self, network: Supernet) -> Evaluator:
         """Return an evaluator of `network`, a copy of this one's, on the same data."""
@@ -190,9 +194,11 @@ class Evaluator:
         return self._under(weights)[0]
 
     def _untouched(self, network: Pretrained) -> Evaluated:
-        whole = network.untouched().eval().to(_device_of(network))
-        judged = self._judged(lambda inputs: called(whole, inputs))
-        return Evaluated(network.whole, *judged, self.task.measure)
+        return Evaluated(network.whole, *self._by(network.untouched()), self.task.measure)
+
+    def _by(self, module: nn.Module) -> tuple[float, float]:
+        module = module.eval().to(_device_of(self.network))
+        return self._judged(lambda inputs: called(module, inputs))
 
     def _under(self, weights: Tensor) -> tuple[float, float]:
         def forward(inputs: Any) -> Any:

@@ -45,6 +45,9 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
         precision: as in lightning-fabric, such as 32-true or bf16-mixed.
         importance: criterion for sorting the units of each width before the search, on as many training examples as
             `calibration_images`: first-order Taylor, norm of weights, activations, or none; not for gates and cells.
+        readout: what the last linear layers of a member of a pretrained network have: inherited weights, or weights
+            refitted, without labels, to the untouched network's outputs on as many training examples as
+            `calibration_images`. Costs no latency; helps most with frozen weights.
     """
 
     method: Method = "predictor"
@@ -70,18 +73,21 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
     precision: Precision = "32-true"
     optimizer: Literal["sgd", "adamw"] = "sgd"
     importance: Literal["taylor", "norm", "activation", "none"] = "taylor"
+    readout: Literal["inherited", "refitted"] = "inherited"
 
     def __repr__(self) -> str:
         """Return the settings in the order that they always had: the fingerprints of runs are made of it."""
-        usual = {"optimizer": "sgd", "importance": "taylor", "budgets": "even", "proxies": ()}
+        usual = {"optimizer": "sgd", "importance": "taylor", "budgets": "even", "proxies": (), "readout": "inherited"}
         names = (*_IN_ORDER, *(name for name, value in usual.items() if getattr(self, name) != value))
         return f"SearchSettings({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as a JSON value; without proxies where there are none, as older runs have it."""
-        value = asdict(self)
-        proxies = {"proxies": list(self.proxies)} if self.proxies else {}
-        return {**{name: item for name, item in value.items() if name != "proxies"}, **proxies}
+        """Return the settings as a JSON value; without those that older runs lack where they are as in older runs."""
+        newer = {
+            **({"proxies": list(self.proxies)} if self.proxies else {}),
+            **({"readout": self.readout} if self.readout != "inherited" else {}),
+        }
+        return {**{name: item for name, item in asdict(self).items() if name not in ("proxies", "readout")}, **newer}
 
     def __post_init__(self) -> None:
         check_fields(self, "search")

@@ -112,8 +112,9 @@ class SearchState:
 
     @property
     def calibration(self) -> list[Any]:
-        """Inputs for the statistics of BatchNorm; none where a network has none."""
-        if not has_statistics(self.network):
+        """Inputs for what a member derives from examples: BatchNorm statistics, a readout; none if it has neither."""
+        refitted = self.settings.readout == "refitted"
+        if not refitted and not has_statistics(self.network):
             return []
         limit = self.settings.calibration_images
         return [self.inputs(batch) for batch in self.data.weights.in_order(EVALUATED, limit)]
@@ -189,7 +190,7 @@ def begin(
     task = task or (OwnTask() if network.gives_loss else task_of(data))
     predictor = ErrorPredictor(space, task.measure)
     fabric = fabric_on(device, settings.precision)
-    origin, teacher = _as_it_came(network)
+    origin, teacher = _as_it_came(network, settings)
     forward, weights_optimizer = fabric.setup(network, OPTIMIZERS[settings.optimizer](network, settings))
     if teacher is not None:
         teacher = teacher.eval().to(fabric.device)
@@ -232,10 +233,16 @@ def task_of(data: Seen) -> Task:
     )
 
 
-def _as_it_came(network: Supernet) -> tuple[str, nn.Module | None]:
+def _as_it_came(network: Supernet, settings: SearchSettings) -> tuple[str, nn.Module | None]:
     """Return the digest of weights that come with the network, and the network as it is now, to learn from."""
     if not isinstance(network, Pretrained):
+        if settings.readout == "refitted":
+            raise UsageError(
+                "search.readout = refitted applies to trained networks, whose outputs their members imitate: omit it "
+                "for cells"
+            )
         return "", None
+    network.readout = settings.readout == "refitted"
     origin = digest_of(network.state_dict())
     network.remember()
     return origin, network.untouched()

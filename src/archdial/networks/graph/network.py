@@ -37,6 +37,7 @@ from archdial.networks.graph.terms import term_plans
 from archdial.networks.graph.widths.widths import Widths
 from archdial.networks.layout import laid_out, layout
 from archdial.networks.pretrained import Pretrained
+from archdial.networks.readout import refit_readout
 from archdial.networks.standalone import copied, keep_unused
 from archdial.networks.supernet import TermPlan
 from archdial.space import Architecture, Space
@@ -108,7 +109,8 @@ class GatedNetwork(Pretrained):
         """Return `architecture` as a plain module: what is dropped or cut off is gone, with all that only served it.
 
         Where nothing is dropped it is the network as it came: calibration is passed over, and where the network was
-        remembered, the weights are those of then. See `Supernet.build`.
+        remembered, the weights are those of then. With `readout`, all others get new weights of the last linear layers.
+        See `Supernet.build`.
         """
         whole = architecture == self.whole
         flat = () if whole else map(self.calling.flat, calibration)
@@ -116,6 +118,8 @@ class GatedNetwork(Pretrained):
         sized = self._sizes().at(dict(enumerate(architecture.options)))
         graph = without(self.graph, self.dropped(architecture), sized)
         module = plain(self.body, graph, batches, narrower(self.graph, sized))
+        if self.readout and batches:
+            refit_readout(module, self.untouched().eval(), lambda network, tensors: network(*tensors), batches)
         if whole and self.original is not None:
             module.load_state_dict(self.original)
         return module
@@ -261,7 +265,7 @@ class GatedNetwork(Pretrained):
         captured = Captured(body, graph, self.how, self.opaque, flow, self.calling, self.outputs, self.left_out)
         moved = [choice.moved(copies) for choice in self.choices]
         made = GatedNetwork(captured, moved, self.source, self.widths.moved(copies))
-        made.original = copy.deepcopy(self.original, memo)
+        made.original, made.readout = copy.deepcopy(self.original, memo), self.readout
         made.training = self.training
         return made
 
