@@ -54,7 +54,8 @@ def readouts(module: fx.GraphModule) -> list[str]:
 
 def _returned(graph: fx.Graph) -> list[fx.Node]:
     (output,) = graph.find_nodes(op="output")
-    return output.all_input_nodes
+    nodes: list[fx.Node] = output.all_input_nodes
+    return nodes
 
 
 def _source(module: fx.GraphModule, node: fx.Node) -> str | None:
