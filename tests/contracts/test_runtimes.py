@@ -1,149 +1,25 @@
-"""The suite that every runtime passes."""
+"""Every runtime fulfils its contract."""
 
 from __future__ import annotations
 
-import copy
-import functools
-import os
-import pickle
-import sys
-from collections.abc import Callable
-from pathlib import Path
-
-import numpy
 import pytest
-import torch
-from torch import Tensor, nn
 
-from archdial.common.errors import UsageError
-from archdial.cost.measuring.runtimes import RUNTIMES, runtime
-from archdial.cost.measuring.timing import Call
-from archdial.cost.measuring.transport import packed
-from archdial.networks.cells.operations import make_operation
-from archdial.networks.cells.stems import stem
+from archdial.cost.measuring.runtimes import RUNTIMES, Runtime, runtime
+from archdial.testing import RuntimeContract
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("operators_once")]
 
 
-class Sum(nn.Module):
-    """What joins two branches."""
-
-    def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        return left + right
-
-
-def lived_in(module: nn.Module | None) -> nn.Module:
-    """Statistics that no BatchNorm begins with, in train mode: evaluation is the runtime's to ask for."""
-    assert module is not None
-    for buffer in module.buffers():
-        if buffer.is_floating_point():
-            buffer.copy_(torch.rand_like(buffer) + 0.5)
-    return module.train()
-
-
-def image(batch: int) -> tuple[Tensor, ...]:
-    return (torch.randn(batch, 4, 9, 9),)
-
-
-PARTS: dict[str, tuple[Callable[[], nn.Module], Callable[[int], tuple[Tensor, ...]]]] = {
-    "sep_conv_3x3": (lambda: lived_in(make_operation("sep_conv_3x3", 4, 1)), image),
-    "reduction": (lambda: lived_in(make_operation("identity", 4, 2)), image),
-    "tokens": (
-        lambda: lived_in(nn.Sequential(stem(3, 4, 0, 1, tokens=7), make_operation("identity", 4, 2, 1))),
-        lambda batch: (torch.arange(7 * batch).view(batch, 7) % 7,),
-    ),
-    "max_pool_3x3": (lambda: nn.MaxPool2d(3, 1, 1), image),
-    "nothing to do": (nn.Identity, image),
-    "linear": (lambda: nn.Linear(6, 5), lambda batch: (torch.randn(batch, 6),)),
-    "sum of two": (Sum, lambda batch: (*image(batch), *image(batch))),
-}
-# A compiler takes seconds a part: the larger batch for those whose shapes could go wrong.
-CASES = [(name, 1) for name in PARTS] + [("sep_conv_3x3", 4), ("sum of two", 4)]
-
-
-@functools.cache
-def subject(name: str, batch: int) -> tuple[nn.Module, tuple[Tensor, ...]]:
-    torch.manual_seed(0)
-    make, examples = PARTS[name]
-    return make(), examples(batch)
-
-
-def outputs(kind: str, module: nn.Module, examples: tuple[Tensor, ...]) -> tuple[list[numpy.ndarray], ...]:
-    """What two calls return, of what came through the pipe."""
-    chosen = runtime(kind)
-    converted = chosen.convert(copy.deepcopy(module), *examples)
-    with chosen.ready():
-        call = chosen.load(pickle.loads(packed(converted)))
-        return chosen.arrays(call()), chosen.arrays(call())
-
-
-@pytest.mark.parametrize(("part", "batch"), CASES)
 @pytest.mark.parametrize("kind", RUNTIMES)
-def test_computes_what_the_module_computes(kind: str, part: str, batch: int) -> None:
-    module, examples = subject(part, batch)
-    with torch.no_grad():
-        wanted = copy.deepcopy(module).eval()(*examples).numpy()
-    before, inputs = copy.deepcopy(module.state_dict()), [example.clone() for example in examples]
-    first, again = outputs(kind, module, examples)
-    assert len(first) == 1 and first[0].dtype == numpy.float32
-    numpy.testing.assert_allclose(first[0], wanted, atol=1e-4, rtol=0)
-    assert numpy.array_equal(first[0], again[0])
-    # The owner of the module has it as it was, and so are the examples.
-    assert module.training
-    assert all(value.equal(before[key]) for key, value in module.state_dict().items())
-    assert all(example.equal(kept) for example, kept in zip(examples, inputs, strict=True))
+class TestRuntimes(RuntimeContract):
+    @pytest.fixture(autouse=True)
+    def chosen(self, kind: str) -> None:
+        self.kind = kind
 
+    def make(self, threads: int = 1, device: str = "cpu") -> Runtime:
+        return runtime(self.kind, threads, device)
 
-def busy_threads(call: Call) -> int:
-    """How many threads of this process did a tenth or more of the work of many calls."""
-
-    def ticks() -> dict[str, int]:
-        # User and system time are the 14th and 15th field; the name before them may hold blanks.
-        lines = {task.name: (task / "stat").read_text() for task in Path("/proc/self/task").iterdir()}
-        return {name: sum(map(int, line.rpartition(")")[2].split()[11:13])) for name, line in lines.items()}
-
-    before = ticks()
-    while True:
-        for _ in range(20):
-            call()
-        spent = {name: count - before.get(name, 0) for name, count in ticks().items()}
-        if sum(spent.values()) >= 40:
-            return sum(10 * count >= sum(spent.values()) for count in spent.values())
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted as Linux tells them")
-@pytest.mark.skipif(os.cpu_count() == 1, reason="a second thread needs a second core")
-@pytest.mark.parametrize("kind", RUNTIMES)
-def test_runs_on_the_threads_asked_for(kind: str) -> None:
-    # Long enough for a second thread to wake on a machine that has other things to do.
-    converted = runtime(kind).convert(nn.Conv2d(64, 64, 3, padding=1), torch.randn(4, 64, 64, 64))
-    for threads in (1, 2):
-        chosen = runtime(kind, threads)
-        with chosen.ready():
-            call = chosen.load(converted)
-            call()
-            # On a busy machine one thread may be done with it before another wakes.
-            assert threads in (busy_threads(call) for _ in range(10 if threads > 1 else 1))
-
-
-@pytest.mark.parametrize(("kind", "library"), [(kind, library) for kind in RUNTIMES for library in runtime(kind).needs])
-def test_a_missing_library_names_the_command(kind: str, library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime(kind).check()
-    monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(UsageError, match=rf"'{kind}' needs {library}, .*: pip install \"archdial\[{kind}\]\"$"):
-        runtime(kind).check()
-
-
-@pytest.mark.parametrize("kind", RUNTIMES)
-def test_says_what_it_is(kind: str) -> None:
-    chosen = runtime(kind)
-    assert chosen.name == kind
-    assert chosen.version()[0].isdigit()
-    assert chosen.layout in ("channels_first", "channels_last")
-    assert not chosen.needs or chosen.extra == kind
-
-
-@pytest.mark.parametrize("kind", [kind for kind in RUNTIMES if "cuda" not in runtime(kind).devices])
-def test_a_device_that_it_cannot_measure_is_refused(kind: str) -> None:
-    with pytest.raises(UsageError, match=f"'{kind}' cannot measure on device 'cuda:0': expected cpu"):
-        runtime(kind, device="cuda:0").check()
+    def test_its_name_and_its_extra_are_those_that_users_type(self) -> None:
+        chosen = self.make()
+        assert chosen.name == self.kind
+        assert not chosen.needs or chosen.extra == self.kind

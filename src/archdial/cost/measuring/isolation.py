@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from archdial.common.child_process import Child, child
 from archdial.common.errors import RunError, reason
-from archdial.cost.measuring.runtimes import Runtime
+from archdial.cost.measuring.runtimes import Runtime, registered
 from archdial.cost.measuring.timing import Progress, Timing
 from archdial.cost.measuring.transport import packed
 
@@ -25,13 +24,18 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class Task:
-    """What the process that measures is told before the subjects come."""
+    """What the process that measures is told before the subjects come.
+
+    Attributes:
+        own: the class of a runtime that the user registered; only the user's own process knows it by name.
+    """
 
     runtime: str
     threads: int
     device: str
     repeats: int
     subjects: int
+    own: type[Runtime] | None = None
 
 
 def timings(
@@ -56,7 +60,9 @@ def timings(
     """
     with child(_CHILD, runtime.threads, _SETTINGS) as process:
         measuring = _Measuring(process)
-        measuring.send(pickle.dumps(asdict(Task(runtime.name, runtime.threads, runtime.device, repeats, count))))
+        own = registered(runtime.name)
+        task = Task(runtime.name, runtime.threads, runtime.device, repeats, count, own)
+        measuring.send(_sendable("the runtime", vars(task), runtime))
         for name, converted in subjects:
             measuring.send(_sendable(name, converted, runtime))
             measuring.answer(f"{name!r} failed on {runtime.name}", progress)

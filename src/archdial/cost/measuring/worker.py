@@ -58,7 +58,9 @@ def main() -> None:
 
 def _measure(subjects: BinaryIO, answers: _Answers) -> None:
     task = Task(**pickle.load(subjects))
-    chosen = runtime(task.runtime, task.threads, task.device)
+    chosen = (
+        runtime(task.runtime, task.threads, task.device) if task.own is None else task.own(task.threads, task.device)
+    )
     with chosen.ready():
         calls = [_loaded(chosen, subjects, task, number, answers) for number in range(task.subjects)]
         loading = task.subjects * chosen.effort
