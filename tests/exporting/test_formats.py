@@ -37,7 +37,7 @@ def test_members_come_back_and_are_left_as_they_were(
     capfd.readouterr()
     before = {name: value.clone() for name, value in built.module.state_dict().items()}
     strides = [value.stride() for value in built.module.state_dict().values()]
-    path = tmp_path / f"member{chosen.suffix}"
+    path = tmp_path / f"model{chosen.suffix}"
     exported = export(built, path, chosen.name)
     # Exporters have much to say to their own developers.
     assert capfd.readouterr() == ("", "")

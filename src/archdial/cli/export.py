@@ -38,8 +38,10 @@ def export(
         Path,
         typer.Argument(metavar="RUN|MEMBER", help="Folder of a finished search, or of a member saved with --out."),
     ],
-    format: Annotated[str, typer.Option(help="pt2, onnx, openvino or executorch.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="New file: .pt2, .onnx, .xml or .pte.")],
+    format: Annotated[str, typer.Option(help="pt2, onnx, openvino, executorch or huggingface.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="New file: .pt2, .onnx, .xml, .pte, or FOLDER/model.safetensors.")
+    ],
     at: At = None,
     latency_ms: LatencyMs = None,
     params: Params = None,

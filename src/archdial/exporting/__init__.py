@@ -1,4 +1,4 @@
-"""A built member as one file that runs without archdial: pt2, ONNX, OpenVINO or ExecuTorch."""
+"""A built member as one file, or folder, that runs without archdial: pt2, ONNX, OpenVINO, ExecuTorch, Hugging Face."""
 
 from archdial.exporting.agreement import TOLERANCE
 from archdial.exporting.file_format import Format, Run

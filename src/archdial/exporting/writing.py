@@ -44,7 +44,7 @@ def export(built: BuiltMember, path: str | Path, format: str, *, bar: Bar | NoBa
     Args:
         built: `member.built()`, or `load_built(folder)` of a saved one.
         path: destination; existing files are replaced.
-        format: pt2, onnx, openvino or executorch.
+        format: pt2, onnx, openvino, executorch or huggingface.
 
     Raises:
         UsageError: there is no such format, the path has the wrong suffix, or a library is missing.
