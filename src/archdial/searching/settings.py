@@ -28,15 +28,20 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
         epochs: epochs over the images for the weights.
         batch_size: images per step.
         paths: how paths are drawn while only weights are trained.
-        learning_rate, momentum, weight_decay, clip: SGD for the weights, cosine to zero.
+        learning_rate: initial learning rate for the weights; it falls to 0 along a cosine.
+        momentum: momentum of SGD.
+        weight_decay: weight decay.
+        clip: largest norm of the gradient of the weights.
         optimizer: sgd, or adamw, which transformers need, at a much lower learning rate.
         augment: shift and mirror training images.
         hypernet: kind of hypernetwork, and its settings.
-        relaxation, temperature: how logits become option weights.
+        relaxation: how logits become option weights.
+        temperature: schedule of the temperature of the relaxation.
         cost: column of the cost table that the dial trades off against accuracy.
         entropy: weight of the entropy of the option probabilities against the dial's objective, whose spread is 1; it
             falls to 0 half-way. Without it, the steep cheap end decides the options before the accurate end can.
-        evaluations: total number of architectures evaluated; the first `sample` are drawn without the dial.
+        evaluations: total number of architectures evaluated.
+        sample: how many of these are drawn first, without the dial.
         evaluation_images: validation images that an architecture is evaluated on.
         regime: how weights of a pretrained network are treated: frozen keeps them, tuned continues training them under
             sampled paths for `epochs`.
@@ -45,6 +50,9 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
         precision: as in lightning-fabric, such as 32-true or bf16-mixed.
         importance: criterion for sorting the units of each width before the search, on as many training examples as
             `calibration_images`: first-order Taylor, norm of weights, activations, or none; not for gates and cells.
+
+    Raises:
+        UsageError: a setting is out of range, unknown, or not read by the method.
     """
 
     method: Method = "predictor"
@@ -78,7 +86,7 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
         return f"SearchSettings({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as a JSON value; without proxies where there are none, as older runs have it."""
+        """Return the settings as a JSON value; `proxies` is left out if empty, as in older runs."""
         value = asdict(self)
         proxies = {"proxies": list(self.proxies)} if self.proxies else {}
         return {**{name: item for name, item in value.items() if name != "proxies"}, **proxies}
