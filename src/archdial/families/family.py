@@ -257,7 +257,11 @@ class Family:
         return [self.member(item.architecture, self.position_of(item.architecture)) for item in found]
 
     def member(self, architecture: Architecture, dial: float | list[float] | None = None) -> Member:
-        """Return `architecture` as a member, its score measured in the search, or else predicted."""
+        """Return `architecture` as a member, its score measured in the search, or else predicted.
+
+        Raises:
+            UsageError: the architecture is not of this space.
+        """
         self.space.check(architecture)
         architecture = self.network.canonical(architecture)
         known = self._known.get(architecture)

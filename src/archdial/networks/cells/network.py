@@ -122,7 +122,7 @@ class CellNetwork(EdgeNetwork):
             inputs: a tensor, or a batch by name that has it.
 
         Raises:
-            UsageError: there are other tokens than those of the plan.
+            UsageError: a token is outside the vocabulary.
         """
         inputs = inputs[self.plan.input_name] if isinstance(inputs, Mapping) else inputs
         network, taken = self._chosen(weights)
