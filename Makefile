@@ -5,16 +5,16 @@ READY := $(VENV)/.ready
 # A machine without a GPU needs only the CPU build; GPU users install a CUDA build of the same range first.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test tests quick lint clean
+.PHONY: demo test tests quick lint site clean
 demo: $(READY)
 	$(VENV)/bin/archdial demo --out runs/demo
 
 # The tests start hundreds of processes: let them reuse compiled imports, whatever the environment says.
 tests quick: export PYTHONDONTWRITEBYTECODE =
 
-# In parallel: both have to pass.
+# In parallel: all have to pass.
 test: $(READY)
-	$(MAKE) --no-print-directory --jobs 2 lint tests
+	$(MAKE) --no-print-directory --jobs 2 lint tests site
 
 tests: $(READY)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal
@@ -28,6 +28,11 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+# The documentation, in site/. A dead link is an error, but only where warnings are shown: --quiet would hide both.
+site: export NO_MKDOCS_2_WARNING = 1
+site: $(READY)
+	$(VENV)/bin/mkdocs build --strict
+
 # Not compiled beforehand: little of these gigabytes of Python is ever imported.
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -36,4 +41,4 @@ $(READY): pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs site

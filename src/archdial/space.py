@@ -53,7 +53,11 @@ class Choice:
 
 @dataclass(frozen=True, order=True)
 class Architecture:
-    """One option for each choice, as indices in the order of the space's choices."""
+    """One option for each choice of a space.
+
+    Attributes:
+        options: numbers of the options, from 0, in the order of the space's choices.
+    """
 
     options: tuple[int, ...]
 
@@ -64,6 +68,12 @@ class Space:
 
     Weights, logits and probabilities of a space are tensors of shape (…, m, k): m choices, k the largest
     number of options; entries where `mask` is False belong to no option and are 0 (logits: -inf).
+
+    Attributes:
+        choices: the choices, with distinct names.
+
+    Raises:
+        UsageError: there are no choices, or two have the same name.
     """
 
     choices: tuple[Choice, ...]
@@ -117,7 +127,11 @@ class Space:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def index(self, name: str) -> int:
-        """Return the position of the choice called `name`."""
+        """Return the position of the choice called `name`.
+
+        Raises:
+            UsageError: there is none.
+        """
         if name not in self._rows:
             raise unknown("choice", name, self._rows)
         return self._rows[name]
@@ -162,7 +176,11 @@ class Space:
         return self.argmax(draws)
 
     def uniform(self, option: str) -> Architecture:
-        """Return the architecture that takes `option` at each choice that has it (elsewhere the first option)."""
+        """Return the architecture that takes `option` at each choice that has it (elsewhere the first option).
+
+        Raises:
+            UsageError: no choice has it.
+        """
         if option not in self.options:
             raise unknown("option", option, self.options)
         return Architecture(tuple(c.options.index(option) if option in c.options else 0 for c in self.choices))
@@ -174,7 +192,11 @@ class Space:
         return {kind: taken.count(kind) for kind in self.kinds}
 
     def check(self, architecture: Architecture) -> None:
-        """Raise UsageError unless `architecture` names one existing option for each choice."""
+        """Check that `architecture` has one existing option for each choice.
+
+        Raises:
+            UsageError: it does not.
+        """
         if len(architecture.options) != len(self.choices):
             raise UsageError(
                 f"an architecture of {len(architecture.options)} entries for a space of {len(self.choices)} choices"
@@ -210,7 +232,11 @@ class Space:
 
     @classmethod
     def from_json(cls, value: Iterable[Mapping[str, object]]) -> Space:
-        """Return the space that `to_json` wrote."""
+        """Return the space that `to_json` wrote.
+
+        Raises:
+            UsageError: it is not a list of names, options and kinds.
+        """
         try:
             return cls(tuple(Choice(str(c["name"]), _names(c["options"]), _names(c["kinds"])) for c in value))
         except (KeyError, TypeError) as error:

@@ -13,7 +13,13 @@ _NAMES = 30
 
 
 class UsageError(ValueError):
-    """The call was wrong: the message names the value, what was expected, and the fix."""
+    """The call was wrong: the message names the value, what was expected, and the fix.
+
+    Also a `ValueError`. Commands that end with it have exit status 2.
+
+    Args:
+        message: a sentence; unprintable characters are escaped, and a long one is shortened in the middle.
+    """
 
     exit_status = 2
 
@@ -22,7 +28,13 @@ class UsageError(ValueError):
 
 
 class RunError(RuntimeError):
-    """A run failed: the message names the step and how to continue."""
+    """A run failed: the message names the step and how to continue.
+
+    Also a `RuntimeError`. Commands that end with it have exit status 1.
+
+    Args:
+        message: as in `UsageError`.
+    """
 
     exit_status = 1
 

@@ -29,13 +29,13 @@ NoFlag = BeforeValidator(_no_flag)
 """Before a `Literal` of numbers, which lets `true` pass as 1."""
 
 Count = Annotated[Whole, Field(ge=1, le=MOST_COUNT)]
-"""How many of something there are, at least one: epochs, images a batch, architectures."""
+"""A whole number of at least 1: epochs, images per batch, architectures."""
 
 CountOrNone = Annotated[Whole, Field(ge=0, le=MOST_COUNT)]
-"""How many of something there are, if any."""
+"""A whole number of at least 0."""
 
 Size = Annotated[Whole, Field(ge=1, le=65_536)]
-"""A side of a tensor: channels, pixels, hidden units."""
+"""A side of a tensor, at least 1: channels, pixels, hidden units."""
 
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 """A finite number."""
@@ -47,33 +47,34 @@ Rate = Annotated[Number, Field(gt=0, le=1e6)]
 """A finite number above zero."""
 
 Positive = Annotated[Number, Field(gt=0, le=1e30)]
-"""A finite number above zero, as λ."""
+"""A finite number above zero, such as λ."""
 
 Factor = Annotated[Number, Field(ge=0, le=1e6)]
 """A weight or a penalty, zero or more."""
 
 Share = Annotated[Number, Field(ge=0, le=1)]
-"""From 0 to 1."""
+"""A number from 0 to 1."""
 
 Fraction = Annotated[Number, Field(gt=0, le=1)]
-"""A part of a whole: above zero, at most 1."""
+"""A number above 0 and at most 1."""
 
 Milliseconds = Annotated[Number, Field(ge=0, le=MOST_MS)]
-"""From nothing to eleven days."""
+"""Milliseconds, from 0 to eleven days."""
 
 Tally = Annotated[Whole, Field(ge=0, le=MOST_BYTES)]
-"""What was counted: parameters, FLOPs, bytes."""
+"""A counted number of at least 0: parameters, FLOPs, bytes."""
 
 Seed = Annotated[Whole, Field(ge=0, le=MOST_SEED)]
 """A random seed: 63 bits, which every generator accepts."""
 
 Flag = Annotated[bool, Strict()]
-"""True or false, and neither 1 nor "yes"."""
+"""True or false, but not 1 or "yes"."""
 
 Text = Annotated[str, Strict(), Field(max_length=10_000)]
+"""A text of at most 10,000 characters."""
 
 Name = Annotated[str, Strict(), Field(min_length=1, max_length=500)]
-"""Of a choice, an option, a class, a file."""
+"""The name of a choice, an option, a class or a file: 1 to 500 characters."""
 
 
 def is_plain(name: str) -> bool:
@@ -88,7 +89,7 @@ def _plain(name: str) -> str:
 
 
 PlainName = Annotated[str, Strict(), Field(min_length=1, max_length=100), AfterValidator(_plain)]
-"""Of a run's folder, of named hardware."""
+"""The name of a run's folder or of a device, without slashes or surrounding spaces."""
 
 Precision = Literal[
     "32-true",
@@ -104,9 +105,9 @@ Precision = Literal[
     "16",
     "bf16",
 ]
-"""Of lightning-fabric, whose import takes longer than a family takes to answer: so its names are written here."""
+"""A precision of lightning-fabric. The names are repeated here because importing it is slow."""
 
 Options = Annotated[tuple[CountOrNone, ...], Field(fail_fast=True)]
-"""Of an architecture, in the order of the choices."""
+"""The options of an architecture, as numbers from 0, in the order of the choices."""
 # One wrong entry is enough to know: a million of them would take long to tell.
 Numbers = Annotated[tuple[Number, ...], Field(fail_fast=True)]

@@ -25,10 +25,18 @@ __all__ = ["evaluator_of", "measured", "score", "with_latency", "with_score"]
 
 @torch.inference_mode()
 def score(module: nn.Module, data: object, task: Task, batch_size: int = 500, limit: int | None = None) -> float:
-    """Return how good `module` is at `task` on `data`: images in memory, a Dataset, a DataLoader, or batches.
+    """Return how good `module` is at `task` on `data`, by the task's measure, such as accuracy in [0, 1].
 
     Args:
+        module: on the CPU; it is put into eval mode, and stays in it.
+        data: images in memory, a Dataset, a DataLoader, or an iterable of batches.
+        task: what the module is for.
+        batch_size: examples per batch, if `data` are images in memory or a Dataset.
         limit: maximum number of examples, taken from the start.
+
+    Raises:
+        UsageError: the data are empty or of another kind, targets do not fit the outputs, or the library that computes
+            the score is missing.
     """
     module.eval()
     found = task.score()

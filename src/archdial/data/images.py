@@ -104,7 +104,14 @@ def _slices(images: Images, order: Tensor, size: int, numbers: range) -> Iterato
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """A data set with its two splits; label i is `classes[i]`."""
+    """A data set with its two splits, whole in memory.
+
+    Attributes:
+        name: its name, or that of its folder.
+        classes: names of the classes; label i is `classes[i]`.
+        train: images uint8 (n, c, h, w) with labels int64 (n,).
+        test: likewise.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -119,12 +126,12 @@ class DataSet:
 
     @property
     def example(self) -> Tensor:
-        """Zeros (2, c, h, w) such as a network takes."""
+        """Zeros (2, c, h, w), in the shape that a network takes."""
         return torch.zeros(2, *self.input_shape)
 
     @property
     def summary(self) -> str:
-        """One line: how many images of which size (width×height) each split has, and train images by class."""
+        """One line: number and size (width×height) of the images of each split, and train images per class."""
         _, height, width = self.input_shape
         counts = self.train.labels.bincount(minlength=len(self.classes)).tolist()
         each = [f"{cut(name, 30)} {count:,}" for name, count in zip(self.classes[:_NAMED], counts, strict=False)]
@@ -139,8 +146,14 @@ class DataSet:
 class SearchData:
     """What a search may see: images for the weights and images for the dial, never the test split.
 
-    `mean` and `std` have one value a channel, for pixels in [0, 1], and come from `weights` alone unless they were
-    `given`.
+    Attributes:
+        name: name of the data set.
+        classes: names of the classes.
+        weights: images for the weights, uint8 (n, c, h, w).
+        validation: images for the dial.
+        mean: mean of each channel, pixels in [0, 1]; from `weights` alone unless `given`.
+        std: standard deviation of each channel, likewise.
+        given: mean and std were passed to `split`.
     """
 
     name: str
@@ -155,7 +168,7 @@ class SearchData:
     def digest(self) -> str:
         """SHA-256 of all pixels, labels and names of classes: equal for the same images in the same order.
 
-        And of mean and std, where they do not come from the images.
+        Also of mean and std, if they were given.
         """
         parts = (self.weights, self.validation)
         given = [list(self.mean), list(self.std)] if self.given else []

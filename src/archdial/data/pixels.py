@@ -22,6 +22,10 @@ NAMED: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 class Normalize:
     """Pixels uint8 (n, c, h, w) to float32 in channels_last order: (x / 255 - mean) / std, by channel.
 
+    Args:
+        mean: mean of each channel, pixels in [0, 1].
+        std: standard deviation of each channel, likewise.
+
     Raises:
         UsageError: unequal numbers of means and stds, a std not above 0, or other pixels.
     """

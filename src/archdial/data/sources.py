@@ -32,14 +32,16 @@ def load(
 
     - `"digits"`: scikit-learn's 8x8 handwritten digits, 1,297 train and 500 test images in a fixed random
       split (a folder of that name is `"./digits"`);
-    - a folder with train*.parquet and test*.parquet, or train/*.parquet and test/*.parquet, in it or in one of its
-      subfolders, in Hugging Face's layout: an image column and a label column of whole numbers, true and false, or
+    - a folder with `train*.parquet` and `test*.parquet`, or `train/*.parquet` and `test/*.parquet`, in it or in one of
+      its subfolders, in Hugging Face's layout: an image column and a label column of whole numbers, true and false, or
       strings (which are numbered in alphabetical order);
-    - a folder with train/<class>/<image> and test/<class>/<image>, or with subfolders of classes;
-    - a folder with <class>/<image>: of each class 80 % go to train and 20 % to test, in a fixed random split;
+    - a folder with `train/<class>/<image>` and `test/<class>/<image>`, or with subfolders of classes;
+    - a folder with `<class>/<image>`: of each class 80 % go to train and 20 % to test, in a fixed random split;
     - the name of a data set with a train and a test split on the Hugging Face hub.
 
     Args:
+        source: see above.
+        channels: 1 for grey, 3 for RGB.
         classes: the number of classes; with it, unnamed integer labels may leave out some classes.
         image_size: size of all images, one number or (height, width): each is resized until it just covers that, and
             the centre is cropped. Without it, images of different sizes are rejected.

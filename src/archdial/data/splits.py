@@ -10,12 +10,16 @@ from archdial.data.pixels import Normalize
 def split(
     data: DataSet, *, weights: int | float, seed: int, limit: int | None = None, normalize: Normalize | None = None
 ) -> SearchData:
-    """Return the data of a search: the train split of `data` in two random, disjoint parts, drawn with `seed`.
+    """Return the data of a search: the train split of `data` in two random, disjoint parts.
 
-    `weights` is the number of images for the weights (int) or their fraction (float between 0 and 1); all others
-    validate the dial. `limit` is the maximum number of training images, drawn at random; the fraction refers to those.
-    `normalize` sets mean and deviation, for example those that a network was trained with; by default, those of the
-    images for the weights are used.
+    Args:
+        data: from `load`; images are bytes (n, c, h, w).
+        weights: number of images for the weights (int) or their fraction (float between 0 and 1); all others validate
+            the dial.
+        seed: seed of the split.
+        limit: maximum number of training images, drawn at random; a fraction refers to those.
+        normalize: mean and deviation of each channel, pixels in [0, 1], for example those that a network was trained
+            with; by default, those of the images for the weights.
 
     Raises:
         UsageError: one of the two parts would be empty, too many images are requested, or `normalize` and the

@@ -23,6 +23,9 @@ class Budget(Dial):
 
     Attributes:
         strength: loss per unit above the budget; found unless given, well above Λ of the scalar dial.
+
+    Raises:
+        UsageError: the strength is not positive.
     """
 
     strength: Positive | None = None
@@ -63,7 +66,11 @@ class Budget(Dial):
         return (self.strength or 20.0) * (cost.fraction(weights) - positions.squeeze(1)).clamp_min(0)
 
     def check(self, position: Tensor) -> None:
-        """Raise UsageError unless the budget is one number in [0, 1]."""
+        """Check the budget.
+
+        Raises:
+            UsageError: it is not one number in [0, 1].
+        """
         value = one_number(self.kind, position)
         if not 0 <= value <= 1:
             raise UsageError(f"budget {value:g}: expected a fraction of the cost range, from 0 to 1")

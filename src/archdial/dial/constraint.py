@@ -26,11 +26,11 @@ class Constraint(Budget):
 
     @property
     def constrained(self) -> bool:
-        """It is."""
+        """True."""
         return True
 
     def penalty(self, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
-        """Return that of the budget dial, without a gradient."""
+        """Return the penalty (n,) of the budget dial, without a gradient."""
         return super().penalty(positions, weights, cost).detach()
 
     def excess(self, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:

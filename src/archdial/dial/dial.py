@@ -17,12 +17,12 @@ from archdial.cost.pricing.expected import Cost
 
 @dataclass(frozen=True)
 class Tradeoff:
-    """Task losses (n,) of architectures beside their costs (n,), as fractions of the cost range.
-
-    Of several devices costs are (n, devices).
+    """Task losses and costs of n architectures.
 
     Attributes:
-        ratio: the highest cost over the lowest, () or (devices,); where it is not told, ten.
+        losses: task losses (n,).
+        costs: costs (n,), as fractions of the cost range; with several devices (n, devices).
+        ratio: the highest cost over the lowest, () or (devices,); 10 if unknown.
     """
 
     losses: Tensor
@@ -35,22 +35,25 @@ class Tradeoff:
         return cls(losses, cost.fraction(weights), cost.ratio)
 
     def on(self, number: int) -> Tradeoff:
-        """Return the trade-off on the device of that number, of several."""
+        """Return the trade-off on device `number`, of several."""
         ratio = self.ratio[number] if self.ratio.ndim else self.ratio
         return Tradeoff(self.losses, self.costs[:, number], ratio)
 
 
 class Dial(ABC):
-    """The dial that the user turns, and the distribution its positions are drawn from while searching.
+    """The dial that the user turns, and the distribution from which its positions are drawn during a search.
 
     Positions are tensors (n, d). A dial is a value: `fitted` returns another one.
+
+    Attributes:
+        kind: its name in recipes and files.
     """
 
     kind: ClassVar[str]
 
     @property
     def constrained(self) -> bool:
-        """Whether it is `excess` that moves the hypernetwork towards cheap ones, and no gradient of the penalty."""
+        """Whether `excess` moves the hypernetwork towards cheap architectures, and not the gradient of the penalty."""
         return False
 
     @property
@@ -60,11 +63,11 @@ class Dial(ABC):
 
     @abstractmethod
     def fitted(self, kinds: tuple[str, ...], trade: Tradeoff | None = None) -> Self:
-        """Return the dial with what it leaves open found from the space's kinds and from evaluated architectures."""
+        """Return the dial with its open settings found from the space's kinds and from evaluated architectures."""
 
     @abstractmethod
     def opened(self) -> Self:
-        """Return the dial with all that `fitted` finds left open again, as another device's costs ask for."""
+        """Return the dial with the settings that `fitted` finds open again, for the costs of another device."""
 
     @abstractmethod
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
@@ -72,7 +75,7 @@ class Dial(ABC):
 
     @abstractmethod
     def grid(self, count: int) -> Tensor:
-        """Return about `count` positions (n, d) that cover the dial, from accurate to cheap where it has that order."""
+        """Return about `count` positions (n, d) that cover the dial, from accurate to cheap if it has that order."""
 
     @abstractmethod
     def encode(self, positions: Tensor) -> Tensor:
@@ -92,18 +95,26 @@ class Dial(ABC):
 
     @abstractmethod
     def check(self, position: Tensor) -> None:
-        """Raise UsageError unless `position` (d,) lies on the dial."""
+        """Check that `position` (d,) is on the dial.
+
+        Raises:
+            UsageError: it is not.
+        """
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Return the arguments that make an equal dial, as JSON."""
+        """Return the arguments that create an equal dial, as JSON."""
 
     def nearest(self, position: Tensor) -> Tensor:
-        """Return the position (d,) on the dial that is next to `position`; by default that itself."""
+        """Return the position (d,) on the dial that is nearest to `position`; by default `position` itself."""
         return position
 
     def position(self, value: float | list[float] | tuple[float, ...] | Tensor) -> Tensor:
-        """Return a user's `value` as a checked position (d,)."""
+        """Return a user's `value` as a position (d,).
+
+        Raises:
+            UsageError: it is not on the dial.
+        """
         position = torch.as_tensor(value, dtype=torch.float32).reshape(-1)
         self.check(position)
         return position
@@ -117,21 +128,29 @@ class Dial(ABC):
         return {"kind": self.kind, **self.settings()}
 
     def restored(self, value: Mapping[str, Any]) -> Dial:
-        """Return the dial that `to_json` wrote of this one, once it was fitted."""
+        """Return the dial that `to_json` wrote for this one after fitting."""
         return make_dial(value)
 
 
 DIALS: dict[str, Callable[..., Dial]] = {}
+"""All registered dials, by kind."""
 
 
 def register_dial(cls: type[Dial]) -> type[Dial]:
-    """Register a dial by its kind, so that recipes and families can name it."""
+    """Register a dial by its kind, so that recipes and families can name it.
+
+    Args:
+        cls: the class of the dial, with a `kind` of its own; the decorator returns it.
+    """
     DIALS[cls.kind] = cls
     return cls
 
 
 def make_dial(value: Mapping[str, Any]) -> Dial:
-    """Return the dial that `to_json` or a recipe describes: its kind, and arguments of that kind.
+    """Return the dial that `to_json` or a recipe describes.
+
+    Args:
+        value: `kind`, "scalar" by default, and arguments of that kind.
 
     Raises:
         UsageError: the kind or an argument is unknown.

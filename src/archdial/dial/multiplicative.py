@@ -33,7 +33,7 @@ class Multiplicative(Scalar):
         return low / float(most), high / float(most)
 
     def penalty(self, positions: Tensor, weights: Tensor, cost: Cost) -> Tensor:
-        """Return λ · log base(r) (n,), the logarithm of what multiplies the task loss."""
+        """Return λ · log base(r) (n,), the logarithm of the factor of the task loss."""
         ratio = 1 + cost.fraction(weights).clamp_min(0) * (cost.ratio.to(weights) - 1)
         return positions.squeeze(1) * self.log_base(ratio)
 

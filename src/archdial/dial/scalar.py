@@ -28,6 +28,10 @@ class Scalar(Dial):
     Borodin's pruning (2023): E_λ E_γ [ L(γ(λ)) + λ Tᵀγ(λ) ]. `low` is where the penalty changes nothing, `high` is
     Λ, where only the cheapest architecture is left; both are found from evaluated architectures unless given.
 
+    Attributes:
+        low: lowest λ; found unless given.
+        high: highest λ; found unless given.
+
     Raises:
         UsageError: low or high is not positive, or low is not below high.
     """
@@ -43,11 +47,11 @@ class Scalar(Dial):
 
     @property
     def features(self) -> int:
-        """One: where log λ lies in its range."""
+        """One: the place of log λ in its range."""
         return 1
 
     def fitted(self, kinds: tuple[str, ...], trade: Tradeoff | None = None) -> Self:
-        """Return the dial with the ends of its range that were left open found from `trade`."""
+        """Return the dial with the open ends of its range found from `trade`."""
         if trade is None or (self.low is not None and self.high is not None):
             return self
         low, high = self._found(trade)
@@ -93,7 +97,11 @@ class Scalar(Dial):
         return positions.squeeze(1) * cost.fraction(weights)
 
     def check(self, position: Tensor) -> None:
-        """Raise UsageError unless λ is one positive number near the range; beyond it counts as the nearer end."""
+        """Check λ, one positive number; just outside the range, it counts as the nearer end.
+
+        Raises:
+            UsageError: λ is not a number, not positive, or ten thousand times beyond an end.
+        """
         value, (low, high) = one_number(self.kind, position), self._ends
         least = 0.0 if self.low is None else low / BEYOND
         most = math.inf if self.high is None else high * BEYOND
@@ -101,7 +109,7 @@ class Scalar(Dial):
             raise UsageError(f"λ = {value:g}: expected a positive number, from {low:.3g} to {high:.3g} on this dial")
 
     def nearest(self, position: Tensor) -> Tensor:
-        """Return a position on the dial: beyond its range the nearer end."""
+        """Return the position on the dial: outside the range, the nearer end."""
         known = self.low is not None and self.high is not None
         return position.clamp(*self._ends) if known and bool((position > 0).all()) else position
 

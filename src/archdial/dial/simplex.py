@@ -41,6 +41,9 @@ class OperationSimplex(Dial):
             the simplex is in the middle of the range of λ.
         kinds: the kinds of operation, taken from the space.
         balanced: divide each kind's time by its maximum.
+
+    Raises:
+        UsageError: the strength is not positive.
     """
 
     strength: Positive | None = None
@@ -57,7 +60,7 @@ class OperationSimplex(Dial):
         return len(self.kinds)
 
     def fitted(self, kinds: tuple[str, ...], trade: Tradeoff | None = None) -> OperationSimplex:
-        """Return the dial over `kinds`, with κ found from `trade` where it was left open."""
+        """Return the dial over `kinds`, with κ found from `trade` unless it was given."""
         dial = replace(self, kinds=kinds)
         if trade is None or self.strength is not None:
             return dial
@@ -68,7 +71,7 @@ class OperationSimplex(Dial):
         return replace(dial, strength=len(kinds) * math.sqrt(low * high))
 
     def opened(self) -> OperationSimplex:
-        """Return the dial, balanced as it was, with κ and kinds left open."""
+        """Return the dial with κ and kinds open."""
         return OperationSimplex(balanced=self.balanced)
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
@@ -91,7 +94,11 @@ class OperationSimplex(Dial):
         return torch.cat((fixed, rest))
 
     def ray(self, kind: str, count: int) -> Tensor:
-        """Return S (count, kinds) from the middle of the face opposite the corner of `kind`, to that corner."""
+        """Return S (count, kinds) from the middle of the face opposite the corner of `kind`, to that corner.
+
+        Raises:
+            UsageError: there is no such kind.
+        """
         if kind not in self.kinds:
             raise UsageError(f"no kind {kind!r} on this simplex: expected one of {', '.join(self.kinds)}")
         corner = torch.eye(len(self.kinds))[self.kinds.index(kind)]
@@ -115,7 +122,11 @@ class OperationSimplex(Dial):
         return strength * (positions * shares.pow(BALANCED_POWER)).sum(-1)
 
     def check(self, position: Tensor) -> None:
-        """Raise UsageError unless `position` has one entry ≥ 0 a kind and sums to 1."""
+        """Check S.
+
+        Raises:
+            UsageError: it does not have one number ≥ 0 per kind, or they do not sum to 1.
+        """
         text = "[" + ", ".join(f"{x:g}" for x in position.tolist()) + "]"
         if position.numel() != len(self.kinds):
             raise UsageError(f"S = {text}: expected {len(self.kinds)} numbers, for {', '.join(self.kinds)}")

@@ -22,8 +22,8 @@ class Exported:
     """An exported file, compared and measured.
 
     Attributes:
-        path: of the file.
-        record: what stands beside it in JSON.
+        path: where it was written.
+        record: contents of the JSON file beside it.
     """
 
     path: Path
@@ -36,16 +36,16 @@ class Exported:
 
     @property
     def latency_ms(self) -> float:
-        """Median milliseconds of one image on one thread in the format's runtime."""
+        """Median milliseconds for one input, on one thread in the format's runtime."""
         return float(self.record["latency"]["latency_ms"])
 
     @property
     def largest_difference(self) -> float:
-        """How far its outputs are from the module's at most."""
+        """Largest difference between its outputs and the module's."""
         return float(self.record["comparison"]["largest_difference"])
 
     def to_json(self) -> dict[str, Any]:
-        """Return path, size and record."""
+        """Return path, size in bytes and record as a JSON value."""
         return {"path": str(self.path), "bytes": self.bytes, **self.record}
 
 

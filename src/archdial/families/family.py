@@ -45,6 +45,12 @@ class Family:
     """Space, trained supernet, hypernetwork and dial, with everything that was evaluated during the search.
 
     Attributes:
+        network: the trained supernet.
+        hypernet: from dial positions to architectures.
+        dial: what `at` turns.
+        predictor: from architectures to errors with inherited weights.
+        table: costs on the current device, in ms, parameters, FLOPs and bytes.
+        classes: names of the classes, if the task has any.
         column: the column of the table that the dial trades off against the score.
         normalize: from pixels to inputs, if the family is for images; otherwise None.
         calibration: training images uint8 (n, c, h, w) for BatchNorm statistics; for other tasks, batches of inputs.
@@ -87,7 +93,7 @@ class Family:
 
     @property
     def calibrating(self) -> Sequence[Any]:
-        """Inputs of the network for BatchNorm statistics, a batch each."""
+        """Batches of network inputs (n, …) for BatchNorm statistics."""
         if isinstance(self.calibration, Tensor):
             assert self.normalize is not None
             return torch.split(self.normalize(self.calibration), EVALUATED)
@@ -95,28 +101,28 @@ class Family:
 
     @cached_property
     def costs(self) -> dict[str, ExpectedCost]:
-        """What an architecture costs, by column."""
+        """The cost of an architecture, by column of the table."""
         return by_column(self.space, self.table)
 
     @cached_property
     def peak(self) -> PeakCost | None:
-        """How much memory an architecture needs at once; None with a table of an older archdial."""
+        """The peak memory of an architecture, in bytes; None with a table from an older archdial."""
         return PeakCost(self.space, self.table) if self.table.has(PEAK) else None
 
     @cached_property
     def residuals(self) -> tuple[float, ...]:
-        """Errors of the table on whole networks that its fit had not seen; see `cost.table.margin`."""
+        """Relative errors of the table on held-out whole networks; see `cost.table.margin`."""
         return residuals_of(self.table)
 
     @property
     def examples(self) -> int | None:
-        """How many examples the scores that it goes by were measured on; None where nobody knows."""
+        """Number of examples on which scores were measured; None if unknown."""
         # Scores after training are mostly foretold, and what these are off by no number of examples tells.
         return None if self.refinement else examples_in(self.info, images=self.normalize is not None)
 
     @cached_property
     def chooser(self) -> Chooser:
-        """Who chooses among its architectures, and knows those that something was claimed of."""
+        """What answers budgets and positions: it chooses among architectures, with their known scores."""
         costs: dict[str, ExpectedCost | PeakCost] = dict(self.costs)
         if self.peak is not None:
             costs[PEAK] = self.peak
@@ -129,12 +135,12 @@ class Family:
 
     @property
     def judged(self) -> Sequence[Judged]:
-        """What dial, budgets and front go by: scores as evaluated, of a refined family those claimed after training."""
+        """Scores used by dial, budgets and front: as evaluated, or after training in a refined family."""
         return self.archive if self.refinement is None else self.refinement.claims
 
     @property
     def ranker(self) -> ErrorPredictor:
-        """The predictor that dial and budgets go by."""
+        """The predictor used by dial and budgets."""
         return self.predictor if self.refinement is None else self.refinement.predictor
 
     @property
@@ -144,12 +150,12 @@ class Family:
 
     @property
     def device_names(self) -> list[str]:
-        """Names of all devices that it can answer for; none where it was searched for one."""
+        """Names of all devices that it can answer for; empty if it was searched for one device."""
         return [] if self.devices is None else list(self.devices.each)
 
     @property
     def shared_hypernet(self) -> Hypernetwork:
-        """The hypernetwork with the parameters: of several devices the one that also reads a device's code."""
+        """The hypernetwork with the parameters; with several devices, it also reads the device's code."""
         return self.hypernet if self.devices is None else self.devices.hypernet
 
     @cached_property
@@ -172,18 +178,13 @@ class Family:
         return self._views[device]
 
     def answering(self, what: Answering) -> Family:
-        """Return the family as it answers for `what`: all else is shared."""
+        """Return the family with table, dial and hypernetwork of `what`; everything else is shared."""
         return replace(
-            self,
-            table=what.table,
-            dial=what.dial,
-            hypernet=what.hypernet,
-            device=what.device,
-            devices=what.devices,
+            self, table=what.table, dial=what.dial, hypernet=what.hypernet, device=what.device, devices=what.devices
         )
 
     def at(self, position: Position, *, device: str | None = None) -> Member:
-        """Return the member at a dial position.
+        """Return the member at a dial position, such as λ; `device` is as in `on`.
 
         Raises:
             UsageError: the position is outside the dial, or there is no such device.
@@ -240,13 +241,7 @@ class Family:
                 the message names the reachable range. Or the confidence is invalid, or there is nothing to measure.
             RunError: a candidate fails on the table's runtime.
         """
-        limits = {
-            LATENCY: latency_ms,
-            "parameters": params,
-            "flops": flops,
-            "size_bytes": size_bytes,
-            PEAK: peak_bytes,
-        }
+        limits = {LATENCY: latency_ms, "parameters": params, "flops": flops, "size_bytes": size_bytes, PEAK: peak_bytes}
         given = {column: float(value) for column, value in limits.items() if value is not None}
         asked, answering = Asked(given, confidence, measured), self.on(device)
         if latency_ms is not None:
@@ -262,7 +257,11 @@ class Family:
         return [self.member(item.architecture, self.position_of(item.architecture)) for item in found]
 
     def member(self, architecture: Architecture, dial: float | list[float] | None = None) -> Member:
-        """Return `architecture` as a member, with its score as measured in the search, or else predicted."""
+        """Return `architecture` as a member, its score measured in the search, or else predicted.
+
+        Raises:
+            UsageError: the architecture is not of this space.
+        """
         self.space.check(architecture)
         architecture = self.network.canonical(architecture)
         known = self._known.get(architecture)

@@ -62,8 +62,10 @@ class AfterTraining:
     """Validation score of a member of a refined family after individual training.
 
     Attributes:
+        score: by the measure of the family's task.
         origin: measured if it was trained, otherwise predicted.
         weights: what the training started from: new weights (retrained) or inherited ones (finetuned).
+        epochs: length of the training.
         name: name of the trained member's files; None if it was not trained.
     """
 
@@ -91,13 +93,14 @@ class Member:
     Attributes:
         family: the family that its weights come from.
         architecture: one option for each choice.
-        dial: the dial position it was taken from or is most likely at, as JSON.
+        dial: the dial position from which it was taken, or at which it is most likely: a number, or a list of them.
         score: by the measure of the family's task, with weights as in `weights_from`.
         score_from: measured on data, or predicted.
         score_split: the data: validation (of the search) or test.
-        latency_ms: latency of one batch on the device of the cost table.
+        latency_ms: latency of one batch on the device of the cost table, in ms.
         latency_from: predicted by the table, or measured on the built module.
-        parameters: of the whole built module; `cell_parameters` of them are in the choices.
+        parameters: number of parameters of the whole built module.
+        cell_parameters: how many of them are in the choices.
         flops: FLOPs of one input; a multiply-add counts as two.
         weights_from: the search, unless the built module was trained afterwards.
         size_bytes: bytes of parameters and buffers; None with a table from an older archdial.
@@ -142,7 +145,7 @@ class Member:
 
     @property
     def measure(self) -> Measure:
-        """How its score is called and compared."""
+        """How its score is named and compared."""
         return self.family.task.measure
 
     @property
@@ -152,7 +155,7 @@ class Member:
 
     @property
     def accuracy(self) -> float:
-        """The score, as classification calls it."""
+        """The score, under the name that it has in classification."""
         return self.score
 
     @property
@@ -173,33 +176,32 @@ class Member:
 
         Args:
             merge: merge layers where the cost table says that this is faster; to continue training, keep them separate.
+
+        Raises:
+            UsageError: the family was loaded without the model of the search.
         """
         return self.family.build(self.architecture, merge=merge)
 
     @property
     def merging(self) -> list[tuple[str, ...]]:
-        """Rows of layers, by name, that are one in the built module."""
+        """Names of the consecutive layers that are merged into one in the built module."""
         return self.family.table.merging(self.family.space.describe(self.architecture))
 
     def merged(self, module: nn.Module) -> nn.Module:
-        """Return `module`, built without merging and trained since, with layers made one as `build` does."""
+        """Return `module`, built with `merge=False` and trained since, with layers merged as in `build`."""
         return self.family.network.merge(module.eval(), self.merging)
 
     @property
     def identity(self) -> Hashable:
-        """What is equal for members that are the same network."""
+        """A value that is equal for members that are the same network."""
         return self.architecture
 
     def timed(self) -> nn.Module:
-        """Return the module to take times of: these do not depend on BatchNorm's statistics, which are as they are."""
+        """Return the module for timing only: BatchNorm's statistics are not those of this architecture."""
         return self.merged(self.family.network.build(self.architecture))
 
     def finetune(
-        self,
-        images: object,
-        settings: TrainSettings | None = None,
-        seed: int = 0,
-        teacher: nn.Module | None = None,
+        self, images: object, settings: TrainSettings | None = None, seed: int = 0, teacher: nn.Module | None = None
     ) -> nn.Module:
         """Return the built module after training on `images` from inherited weights.
 
@@ -208,6 +210,10 @@ class Member:
             settings: `TrainSettings.finetuning()` by default.
             seed: seed of order and augmentation.
             teacher: a trained module to distil from, such as `family.network.untouched()` with gates.
+
+        Raises:
+            UsageError: the data or the task do not fit the module.
+            RunError: the loss is not finite, or the training was interrupted.
         """
         from archdial.training.plain_network import TrainSettings, train
 
@@ -216,17 +222,27 @@ class Member:
         return self.merged(train(module, images, self.family.task, settings, seed=seed, teacher=teacher))
 
     def retrain(self, images: object, settings: TrainSettings | None = None, seed: int = 0) -> nn.Module:
-        """Return the built module after training on `images` from new weights drawn with `seed`."""
+        """Return the built module after training on `images` from new weights drawn with `seed`.
+
+        Args:
+            images: training data, as in `finetune`.
+            settings: `TrainSettings()` by default.
+            seed: seed of the weights, of order and augmentation.
+
+        Raises:
+            UsageError: as in `finetune`.
+            RunError: as in `finetune`.
+        """
         from archdial.training.plain_network import TrainSettings, restart, train
 
         module = restart(self.build(merge=False), seed)
         return self.merged(train(module, images, self.family.task, settings or TrainSettings(), seed=seed))
 
     def built(self, module: nn.Module | None = None) -> BuiltMember:
-        """Return the built member with what whoever runs it has to know.
+        """Return the built member with everything needed to run it, as `archdial.exporting.export` takes it.
 
         Args:
-            module: it after fine-tuning or retraining; by default it is built with inherited weights.
+            module: the built member after fine-tuning or retraining; by default it is built with inherited weights.
         """
         from archdial.exporting.built import BuiltMember
         from archdial.networks.example import shapes_of
@@ -253,7 +269,7 @@ class Member:
         return export(self.built(module), path, format)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the member as the JSON object of the interface."""
+        """Return the member as the JSON object that commands print."""
         space, name = self.family.space, self.measure.name
         after = self.after_training
         return {

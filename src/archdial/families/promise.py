@@ -8,15 +8,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Promise:
-    """How many milliseconds a batch takes in a member, and how sure that is.
+    """The latency of one batch that `Family.within` promises for a member, and its confidence.
 
     Attributes:
-        budget_ms: what was asked for.
-        predicted_ms: by the cost table.
-        margin: by what share of that it may take longer, with this confidence; None where the table holds no
-            errors of whole networks, or too large ones, and nothing can be promised.
-        confidence: that it takes no longer than `latency_ms`; None likewise.
-        measured_ms: of the built module on this machine, where it was measured: the slower of two processes.
+        budget_ms: the requested budget, in ms.
+        predicted_ms: latency by the cost table, in ms.
+        margin: fraction of `predicted_ms` by which the member may take longer, at this confidence. None if the table
+            has no errors of whole networks, or errors that are too large: nothing is promised then.
+        confidence: probability that a batch takes at most `latency_ms`; None likewise.
+        measured_ms: latency of the built module on this machine, in ms, the slower of two processes; None if it was
+            not measured.
     """
 
     budget_ms: float
@@ -27,7 +28,7 @@ class Promise:
 
     @property
     def latency_ms(self) -> float:
-        """The milliseconds promised: the prediction and its margin."""
+        """The promised milliseconds: the prediction plus its margin."""
         return self.predicted_ms * (1 + (self.margin or 0.0))
 
     def to_json(self) -> dict[str, Any]:

@@ -30,9 +30,11 @@ def redial(family: Family, dial: Dial | None = None, table: Tables | None = None
     """Return `family` with its hypernetwork retrained on predictor and cost table; the weights stay as they are.
 
     Args:
+        family: not modified.
         dial: another dial; by default the same one, with its range or strength found again.
         table: the cost table of another device, which replaces that of the current device; or the tables of several
             devices by name, which replace all tables.
+        seed: seed of the new hypernetwork and of its training.
 
     Raises:
         UsageError: the table is for another space.
@@ -49,12 +51,14 @@ def add_device(
     """Return `family` with one more device, for which it then answers; the weights stay as they are.
 
     Args:
+        family: not modified.
         name: name of the device. If the family was searched for one device, that one is then called "first".
         table: what the options cost on it.
         retrain: retrain the hypernetwork for all devices, and find their ranges again. Otherwise, a family for several
             devices treats the new one like the most similar device: immediately, and nothing changes for the
             others.
         renew: replace the table of an existing device.
+        seed: seed of the new hypernetwork and of its training.
 
     Raises:
         UsageError: the name is taken or invalid, the table is for another space, or there are no other devices to

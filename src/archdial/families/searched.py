@@ -59,9 +59,13 @@ def search(
             DataLoader or an iterable of batches. A Dataset is read in batches of `settings.batch_size`.
         table: what each option costs on the device; or several tables by device name.
         dial: Scalar() by default.
-        settings: how to search.
+        settings: how to search; `SearchSettings()` by default.
+        seed: seed of weights, paths, batches and evaluated architectures.
+        device: where the network is trained: "cpu", "cuda" or "cuda:N". Latencies are those of `table`.
         weights_from: a family over an equal network; its weights are kept, and only the dial is searched.
-        folder: for checkpoints and metrics; with `resume`, the run continues from there.
+        folder: for checkpoints and metrics; nothing is written by default.
+        resume: continue the interrupted run in `folder`.
+        bar: shows the progress.
         task: what the network is for; by default, images in memory are classified.
         config: what the family records about its origin, besides settings and seed.
 

@@ -97,9 +97,9 @@ class Supernet(nn.Module, ABC):
 
     space: Space
     calling: Calling = Calling()
-    """How it is called: with one tensor, unless it says otherwise."""
+    """How it is called: with one tensor by default."""
     gives_loss = False
-    """Whether it takes labels too, and gives its own loss among its outputs."""
+    """Whether it takes labels too, and returns its own loss among its outputs."""
 
     @abstractmethod
     def forward(self, inputs: Any, weights: Tensor) -> Any:
@@ -109,18 +109,18 @@ class Supernet(nn.Module, ABC):
         """
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the one name of all architectures that run the same as `architecture`."""
+        """Return the one architecture that stands for all that run the same as `architecture`."""
         return architecture
 
     def scaled(self, share: float) -> Supernet | None:
-        """Return a network over the same space with `share` of the channels and new weights; None if there is none."""
+        """Return a network over the same space with `share` of the channels and new weights; None if impossible."""
         return None
 
     def at(self, shapes: Shapes) -> Supernet:
         """Return the same network, with the same weights, as it runs on inputs of other shapes, without the batch.
 
         Raises:
-            UsageError: it does not, as cells do not.
+            UsageError: it does not run on other shapes, as cells do not.
         """
         raise UsageError(
             f"shapes {shapes}: cells have a fixed input size; create them with another image_size or length"
@@ -134,16 +134,16 @@ class Supernet(nn.Module, ABC):
 
         Args:
             architecture: one option for each choice.
-            calibration: inputs (n, …), normalised, of which BatchNorm's statistics are recomputed; the module is then
-                in eval mode. Without any it has the supernet's statistics and modes. The whole of a network that was
-                trained before keeps its own.
+            calibration: inputs (n, …), normalised, for recomputing BatchNorm's statistics; the module is then in eval
+                mode. Without any, it has the supernet's statistics and modes. A trained network from which nothing is
+                dropped keeps its own.
         """
 
     def merge(self, module: nn.Module, rows: Sequence[Sequence[str]]) -> nn.Module:
-        """Make one layer of each of several rows of layers, by name, in a built `module` in eval mode; return it.
+        """Merge each of several rows of layers, by name, into one in a built `module` in eval mode; return it.
 
         Raises:
-            UsageError: layers do not follow each other there, as in cells none do.
+            UsageError: the layers are not consecutive; in cells, none are.
         """
         if rows:
             raise UsageError(f"cannot merge layers {', '.join(rows[0])}: cells have no layers to merge")
@@ -151,13 +151,13 @@ class Supernet(nn.Module, ABC):
 
     @abstractmethod
     def terms(self) -> list[TermPlan]:
-        """Return the parts of the network, by the options that make them run."""
+        """Return the parts of the network, by the options under which they run."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
-        """Return the plan from which an equal network can be made again."""
+        """Return the plan from which an equal network can be created, as a JSON value."""
 
     @property
     @abstractmethod
     def example(self) -> Inputs:
-        """Inputs for a batch of one, (1, …) each; of integers the values are such as it takes."""
+        """Inputs for a batch of one, (1, …) each; integers have values that the network accepts."""

@@ -28,15 +28,20 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
         epochs: epochs over the images for the weights.
         batch_size: images per step.
         paths: how paths are drawn while only weights are trained.
-        learning_rate, momentum, weight_decay, clip: SGD for the weights, cosine to zero.
+        learning_rate: initial learning rate for the weights; it falls to 0 along a cosine.
+        momentum: momentum of SGD.
+        weight_decay: weight decay.
+        clip: largest norm of the gradient of the weights.
         optimizer: sgd, or adamw, which transformers need, at a much lower learning rate.
         augment: shift and mirror training images.
         hypernet: kind of hypernetwork, and its settings.
-        relaxation, temperature: how logits become option weights.
+        relaxation: how logits become option weights.
+        temperature: schedule of the temperature of the relaxation.
         cost: column of the cost table that the dial trades off against accuracy.
         entropy: weight of the entropy of the option probabilities against the dial's objective, whose spread is 1; it
             falls to 0 half-way. Without it, the steep cheap end decides the options before the accurate end can.
-        evaluations: total number of architectures evaluated; the first `sample` are drawn without the dial.
+        evaluations: total number of architectures evaluated.
+        sample: how many of these are drawn first, without the dial.
         evaluation_images: validation images that an architecture is evaluated on.
         regime: how weights of a pretrained network are treated: frozen keeps them, tuned continues training them under
             sampled paths for `epochs`.
@@ -48,6 +53,9 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
         readout: what the last linear layers of a member of a pretrained network have: inherited weights, or weights
             refitted, without labels, to the untouched network's outputs on as many training examples as
             `calibration_images`. Costs no latency; helps most with frozen weights.
+
+    Raises:
+        UsageError: a setting is out of range, unknown, or not read by the method.
     """
 
     method: Method = "predictor"

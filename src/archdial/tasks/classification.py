@@ -71,15 +71,19 @@ class Classification(Task):
 
     @property
     def chance(self) -> float | None:
-        """One right answer of as many as there are classes."""
+        """The accuracy of guessing: 1 / classes; None if `classes` is unknown."""
         return 1 / self.classes if self.classes else None
 
     def chance_with(self, outputs: Outputs) -> float | None:
-        """Return one right answer of as many as there are logits."""
+        """Return the accuracy of guessing: 1 / logits."""
         return 1 / alone(outputs).shape[1]
 
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
-        """Return the mean cross-entropy ()."""
+        """Return the mean cross-entropy ().
+
+        Raises:
+            UsageError: labels or class weights do not fit the logits.
+        """
         found = alone(outputs)
         weights = None if self._weights is None else self._weights.to(found.device)
         if weights is not None and len(weights) != found.shape[1]:
@@ -87,7 +91,7 @@ class Classification(Task):
         return cross_entropy(found, self._labels(found, batch), weight=weights, label_smoothing=smoothing)
 
     def score(self) -> Score:
-        """Return a score of no input yet."""
+        """Return a score without any input yet."""
         if self.measure == ACCURACY:
             return Accuracy()
         name = _METRICS[self.measure.name]

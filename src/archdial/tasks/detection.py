@@ -61,11 +61,15 @@ class Detection(Task):
 
     @property
     def chance(self) -> float:
-        """Boxes anywhere find nothing."""
+        """The score of guessing: 0."""
         return 0.0
 
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
-        """Return the loss () of set prediction an object, or the user's own."""
+        """Return the set prediction loss () per object, or the custom loss.
+
+        Raises:
+            UsageError: targets or class weights do not fit the outputs.
+        """
         if self._loss is not None:
             return own_loss(self._loss, outputs, batch)
         logits, boxes = logits_and_boxes(outputs)
@@ -76,14 +80,14 @@ class Detection(Task):
         return set_loss(logits, boxes, wanted, nothing=self._nothing, weights=self._weights, smoothing=smoothing)
 
     def score(self) -> Score:
-        """Return a mAP of no image yet."""
+        """Return a mAP without any image yet."""
         return AveragePrecision(self._read, _THRESHOLDS[self.measure.name])
 
     def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
         """Return how far classes and boxes are from a teacher's, ().
 
-        The divergence of softened logits at a place, times temperature², and the distance of its box, by as much as
-        the teacher sees an object there: what it says of a place where there is none is nobody's concern.
+        The divergence of softened logits at each place, times temperature², plus the distance of its box, weighted by
+        how certain the teacher is of an object there: its boxes elsewhere do not matter.
         """
         if self._detections is not None:
             return super().apart(outputs, taught, temperature)

@@ -32,6 +32,9 @@ class Imitation(Task):
 
     Args:
         labelled: batches are (inputs, target), and the target is ignored; otherwise, the whole batch is inputs.
+        teacher: the network to imitate; a search sets it to the original network.
+
+    `loss` raises UsageError if there is no teacher, as with cells.
     """
 
     measure = Measure("agreement", share=False)
@@ -42,7 +45,7 @@ class Imitation(Task):
 
     @property
     def chance(self) -> float:
-        """What the mean of all outputs agrees."""
+        """The agreement of the mean of all outputs: 0."""
         return 0.0
 
     def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Any:
@@ -64,12 +67,12 @@ class Imitation(Task):
         return super().size(_plain(batch))
 
     def prepared(self, batch: Batch) -> Batch:
-        """Return `batch` with what the teacher gives for it, on the teacher's device: one run for all architectures."""
+        """Return `batch` with the teacher's outputs, on its device: the teacher runs once for all architectures."""
         first = next(self._known().parameters(), None)
         return Imitated(batch, self._taught(batch, torch.device("cpu") if first is None else first.device))
 
     def score(self) -> Score:
-        """Return an agreement of no input yet: the mean over batches, by their sizes."""
+        """Return an agreement without any input yet: the mean over batches, weighted by their sizes."""
         return MeanScore(lambda outputs, batch: 1 - self.loss(outputs, batch), self.size)
 
     def taught(self, teacher: nn.Module | None) -> Task:
@@ -77,7 +80,7 @@ class Imitation(Task):
         return Imitation(self.labelled, teacher)
 
     def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
-        """Return the same distance, from outputs that are there already."""
+        """Return the same distance () from the teacher's outputs `taught`."""
         return variance_left(outputs, taught)
 
     @torch.no_grad()

@@ -22,7 +22,7 @@ class LanguageModelling(Task):
     Labels are shifted here, as in Hugging Face models; positions with an attention mask of 0 are ignored.
 
     Args:
-        score: perplexity, or the loss per token.
+        score: perplexity, or the loss per token in nats; lower is better for both.
 
     Raises:
         UsageError: there is no such score.
@@ -35,16 +35,16 @@ class LanguageModelling(Task):
         self.measure = Measure(score, higher_is_better=False, best=best, share=False)
 
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
-        """Return the mean cross-entropy () a token."""
+        """Return the mean cross-entropy () per token."""
         logits, labels = _shifted(outputs, batch)
         return cross_entropy(logits, labels, label_smoothing=smoothing)
 
     def score(self) -> Score:
-        """Return a score of no token yet."""
+        """Return a score without any token yet."""
         return _Tokens(exponential=self.measure.name == "perplexity")
 
     def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
-        """Return the mean divergence () a token of softened logits from a teacher's, times temperature²."""
+        """Return the mean divergence () per token of softened logits from a teacher's, times temperature²."""
         return divergence(alone(outputs).flatten(0, 1), alone(taught).flatten(0, 1), temperature)
 
 

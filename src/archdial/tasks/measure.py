@@ -29,10 +29,10 @@ class Measure:
     """One kind of score.
 
     Attributes:
-        name: in results and JSON, as accuracy.
-        higher_is_better: which way it is better.
-        best: the score of what makes no mistake.
-        share: it lies in [0, 1] and is written in %.
+        name: its name in results and JSON, such as accuracy.
+        higher_is_better: its direction.
+        best: the score without mistakes.
+        share: it is in [0, 1] and is displayed in %.
     """
 
     name: Name
@@ -46,35 +46,39 @@ class Measure:
             raise UsageError(f"a score named {self.name!r}: members already have a figure of that name; choose another")
 
     def error(self, score: V) -> V:
-        """Return how far `score` is from the best, at least 0 for what can be: what predictors learn."""
+        """Return the distance of `score` from the best, which predictors learn; at least 0 for possible scores."""
         return self.best - score if self.higher_is_better else score - self.best
 
     def score(self, error: V) -> V:
-        """Return the score that is so far from the best."""
+        """Return the score at this distance from the best."""
         return self.best - error if self.higher_is_better else self.best + error
 
     def nearest(self, score: float) -> float:
-        """Return what can be a score and is nearest to `score`."""
+        """Return the possible score that is nearest to `score`."""
         return min(max(score, 0.0), 1.0) if self.share else score
 
     def checked(self, score: float) -> float:
-        """Return `score`, which a file holds.
+        """Return `score`, read from a file.
 
         Raises:
-            UsageError: it cannot be one of this measure.
+            UsageError: it is not a possible score of this measure.
         """
         if self.share and not 0 <= score <= 1:
             raise UsageError(f"{self.name} is {score:g}: expected a number from 0 to 1")
         return score
 
     def check_all(self, places: Mapping[str, float]) -> None:
-        """Raise UsageError unless the scores at all `places` of a file can be of this measure."""
+        """Check the scores at all `places` of a file.
+
+        Raises:
+            UsageError: one is not a possible score of this measure.
+        """
         for place, score in places.items():
             if self.share and not 0 <= score <= 1:
                 raise UsageError(f"{place} is {score:g}: expected at {'most 1' if score > 1 else 'least 0'}")
 
     def merit(self, score: V) -> V:
-        """Return `score` such that higher is better, for whoever compares."""
+        """Return `score` such that higher is better."""
         return score if self.higher_is_better else -score
 
     @property
@@ -84,12 +88,12 @@ class Measure:
 
     @property
     def factor(self) -> float:
-        """What scores are multiplied by where they are written or drawn."""
+        """The factor by which scores are multiplied for display."""
         return 100.0 if self.share else 1.0
 
     @property
     def unit(self) -> str:
-        """What stands behind a score: % or nothing."""
+        """The unit of a displayed score: % or nothing."""
         return "%" if self.share else ""
 
     @property
@@ -98,11 +102,11 @@ class Measure:
         return f"{self.name} {self.unit}".rstrip()
 
     def text(self, score: float) -> str:
-        """Return `score` as it is written, without the unit."""
+        """Return `score` as displayed, without the unit."""
         return f"{100 * score:.2f}" if self.share else f"{score:.4g}"
 
     def apart(self, difference: float) -> str:
-        """Return as text how far two scores are apart, a share in points of a hundred."""
+        """Return a difference of two scores as text; that of shares is in percentage points."""
         return f"{100 * difference:.2f} points" if self.share else f"{difference:.2f}"
 
     def standard_error(self, score: float, examples: int | None) -> float | None:

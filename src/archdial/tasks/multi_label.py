@@ -23,6 +23,8 @@ class MultiLabel(Task):
 
     Args:
         positive_weights: weight of each label's ones in the loss, for example if they are rare; 1 by default.
+
+    `loss` and `score` raise UsageError if targets and outputs differ in shape, or torchmetrics is missing.
     """
 
     measure = Measure("macro F1")
@@ -31,7 +33,11 @@ class MultiLabel(Task):
         self._weights = None if positive_weights is None else torch.tensor(list(positive_weights), dtype=torch.float32)
 
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
-        """Return the mean binary cross-entropy ()."""
+        """Return the mean binary cross-entropy ().
+
+        Raises:
+            UsageError: targets and outputs differ in shape.
+        """
         found = alone(outputs)
         wanted = asked_tensor(batch).to(found)
         if wanted.shape != found.shape:
@@ -44,7 +50,7 @@ class MultiLabel(Task):
         return functional.binary_cross_entropy_with_logits(found, smoothed, pos_weight=weights)
 
     def score(self) -> Score:
-        """Return a macro F1 of no input yet, at a probability of ½."""
+        """Return a macro F1 without any input yet; labels count as present from a probability of ½."""
         metrics = imported("torchmetrics", "the score macro F1", "scores").classification
 
         def make(found: Any, wanted: Any) -> Any:

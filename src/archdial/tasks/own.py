@@ -71,7 +71,7 @@ class OwnTask(Task):
 
     @property
     def chance(self) -> float | None:
-        """As the user said."""
+        """The score of guessing, as passed."""
         return self._chance
 
     def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Any:
@@ -81,15 +81,15 @@ class OwnTask(Task):
         return super().inputs(batch, device) if self._inputs is None else moved(self._inputs(batch), device)
 
     def target(self, batch: Batch) -> Any:
-        """Return what is asked for."""
+        """Return the target of `batch`."""
         return self._target(batch)
 
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
-        """Return the user's loss, ()."""
+        """Return the custom loss ()."""
         return own_loss(self._loss, outputs, batch)
 
     def score(self) -> Score:
-        """Return a score of no input yet."""
+        """Return a score without any input yet."""
         if _is_metric(self._score):
             return MetricScore(lambda *_: self._score.clone(), self._parts)
         function = self._loss if self._score is None else self._score
@@ -101,7 +101,7 @@ class OwnTask(Task):
         return MeanScore(scored, self.size)
 
     def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
-        """Return the user's distance, or squares."""
+        """Return the custom distance (), or by default that of squares."""
         pair = self._judged(outputs), self._judged(taught)
         return super().apart(*pair, temperature) if self._apart is None else self._apart(*pair)
 

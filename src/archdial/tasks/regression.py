@@ -26,7 +26,7 @@ class Regression(Task):
         score: MAE, RMSE or R2 (the fraction of explained variance, over all numbers together).
 
     Raises:
-        UsageError: there is no such score.
+        UsageError: there is no such score; later, if targets and outputs differ in shape, or torchmetrics is missing.
     """
 
     def __init__(self, score: ScoreName = "MAE") -> None:
@@ -39,16 +39,20 @@ class Regression(Task):
 
     @property
     def chance(self) -> float | None:
-        """Of R2 what the mean explains: nothing."""
+        """The score of the mean: 0 for R2, unknown for errors."""
         return 0.0 if self.measure.name == "R2" else None
 
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
-        """Return the mean squared error ()."""
+        """Return the mean squared error ().
+
+        Raises:
+            UsageError: targets and outputs differ in shape.
+        """
         found, wanted = _alike(outputs, batch)
         return functional.mse_loss(found, wanted.to(found.device))
 
     def score(self) -> Score:
-        """Return a score of no input yet."""
+        """Return a score without any input yet."""
         metrics = imported("torchmetrics", f"the score {self.measure.name}", "scores")
 
         def make(found: Any, wanted: Any) -> Any:

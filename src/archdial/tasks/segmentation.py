@@ -22,6 +22,8 @@ class Segmentation(Task):
 
     Args:
         ignore_index: the mask value to ignore.
+
+    `loss` and `score` raise UsageError if masks do not fit the outputs, or torchmetrics is missing.
     """
 
     measure = Measure("mean IoU")
@@ -30,13 +32,17 @@ class Segmentation(Task):
         self.ignore_index = ignore_index
 
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
-        """Return the mean cross-entropy () over all pixels."""
+        """Return the mean cross-entropy () over all pixels.
+
+        Raises:
+            UsageError: masks do not fit the outputs.
+        """
         found, wanted = self._parts(outputs, batch)
         wanted = wanted.to(found.device)
         return cross_entropy(found, wanted, ignore_index=self.ignore_index, label_smoothing=smoothing)
 
     def score(self) -> Score:
-        """Return a mean IoU of no pixel yet."""
+        """Return a mean IoU without any pixel yet."""
         metrics = imported("torchmetrics", "the score mean IoU", "scores").classification
 
         def make(found: Any, wanted: Any) -> Any:

@@ -38,19 +38,19 @@ class Task(ABC):
     by name and a target under `labels`, `label`, `target` or `targets`.
 
     Attributes:
-        measure: how its scores are called and compared.
-        imitates: what the network as it came gives is asked for.
+        measure: how its scores are named and compared.
+        imitates: the outputs of the original network are the target.
     """
 
     measure: Measure
     imitates: bool = False
 
     def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Any:
-        """Return what the network takes for `batch`, on `device`; varied at random by a generator, for training."""
+        """Return the network's inputs for `batch`, on `device`; with a generator, randomly augmented for training."""
         return moved(seen(batch), device)
 
     def target(self, batch: Batch) -> Any:
-        """Return what is asked for."""
+        """Return the target of `batch`."""
         return asked(batch)
 
     def size(self, batch: Batch) -> int:
@@ -58,40 +58,45 @@ class Task(ABC):
         return size_of(batch)
 
     def prepared(self, batch: Batch) -> Batch:
-        """Return `batch` for judging outputs again and again: beside it is what takes long to find out, once."""
+        """Return `batch` with everything slow computed once, for evaluating many architectures on it."""
         return batch
 
     def example(self, batch: Batch) -> Any:
-        """Return what the network takes for the first of `batch`, on the CPU."""
+        """Return the network's inputs (1, …) for the first example of `batch`, on the CPU."""
         return self.inputs(taken(batch, 1), torch.device("cpu"))
 
     @abstractmethod
     def loss(self, outputs: Outputs, batch: Batch, smoothing: float = 0.0) -> Tensor:
-        """Return how wrong `outputs` are, (), to be descended.
+        """Return the loss () of `outputs`, to be minimised.
 
         Args:
-            smoothing: share of what is asked for that is spread over everything else, for training.
+            outputs: the network's outputs for `batch`.
+            batch: as the data give it.
+            smoothing: fraction of the target that is spread over everything else, in training.
+
+        Raises:
+            UsageError: targets do not fit the outputs.
         """
 
     @abstractmethod
     def score(self) -> Score:
-        """Return a score that nothing was added to."""
+        """Return a score to which nothing was added yet."""
 
     @property
     def chance(self) -> float | None:
-        """The score of guessing; None where nobody can tell."""
+        """The score of guessing; None if unknown."""
         return None
 
     def chance_with(self, outputs: Outputs) -> float | None:
-        """Return the score of guessing where a network's `outputs` tell it, if `chance` does not."""
+        """Return the score of guessing if it follows from a network's `outputs` and not from `chance`; else None."""
         return None
 
     def taught(self, teacher: nn.Module | None) -> Task:
-        """Return the task where `teacher` is the network as it came; only what imitates it is another then."""
+        """Return the task with `teacher` as the original network; only a task that imitates it changes."""
         return self
 
     def apart(self, outputs: Outputs, taught: Outputs, temperature: float) -> Tensor:
-        """Return how far `outputs` are from a teacher's, (): by squares, over the teacher's own variance."""
+        """Return the distance () of `outputs` from a teacher's: mean squares over the variance of the teacher's."""
         return variance_left(outputs, taught)
 
 

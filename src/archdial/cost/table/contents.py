@@ -22,9 +22,10 @@ class TableContents:
     Attributes:
         space: fingerprint of the space.
         runtime: how it was measured: at least device, runtime, threads and batch_size.
-        terms: the cost of an architecture is the sum of what it selects in each term.
-        parts: what was measured, by key.
-        fit: how the latency of a whole network follows from its parts; without one it is their sum.
+        terms: the cost of an architecture is the sum of the entries that it selects, one per term; latencies are in
+            milliseconds for one batch.
+        parts: the measured parts, by key.
+        fit: how the latency of a whole network follows from its parts; without a fit, it is their sum.
         networks: whole networks that were measured.
     """
 
@@ -36,7 +37,7 @@ class TableContents:
     networks: tuple[CostNetwork, ...] = ()
 
     def priced(self) -> tuple[CostTerm, ...]:
-        """Return the terms of what members run, with latencies as the fit has them, if there is one."""
+        """Return the terms of what members run, with latencies by the fit, if there is one."""
         if self.fit is None:
             return self.taken()
 
@@ -49,9 +50,9 @@ class TableContents:
 
     @property
     def doubt(self) -> str:
-        """What speaks against its latencies of whole networks, as the end of a sentence; empty where nothing does.
+        """Why its latencies of whole networks are doubtful, as the end of a sentence; empty if they are not.
 
-        Of a table that was written by hand, without parts that were measured, nothing is said.
+        Also empty for a table written by hand, without measured parts.
         """
         if self.fit is None:
             return "is a plain sum of parts, not validated on any whole network" if self.parts else ""
@@ -59,11 +60,11 @@ class TableContents:
         return f"mispredicts held-out whole networks by {error:.0%} on average" if error > DOUBTFUL else ""
 
     def taken(self) -> tuple[CostTerm, ...]:
-        """Return the terms of what members run: layers are made one where that is the faster."""
+        """Return the terms of what members run: layers are merged where that is faster."""
         return tuple(CostTerm(term.choices, tuple(map(self._taken, term.entries))) for term in self.terms)
 
     def merging(self, architecture: Mapping[str, str]) -> list[tuple[str, ...]]:
-        """Return the rows of layers, by name, that are made one in the member that takes these options."""
+        """Return the names of consecutive layers that are merged in the member with these options."""
         terms = [term for term in self.terms if any(entry.merged is not None for entry in term.entries)]
         selected = (entry.merged for entry in _selected(terms, architecture) if self._merges(entry))
         return [merged.layers for merged in selected if merged is not None]
@@ -83,18 +84,18 @@ class TableContents:
         return entry.latency_ms if self.fit is None else float(sum(self.fit.parts_ms[key] for key in entry.parts))
 
     def has(self, column: str) -> bool:
-        """Return whether each entry has a value for `column`; tables of an older archdial lack some."""
+        """Return whether each entry has a value for `column`; tables from an older archdial lack some."""
         return all(getattr(entry, column) is not None for term in self.terms for entry in term.entries)
 
     def runs(self, architecture: Mapping[str, str]) -> Counter[str]:
-        """Return how often each part runs in the network that takes these options, no layers made one.
+        """Return how often each part runs in the network with these options, without merged layers.
 
-        So are the networks built to which a table is fitted: what is the faster is known only then.
+        Tables are fitted to networks built in this way: only the fit tells what is faster when merged.
         """
         return Counter(key for entry in _selected(self.terms, architecture) for key in entry.parts)
 
     def without_fit(self) -> Self:
-        """Return the table by which latencies are plain sums; its networks are left out, as they ask for a fit."""
+        """Return the table without fit and networks: its latencies are plain sums."""
         return replace(self, fit=None, networks=())
 
 

@@ -76,10 +76,10 @@ class EdgeNetwork(Supernet):
     """Stem, cells, head, by a plan; choices are named for their edge, as "normal/2<-0" or "2<-0".
 
     Attributes:
-        kind: what its JSON calls it.
+        kind: its name in JSON.
         plan_type: dataclass of its plan.
-        settings_type: dataclass of what a recipe says of it.
-        later: what the plans of older versions do not know, and is not written where it is as usual.
+        settings_type: dataclass of its settings in a recipe.
+        later: keys unknown to older versions, which are not written if they have their defaults.
     """
 
     kind: ClassVar[str]
@@ -113,8 +113,8 @@ class EdgeNetwork(Supernet):
     def terms(self) -> list[TermPlan]:
         """Return the terms of the cost.
 
-        One without choices for what always runs; one a choice for what its edge alone does; and over the edges from one
-        node what they share. Where the width is a choice, each is over that too.
+        One without choices for what always runs; one per choice for what only its edge does; and one over the edges
+        from a node for what they share. If the width is a choice, each is over that too.
         """
         if self._kept:
             return joined_terms(
@@ -174,7 +174,7 @@ class EdgeNetwork(Supernet):
         """Yield what always runs."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the plan, from which `from_json` makes an equal network; without what older versions do not know."""
+        """Return the plan as a JSON value, without keys of `later` that have their defaults."""
         usual = {item.name: item.default for item in fields(cast(Any, self.plan)) if item.name in self.later}
         plan = asdict(cast(Any, self.plan))
         return {"kind": self.kind, **{key: value for key, value in plan.items() if usual.get(key, ...) != value}}
@@ -188,7 +188,7 @@ class EdgeNetwork(Supernet):
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Return a network with new weights by the plan that `to_json` wrote."""
+        """Return a network with new weights from the plan that `to_json` wrote."""
         plan = {name: item for name, item in value.items() if name != "kind"}
         return cls(conforming(cls.plan_type, plan, "network"))
 

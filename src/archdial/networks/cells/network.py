@@ -122,7 +122,7 @@ class CellNetwork(EdgeNetwork):
             inputs: a tensor, or a batch by name that has it.
 
         Raises:
-            UsageError: there are other tokens than those of the plan.
+            UsageError: a token is outside the vocabulary.
         """
         inputs = inputs[self.plan.input_name] if isinstance(inputs, Mapping) else inputs
         network, taken = self._chosen(weights)
@@ -224,13 +224,22 @@ def cells(
         cells(example=batch, outputs=24)                       # inputs like the example; 24 numbers for each
 
     Args:
-        operations: max pooling, identity and separable convolution of 3 by default.
+        in_channels: channels of an image or a signal; for tokens, the size of the embedding.
+        classes: number of classes: outputs are logits (n, classes).
+        cells: number of cells; those at 1/3 and 2/3 of the depth halve the size and double the channels.
+        nodes: intermediate nodes per cell.
+        operations: options of each choice; by default max pooling, identity and separable convolution of 3.
+        channels: channels of a node in the first cell.
+        image_size: (height, width) of an image in pixels, or one number for both.
+        stem_stride: 1, or a power of 2 up to 64, by which the stem divides the size of the input.
+        length: length of a signal (n, in_channels, length), or of tokens (n, length).
+        tokens: size of the vocabulary, if inputs are tokens.
         outputs: the number of outputs per input, or their shape, instead of `classes`.
-        places: 1 by default; for `outputs`, which often depend on position, 16 for signals and 4 × 4 for images.
+        places: number of positions per side to which the head averages features: 1 by default; for `outputs`, which
+            often depend on position, 16 for signals and 4 × 4 for images.
+        dense: outputs are per position of the input, (n, classes, *size).
         widths: fractions of `channels`, such as [1, 0.75, 0.5], as one more choice shared by stem, cells and head.
         example: a tensor (n, …) of inputs, floating point or tokens; or a named one, {"input_ids": …}.
-
-    The rest is as in `CellPlan`.
 
     Raises:
         UsageError: an operation is unknown, a size is below 1, or inputs or outputs are under- or overspecified.

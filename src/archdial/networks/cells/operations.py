@@ -29,6 +29,9 @@ def register_operation(name: str, dimensions: int = IMAGES) -> Callable[[Operati
         def conv_1x1(channels, stride):
             return nn.Conv2d(channels, channels, 1, stride)
 
+    The decorated function takes the number of channels and the stride, and returns a module from (n, channels, h, w) to
+    (n, channels, ⌈h/stride⌉, ⌈w/stride⌉); for signals, the same with one length.
+
     Args:
         name: images and signals have separate namespaces: a name may stand for another operation in each.
         dimensions: of the input besides batch and channels: 2 for images, 1 for signals and embedded tokens.

@@ -46,8 +46,10 @@ def gates(
             Numbers, strings, True, False and None in a dict are constants in every call.
         include: names, globs of names or kinds of operations that may be dropped; all by default.
         exclude: the same, for what is always kept.
-        groups: name → names, globs or kinds that are kept or dropped together; see `selection.selected`.
-        source: arguments of `make_model` that create an equal model, so that a family can be loaded without it.
+        groups: name → names, globs or kinds that are kept or dropped together. One asterisk in a name and its patterns
+            makes a group for each text that it stands for: `{"layer*": ["layer*.conv1", "layer*.bn1"]}`.
+        source: arguments of `networks.graph.source.make_model` that create an equal model, so that a family can be
+            loaded without it.
         outputs: names of the outputs that members have; by default `logits` if there are any, else every tensor. The
             rest is listed in `left_out`. With `loss` among them, labels are inputs too; see `archdial.without_loss`.
 
@@ -82,14 +84,17 @@ def choices(
     such as a residual branch, 0 is among its widths.
 
     Args:
+        model: as in `archdial.gates`.
+        example_input: as in `archdial.gates`, a batch (n, …).
         gates: whether operations may be dropped, as `archdial.gates` has it. Operations that join two widths stay.
         width: fractions of the units to keep; None keeps all units.
-        include, exclude, groups: as in `archdial.gates`; widths are named after the layer that produces them:
-            "layer1.0.conv1.width".
+        include: as in `archdial.gates`; widths are named after the layer that produces them: "layer1.0.conv1.width".
+        exclude: as in `archdial.gates`.
+        groups: as in `archdial.gates`.
         multiple: channels are kept in multiples of this number; heads are kept whole.
         streams: whether the residual stream of a transformer may be narrowed too.
-
-    The rest is as in `archdial.gates`.
+        source: as in `archdial.gates`.
+        outputs: as in `archdial.gates`.
 
     Raises:
         UsageError: as `archdial.gates`; or a fraction is not above 0 and at most 1, or nothing can be narrowed.

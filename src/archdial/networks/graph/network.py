@@ -50,11 +50,12 @@ class GatedNetwork(Pretrained):
     Its parameters are copies of the user's, under the user's names with `body.` before them.
 
     Attributes:
-        choices: with what belongs to each.
-        widths: of the network: which dimensions must agree.
+        choices: each choice with its operations and units.
+        widths: which dimensions of the network must agree.
         opaque: names of submodules that could not be entered, and are one operation each.
-        calling, left_out: how it is called, and names of outputs of the user's network that it has not.
-        original: state of the whole network as it came, once it is remembered.
+        calling: how it is called.
+        left_out: names of outputs of the user's network that it does not have.
+        original: state of the user's network, once it is remembered; None before.
         source: arguments of `make_model`, if the model came from there.
     """
 
@@ -99,18 +100,18 @@ class GatedNetwork(Pretrained):
     def forward(self, inputs: Inputs, weights: Tensor) -> Outputs:
         """Return the outputs for `inputs` (n, …), in the form of the example, under weights (m, k) of the options.
 
-        Under exact weights that ask for no gradient only what is taken runs. Else everything runs, so that what is
+        Under one-hot weights without gradient, only what is taken runs. Otherwise everything runs, so that what is
         dropped or cut off has a gradient too.
         """
         flat = zip(self._inputs, self.calling.flat(inputs), strict=True)
         return self._running({node: laid_out(tensor, self._order) for node, tensor in flat}, weights)
 
     def build(self, architecture: Architecture, calibration: Sequence[Inputs] = ()) -> fx.GraphModule:
-        """Return `architecture` as a plain module: what is dropped or cut off is gone, with all that only served it.
+        """Return `architecture` as a plain module, without what is dropped or cut off and what only served it.
 
-        Where nothing is dropped it is the network as it came: calibration is passed over, and where the network was
-        remembered, the weights are those of then. With `readout`, all others get new weights of the last linear layers.
-        See `Supernet.build`.
+        If nothing is dropped, it is the user's network: `calibration` is ignored, and the weights are the remembered
+        ones, if there are any. With `readout`, all others get new weights of the last linear layers. See
+        `Supernet.build`.
         """
         whole = architecture == self.whole
         flat = () if whole else map(self.calling.flat, calibration)
@@ -125,40 +126,40 @@ class GatedNetwork(Pretrained):
         return module
 
     def remember(self) -> None:
-        """Keep parameters and statistics of the whole network as they are now, whatever is trained later."""
+        """Remember parameters and statistics of the whole network as they are now, before they are trained."""
         self.original = None
         self.original = self.build(self.whole).state_dict()
 
     def changed(self) -> dict[str, Tensor]:
-        """Return the state of the whole network as it came, by the user's names, where its state is another now."""
+        """Return the remembered tensors that differ from the present ones, under the user's names."""
         own = self.body.state_dict()
         return {name: value for name, value in (self.original or {}).items() if not value.equal(own[name])}
 
     def recall(self, changed: Mapping[str, Tensor]) -> None:
-        """Remember the weights as they are now, but for what `changed` of an equal network gave."""
+        """Remember the present weights, except for those that `changed` of an equal network returned."""
         self.remember()
         self.original = {**(self.original or {}), **changed}
 
     def untouched(self) -> nn.Module:
-        """Return the user's network as it was when it was remembered, or is now; what nothing reads it has too."""
+        """Return the user's network with its remembered weights, or the present ones, including unused tensors."""
         whole = self.build(self.whole)
         keep_unused(whole, self.body)
         return whole
 
     def dropped(self, architecture: Architecture) -> list[Operation]:
-        """Return the operations that `architecture` drops, in the order in which they would run."""
+        """Return the operations that `architecture` drops, in the order of execution."""
         self.space.check(architecture)
         taken = architecture.options
         return [found.operation for found in self._drops.values() if taken[found.kept[0]] not in found.kept[1]]
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return `architecture` with the least of all that is kept in vain: what stands in a dropped branch."""
+        """Return `architecture` without what is kept in vain, such as operations in a dropped branch."""
         self.space.check(architecture)
         return running(self.conditions, self.space, architecture)
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
-        """When anything that each choice changes runs."""
+        """For each choice, the condition under which anything that it changes runs."""
         own: list[list[Condition]] = [[] for _ in self.choices]
         for node, found in self._drops.items():
             own[found.kept[0]].append(self._conditions[node])
@@ -183,7 +184,11 @@ class GatedNetwork(Pretrained):
         return Layers(self.body, self.graph, self._drops, self._flow).groups()
 
     def merge(self, module: nn.Module, rows: Sequence[Sequence[str]]) -> nn.Module:
-        """Make one layer of each of several rows of layers, in place; see `Supernet.merge`."""
+        """Merge each of several rows of layers into one layer, in place; see `Supernet.merge`.
+
+        Raises:
+            UsageError: `module` was not returned by `build`.
+        """
         if rows:
             if not isinstance(module, fx.GraphModule):
                 raise UsageError(
@@ -203,7 +208,7 @@ class GatedNetwork(Pretrained):
         """Return the same network, with the same weights, as it runs on inputs of other shapes, without the batch.
 
         Args:
-            shapes: of the one input, or by the names of those that have another.
+            shapes: shape of the one input, without the batch; or shapes by the names of the inputs that change.
 
         Raises:
             UsageError: there is no such input, or the network does not run at these shapes.
@@ -224,14 +229,14 @@ class GatedNetwork(Pretrained):
         return made
 
     def scaled(self, share: float) -> GatedNetwork | None:
-        """Return the choices on a narrower backbone with new weights; None of a model that archdial did not make."""
+        """Return the choices on a narrower backbone with new weights; None for a model that archdial did not create."""
         if self.source is None or ":" in self.source["name"]:
             return None
         width = max(1, round(share * width_of(self.body)))
         return GatedNetwork.from_json({**without_units(self.to_json()), "source": {**self.source, "width": width}})
 
     def to_json(self) -> dict[str, Any]:
-        """Return what `from_json` makes an equal network from; a model that was handed over has no source."""
+        """Return the description from which `from_json` creates an equal network, as a JSON value."""
         return {
             "kind": self.kind,
             "source": self.source,
@@ -243,10 +248,12 @@ class GatedNetwork(Pretrained):
     def from_json(
         cls, value: Mapping[str, Any], model: nn.Module | None = None, *, trust: bool = False
     ) -> GatedNetwork:
-        """Return a network by what `to_json` wrote, with weights as `model` or its source has them.
+        """Return the network that `to_json` described, with the weights of `model` or of its source.
 
         Args:
-            trust: as for `make_model`, which calls the source where there is no `model`.
+            value: the JSON value.
+            model: the user's network; without it, its source creates one.
+            trust: allow calling the source, if it is the user's code.
 
         Raises:
             UsageError: the source may not be called, or the model has other operations.
