@@ -1,7 +1,7 @@
 """Why the papers' plain setting falls to one operation, and which smallest change keeps its dial alive.
 
     python benchmarks/plain_setting.py fashion_mnist_3ops_papers --data FASHION_MNIST [--epochs 6] [--images 6000]
-        [--seeds 0] [--only plain,two_paths]
+        [--seeds 0] [--only "plain;two_paths"]
 
 Weights and dial are trained together, as in the recipe, with one thing changed at a time, on the same images and cost
 table. After each epoch the operations on all edges are counted at the centre of the simplex and at each position that
@@ -58,8 +58,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "slow hypernetwork": {"hypernet_rate": 3e-4},
     "two_paths": {"relaxation": "two_paths"},
     "smoothing 0.3": {"smoothing": 0.3},
-    "strength 0.1": {"dial": {"strength": 0.1}},
-    "strength 10": {"dial": {"strength": 10.0}},
+    "strength 0.3": {"dial": {"strength": 0.3}},
+    "two_paths, strength 0.3": {"relaxation": "two_paths", "dial": {"strength": 0.3}},
     "reinmax": {"relaxation": "reinmax"},
     "gumbel_softmax": {"relaxation": "gumbel_softmax"},
 }
@@ -180,11 +180,11 @@ def main() -> None:
     parser.add_argument("--warmup", type=float, default=0.34, help="fraction of the epochs before the dial is trained")
     parser.add_argument("--images", type=int, default=6000)
     parser.add_argument("--seeds", default="0")
-    parser.add_argument("--only", default=",".join(VARIANTS))
+    parser.add_argument("--only", default=";".join(VARIANTS))
     options = parser.parse_args()
     recipe = load_recipe(options.recipe)
     options.images_of = load(options.data, channels=recipe.channels)
-    for name in options.only.split(","):
+    for name in options.only.split(";"):
         if name not in VARIANTS:
             parser.error(f"no variant {name!r}: expected some of {', '.join(VARIANTS)}")
         for seed in map(int, options.seeds.split(",")):
