@@ -142,6 +142,7 @@ def everywhere(
 ) -> None:
     """Search once, then dial in a network for any trade-off between accuracy and latency.
 
-    Results go to standard output, as a table or as JSON with --json; progress and errors go to standard error. The exit
-    status is 0 on success, 2 for a usage error, 1 for a failed run, and 130 for an interrupted one.
+    Results go to standard output, as a table or as JSON with --json; progress, errors and the next command go to
+    standard error. The exit status is 0 on success, 2 for a usage error, 1 for a failed run, and 130 for an interrupted
+    one.
     """
