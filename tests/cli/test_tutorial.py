@@ -55,6 +55,7 @@ def test_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert list(said) == [line for text in COMMANDS for line in text.splitlines()]
     accuracies = [float(said[f"python {name}.py"].split()[2]) for name in ("digits_cnn", "run_onnx")]
     assert min(accuracies) > 0.9
+    assert "of the test split" in said["python search.py"]
     assert "6 choices, captured by torch.export" in said["python choices.py"]
     assert Path("runs/digits/report.html").is_file() and Path("search.onnx").is_file()
     assert json.loads(Path("digits.onnx.json").read_text(encoding="utf-8"))["file_format"] == "onnx"
