@@ -52,6 +52,8 @@ def test_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
                 said[line] = run(line, capsys)
         else:
             assert kind in ("text", "sh")
+    for name in ("choices", "digits_cnn"):
+        del sys.modules[name]
     assert list(said) == [line for text in COMMANDS for line in text.splitlines()]
     accuracies = [float(said[f"python {name}.py"].split()[2]) for name in ("digits_cnn", "run_onnx")]
     assert min(accuracies) > 0.9

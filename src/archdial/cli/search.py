@@ -130,7 +130,7 @@ def show_family(family: Family, folder: Path, title: str, following: str, as_jso
         told = ", ".join(f"{method} {area:g}" for method, area in areas.items())
         people.append(f"published areas under the curve: {told}; to compare with ours: archdial compare {folder}")
     on = family.device if family.device_names else None
-    show(value, *people, following, as_json=as_json, then=pick_next(folder, value["range"], on))
+    show(value, *people, following, as_json=as_json, then=pick_next(folder, ranges(family.costs), on))
 
 
 def published_rows(family: Family) -> list[dict[str, Any]]:
