@@ -46,6 +46,8 @@ def test_one_command_leads_to_the_next(searched: Searched, tmp_path: Path) -> No
     run = Path(shutil.copytree(searched.folder, tmp_path / "my run"))
     picked = done("pick", run, *first[2:], "--json")
     assert following(picked) == ["finetune", str(run), *first[2:], "--out", f"{run}-finetuned"]
+    unsaved = done("finetune", run, "--at", 0.1, "--epochs", 1)
+    assert following(unsaved) == ["finetune", str(run), "--at", "0.1", "--epochs", "1", "--out", f"{run}-finetuned"]
     tuned = done(*following(picked), "--epochs", 1)
     folder = f"{run}-finetuned"
     assert following(tuned) == ["export", folder, "--format", "onnx", "--out", f"{folder}.onnx"]

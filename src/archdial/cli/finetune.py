@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archdial.cli.app import app
-from archdial.cli.following import command, export_next, resumed_by
+from archdial.cli.following import again, export_next, resumed_by
 from archdial.cli.options import (
     At,
     Confidence,
@@ -80,14 +80,11 @@ def finetune(
     """
     from archdial.common.progress import Bar
     from archdial.cost.table.machine import device as known
-    from archdial.families.storage import save_member
     from archdial.runs.opening import open_family
     from archdial.runs.run_data import finished_run
-    from archdial.training.checkpoint import remove_checkpoint
     from archdial.training.plain_network import restart, train
 
     asked = Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes, confidence, measure)
-    code: dict[str, Any] = {"model": model, "trust": trust}
     with new_folder(out, "archdial finetune", resume=resume):
         known(device or "cpu")
         family = open_family(run, model, trust=trust)
@@ -117,12 +114,19 @@ def finetune(
         after = _scores(trained, found.judging, family)
         result = _judged(member, after, scratch)
         if out is not None:
-            save_member(result, out, trained)
-            remove_checkpoint(out / CHECKPOINT)
+            _save(result, out, trained)
     told = {"before": before, "after": after, "epochs": settings.epochs, "distilled": teacher is not None}
-    again = {**asked.options(), "epochs": settings.epochs, "scratch": scratch, "data": data, "device": device, **code}
-    then = command("finetune", run, **again, out=f"{run}-finetuned") if out is None else export_next(out, **code)
+    saving = again(context, "--out", f"{run}-finetuned")
+    then = saving if out is None else export_next(out, model=model, trust=trust)
     _show(result, told, out, json, then)
+
+
+def _save(member: Member, folder: Path, module: nn.Module) -> None:
+    from archdial.families.storage import save_member
+    from archdial.training.checkpoint import remove_checkpoint
+
+    save_member(member, folder, module)
+    remove_checkpoint(folder / CHECKPOINT)
 
 
 def _judged(member: Member, scores: dict[str, float], scratch: bool) -> Member:

@@ -75,6 +75,12 @@ def export_next(member: Path, **code: Any) -> str:
     return command("export", member, **code, format="onnx", out=f"{member}.onnx")
 
 
+def again(context: typer.Context, *more: str) -> str:
+    """Return the command that was typed, with `more` at its end."""
+    words = [word for word in context.meta.get(WORDS, ()) if word not in more]
+    return shlex.join(["archdial", *words, *more])
+
+
 @contextmanager
 def resumed_by(context: typer.Context) -> Iterator[None]:
     """Let an interruption within name the command that continues: what was typed, with --resume."""
@@ -83,5 +89,4 @@ def resumed_by(context: typer.Context) -> Iterator[None]:
     try:
         yield
     except Interrupted as error:
-        words = [word for word in context.meta.get(WORDS, ()) if word != "--resume"]
-        raise Interrupted(f"{error}: {shlex.join(['archdial', *words, '--resume'])}") from error
+        raise Interrupted(f"{error}: {again(context, '--resume')}") from error
