@@ -29,7 +29,7 @@ BESIDE = {
 }
 """By path in the repository the page or file of the site."""
 
-LATER = ("adding_a_dial.md", "adding_a_runtime.md", "adding_a_task.md", "tutorial.md")
+LATER: tuple[str, ...] = ()
 """Pages that the navigation leaves out where they are not written yet."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,8 @@ def test_an_interrupted_finetune_goes_on(searched: Searched, tmp_path: Path, mon
     with monkeypatch.context() as patch:
         interrupt_training(2, patch)
         stopped = call(*words, folder)
-    assert stopped.status == 130 and "--resume" in stopped.sentence
+    again = shlex.join(["archdial", *map(str, words), str(folder), "--resume"])
+    assert stopped.status == 130 and stopped.sentence.endswith(f"continue with the same command and --resume: {again}")
     assert [path.name for path in folder.iterdir()] == ["checkpoint.pt"]
     assert "continue it with --resume" in call(*words, folder).sentence
     resumed = call(*words, folder, "--resume")

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 import typer
 from typer.core import TyperGroup
 
+from archdial.cli.following import WORDS
 from archdial.common.errors import Notice, RunError, UsageError, cut, readable, reason
 
 INTERRUPTED = 130
@@ -45,7 +46,8 @@ class Group(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments, none of which may be empty: as a path, "" is the working directory."""
-        for number, word in enumerate(args):
+        ctx.meta[WORDS] = list(args)
+        for number, word in enumerate([] if ctx.resilient_parsing else args):
             option, separator, value = word.partition("=")
             if not word or (option.startswith("--") and separator and not value):
                 before = option if word else next(iter(args[:number][-1:]), "")
@@ -124,7 +126,6 @@ app = typer.Typer(
     name="archdial",
     cls=Group,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -141,6 +142,7 @@ def everywhere(
 ) -> None:
     """Search once, then dial in a network for any trade-off between accuracy and latency.
 
-    Results go to standard output, as a table or as JSON with --json; progress and errors go to standard error. The exit
-    status is 0 on success, 2 for a usage error, 1 for a failed run, and 130 for an interrupted one.
+    Results go to standard output, as a table or as JSON with --json; progress, errors and the next command go to
+    standard error. The exit status is 0 on success, 2 for a usage error, 1 for a failed run, and 130 for an interrupted
+    one.
     """

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archdial.cli import completing
 from archdial.cli.app import app
 from archdial.cli.evaluate import Split, header
+from archdial.cli.following import report_next
 from archdial.cli.options import Data, Json, Model, On, RunArgument, Seed, Trust
 from archdial.cli.output import show
 from archdial.cli.results import check_results
@@ -29,6 +31,7 @@ Baselines = Annotated[
     typer.Option(
         help="Comma-separated names: random, drawn, greedy, knapsack, nsga2, single, scaled.",
         show_default="all that need no training and whose libraries are installed",
+        autocompletion=completing.some_of(completing.BASELINES),
     ),
 ]
 Evaluations = Annotated[
@@ -74,7 +77,9 @@ def compare(
     with Bar() as bar:
         finished = finished_run(run, family, data, on, trust=trust)
         value = write_comparison(finished, chosen, budget, split, count, seed or 0, bar)
-    show(value, table_of(value), f"comparison saved in {run / COMPARISON}; next: archdial report {run}", as_json=json)
+    lines = f"comparison saved in {run / COMPARISON}; next: archdial report {run}"
+    then = report_next(run, on, data=data, model=model, trust=trust)
+    show(value, table_of(value), lines, as_json=json, then=then)
 
 
 def write_comparison(

@@ -11,6 +11,7 @@ import typer
 
 from archdial.cli.app import app
 from archdial.cli.evaluate import measure_members, table_of
+from archdial.cli.following import command
 from archdial.cli.options import Json
 from archdial.cli.output import show
 from archdial.cli.report import write_report
@@ -65,7 +66,8 @@ def demo(
         **paths,
         "seconds": round(seconds, 1),
     }
-    show(result, table_of(value), *_lines(member, out / MEMBER, paths, seconds), as_json=json)
+    then = command("pick", out, latency_ms=_budget(member))
+    show(result, table_of(value), *_lines(member, out / MEMBER, paths, seconds), as_json=json, then=then)
 
 
 def _middle(family: Family) -> Member:
@@ -97,14 +99,17 @@ def _saved_alike(member: Member, folder: Path) -> bool:
     return equal
 
 
+def _budget(member: Member) -> float:
+    """Return the latency of `member` (ms), rounded up, so that the member itself is within."""
+    return math.ceil(100 * (member.promised_ms or member.latency_ms)) / 100
+
+
 def _lines(member: Member, folder: Path, paths: dict[str, str], seconds: float) -> list[str]:
     cost = f"{member.latency_ms:.3g} ms according to the cost table, {member.parameters:,} parameters"
-    # Rounded up, so that the member itself is within.
-    budget = math.ceil(100 * (member.promised_ms or member.latency_ms)) / 100
     return [
         f"one member, chosen for the middle of the latency range: {cost}",
         f"saved in {folder} and reloaded: outputs are identical",
         f"page: {paths['page']}",
         f"picture: {paths['picture']}",
-        f"finished in {seconds:.0f} s; next: archdial pick {folder.parent} --latency-ms {budget}",
+        f"finished in {seconds:.0f} s; next: archdial pick {folder.parent} --latency-ms {_budget(member)}",
     ]

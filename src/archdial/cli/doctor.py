@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from archdial.cli.app import app
+from archdial.cli.following import command
 from archdial.cli.options import Json
 from archdial.cli.output import show
 
@@ -31,6 +32,7 @@ def doctor(json: Json = False) -> None:
         _verdict(value["timing"]),
         "next: archdial demo",
         as_json=json,
+        then=command("demo"),
     )
 
 

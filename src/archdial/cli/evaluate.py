@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from archdial.cli.app import app
+from archdial.cli.following import command
 from archdial.cli.options import Data, Json, Model, On, RunArgument, Trust
 from archdial.cli.output import distinct, show
 from archdial.cli.results import check_results
@@ -50,7 +51,8 @@ def evaluate(
     with Bar() as bar:
         finished = finished_run(run, family, data, on, trust=trust, test_only=split == "test")
         value = measure_members(finished, split, count, bar)
-    show(value, table_of(value), f"members saved in {run / MEMBERS}; next: archdial report {run}", as_json=json)
+    lines = f"members saved in {run / MEMBERS}; next: archdial report {run}"
+    show(value, table_of(value), lines, as_json=json, then=command("report", run))
 
 
 def measure_members(finished: FinishedRun, split: Split, count: int, bar: Any) -> dict[str, Any]:

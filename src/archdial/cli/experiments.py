@@ -8,6 +8,7 @@ import typer
 
 from archdial.cli.app import app
 from archdial.cli.evaluate import header
+from archdial.cli.following import report_next
 from archdial.cli.options import Data, Json, Model, On, RunArgument, Seed, Trust
 from archdial.cli.output import show
 from archdial.cli.results import check_results
@@ -60,8 +61,9 @@ def experiments(
         value = _write_experiments(finished, count, epochs, seed or 0, bar)
         comparison = compare.write_comparison(finished, published, None, "test", 24, seed or 0, bar)
     files = f"results saved in {run / EXPERIMENTS} and {run / COMPARISON}; next: archdial report {run}"
+    then = report_next(run, on, data=data, model=model, trust=trust)
     both = {"experiments": value, "comparison": comparison}
-    show(both, _table_of(value), compare.table_of(comparison), *_sentences(value), files, as_json=json)
+    show(both, _table_of(value), compare.table_of(comparison), *_sentences(value), files, as_json=json, then=then)
 
 
 def _write_experiments(finished: FinishedRun, count: int, epochs: int, seed: int, bar: Any) -> dict[str, Any]:

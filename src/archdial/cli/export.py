@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from archdial.cli import completing
 from archdial.cli.app import app
+from archdial.cli.following import report_next
 from archdial.cli.options import (
     At,
     Confidence,
@@ -36,9 +38,18 @@ if TYPE_CHECKING:
 def export(
     source: Annotated[
         Path,
-        typer.Argument(metavar="RUN|MEMBER", help="Folder of a finished search, or of a member saved with --out."),
+        typer.Argument(
+            metavar="RUN|MEMBER",
+            help="Folder of a finished search, or of a member saved with --out.",
+            autocompletion=completing.runs_and_members,
+        ),
     ],
-    format: Annotated[str, typer.Option(help="pt2, onnx, openvino, executorch or huggingface.")],
+    format: Annotated[
+        str,
+        typer.Option(
+            help="pt2, onnx, openvino, executorch or huggingface.", autocompletion=completing.one_of(completing.FORMATS)
+        ),
+    ],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="New file: .pt2, .onnx, .xml, .pte, or FOLDER/model.safetensors.")
     ],
@@ -71,7 +82,10 @@ def export(
     with Bar() as bar:
         exported = exporting.export(built, out, format, bar=bar)
     lines = f"model saved in {out}; its inputs and outputs are described in {out}.json"
-    show(exported.to_json(), _summary(exported), lines, as_json=json)
+    then = f"load {out} in your program, and read {out}.json for its inputs and outputs"
+    if not (source / "architecture.json").is_file():
+        then = report_next(source, on, model=model, trust=trust)
+    show(exported.to_json(), _summary(exported), lines, as_json=json, then=then)
 
 
 def _check_new(files: tuple[Path, ...]) -> None:

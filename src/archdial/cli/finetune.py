@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archdial.cli.app import app
+from archdial.cli.following import again, export_next, resumed_by
 from archdial.cli.options import (
     At,
     Confidence,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 @app.command(epilog="Example: archdial finetune runs/digits --at 0.1 --epochs 3 --out member")
 def finetune(
+    context: typer.Context,
     run: RunArgument,
     at: At = None,
     latency_ms: LatencyMs = None,
@@ -78,16 +80,15 @@ def finetune(
     """
     from archdial.common.progress import Bar
     from archdial.cost.table.machine import device as known
-    from archdial.families.storage import save_member
     from archdial.runs.opening import open_family
     from archdial.runs.run_data import finished_run
-    from archdial.training.checkpoint import remove_checkpoint
     from archdial.training.plain_network import restart, train
 
+    asked = Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes, confidence, measure)
     with new_folder(out, "archdial finetune", resume=resume):
         known(device or "cpu")
         family = open_family(run, model, trust=trust)
-        member = picked(family, Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes, confidence, measure))
+        member = picked(family, asked)
         teacher = _teacher(family, distil)
         finished = finished_run(run, family, data, on, trust=trust)
         family, found = finished.family, finished.data
@@ -96,7 +97,7 @@ def finetune(
         module = member.build(merge=False)
         before = _scores(module, found.judging, family)
         start = restart(module, seed or 0) if scratch else module
-        with Bar() as bar:
+        with resumed_by(context), Bar() as bar:
             trained = train(
                 start,
                 found.seen.weights,
@@ -113,10 +114,19 @@ def finetune(
         after = _scores(trained, found.judging, family)
         result = _judged(member, after, scratch)
         if out is not None:
-            save_member(result, out, trained)
-            remove_checkpoint(out / CHECKPOINT)
+            _save(result, out, trained)
     told = {"before": before, "after": after, "epochs": settings.epochs, "distilled": teacher is not None}
-    _show(result, told, out, json)
+    saving = again(context, "--out", f"{run}-finetuned")
+    then = saving if out is None else export_next(out, model=model, trust=trust)
+    _show(result, told, out, json, then)
+
+
+def _save(member: Member, folder: Path, module: nn.Module) -> None:
+    from archdial.families.storage import save_member
+    from archdial.training.checkpoint import remove_checkpoint
+
+    save_member(member, folder, module)
+    remove_checkpoint(folder / CHECKPOINT)
 
 
 def _judged(member: Member, scores: dict[str, float], scratch: bool) -> Member:
@@ -127,13 +137,13 @@ def _judged(member: Member, scores: dict[str, float], scratch: bool) -> Member:
     return replace(member, score=score, score_from="measured", score_split=split, weights_from=how, cheaper=None)
 
 
-def _show(member: Member, told: dict[str, Any], out: Path | None, as_json: bool) -> None:
+def _show(member: Member, told: dict[str, Any], out: Path | None, as_json: bool, then: str) -> None:
     value = {**member.to_json(), **told, "folder": None if out is None else str(out)}
     lines = [] if out is None else [f"member saved in {out}"]
     table = _comparison(
         told["before"], told["after"], member.measure, f"{member.weights_from}, {told['epochs']} epochs"
     )
-    show(value, table, *lines, as_json=as_json)
+    show(value, table, *lines, as_json=as_json, then=then)
 
 
 def _teacher(family: Family, distil: bool | None) -> nn.Module | None:

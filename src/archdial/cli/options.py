@@ -7,22 +7,38 @@ from typing import Annotated
 
 import typer
 
+from archdial.cli import completing
 from archdial.common.bounds import MOST_COUNT, MOST_SEED
 
 RecipeArgument = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="Name of a recipe (see `archdial recipes`), or a .yaml file.")
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="Name of a recipe (see `archdial recipes`), or a .yaml file.",
+        autocompletion=completing.recipes,
+    ),
 ]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished search.")]
+RunArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Folder of a finished search.", autocompletion=completing.runs)
+]
 Data = Annotated[
     str | None,
     typer.Option(
         metavar="FOLDER|NAME|MODULE:CALLABLE",
         help="A folder of images, `digits`, a Hugging Face data set, or your own code that returns the data.",
         show_default=False,
+        autocompletion=completing.data_sources,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON to standard output.")]
-Device = Annotated[str | None, typer.Option(help="Where to train: cpu, cuda or cuda:N.", show_default="cpu")]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        help="Where to train: cpu, cuda or cuda:N.",
+        show_default="cpu",
+        autocompletion=completing.one_of(completing.DEVICES),
+    ),
+]
 Seed = Annotated[int | None, typer.Option(min=0, max=MOST_SEED, help="Random seed.", show_default="0")]
 Epochs = Annotated[
     int | None, typer.Option(min=1, max=MOST_COUNT, help="Training epochs.", show_default="the recipe's")

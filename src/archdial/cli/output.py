@@ -9,14 +9,23 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
+from archdial.cli.following import say_next
 from archdial.cli.streams import takes
 
 PIPED_WIDTH = 140
 """Columns of a table that does not go to a terminal."""
 
 
-def show(value: object, *people: RenderableType, as_json: bool) -> None:
-    """Print `value` as JSON, or `people` one after the other."""
+def show(value: object, *people: RenderableType, as_json: bool, then: str | None = None) -> None:
+    """Print `value` as JSON, or `people` one after the other; `then`, the next command, goes to standard error."""
+    _print(value, people, as_json)
+    if then is not None:
+        # After the results, where both streams are one.
+        sys.stdout.flush()
+        say_next(then)
+
+
+def _print(value: object, people: Sequence[RenderableType], as_json: bool) -> None:
     if as_json:
         text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
         if not takes(sys.stdout, text):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archdial.cli.app import app
+from archdial.cli.following import command, export_next
 from archdial.cli.options import (
     At,
     Confidence,
@@ -62,4 +65,9 @@ def pick(
     cells = [f"  {choice}: {option}" for choice, option in value["architecture"].items()]
     table = members_table([value], f"member of {run}", member.measure)
     lines += told_of(member, asked, run)
-    show({**value, "folder": None if out is None else str(out)}, table, *cells, *lines, as_json=json)
+    code: dict[str, Any] = {"model": model, "trust": trust}
+    if out is None:
+        then = command("finetune", run, **asked.options(), **code, out=f"{run}-finetuned")
+    else:
+        then = export_next(out, **code)
+    show({**value, "folder": None if out is None else str(out)}, table, *cells, *lines, as_json=json, then=then)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archdial.common.errors import UsageError
 
@@ -46,6 +46,10 @@ class Pick:
     def budgets(self) -> dict[str, float | None]:
         """Return the budgets by name, None where there is none."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name not in _NO_BUDGETS}
+
+    def options(self) -> dict[str, Any]:
+        """Return what is asked for, by the names of the options."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     def limited(self) -> bool:
         """Return whether any budget is given."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archdial.cli import completing
 from archdial.cli.app import app
 from archdial.cli.options import Data, Json, Model, On, Trust
 from archdial.cli.output import show
@@ -25,14 +26,6 @@ if TYPE_CHECKING:
     from archdial.runs.recipe import Recipe
 
 
-@dataclass(frozen=True)
-class Calls:
-    """Whether code that makes the model, and code that makes the data, may be called where a file names it."""
-
-    model: bool
-    data: bool
-
-
 @app.command(epilog="Example: archdial profile digits --out table.json --runtime onnxruntime --threads 1 --check")
 def profile(
     recipe: Annotated[
@@ -40,13 +33,18 @@ def profile(
         typer.Argument(
             metavar="RECIPE|RUN",
             help="A recipe (see `archdial recipes`) or a .yaml file; with --recalibrate, also a finished search.",
+            autocompletion=completing.recipes_and_runs,
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="Output file for the table.", show_default=False)] = None,
     data: Data = None,
     runtime: Annotated[
         str | None,
-        typer.Option(help="eager, compiled, onnxruntime, openvino or executorch.", show_default="the recipe's"),
+        typer.Option(
+            help="eager, compiled, onnxruntime, openvino or executorch.",
+            show_default="the recipe's",
+            autocompletion=completing.one_of(completing.RUNTIMES),
+        ),
     ] = None,
     threads: Annotated[
         int | None,
@@ -94,6 +92,7 @@ def profile(
     """
     from archdial.runs.recipe import load_recipe
 
+    given = Given(data, weights, model, on, trust)
     if recalibrate:
         others: dict[str, object] = {
             "--out": out,
@@ -104,23 +103,22 @@ def profile(
         }
         others |= {"--threads": threads, "--batch-size": batch_size, "--device": device}
         _refuse(others, "--recalibrate keeps the table's own conditions: omit {}")
-        recalibrated(recipe, table, Given(data, weights, model, on, trust), as_json=json)
+        recalibrated(recipe, table, given, as_json=json)
         return
     _refuse({"--on": on}, "{} only applies when recalibrating the table of a run: omit it")
     chosen = load_recipe(recipe).changed(data=data, weights=weights, model=model)
     chosen = chosen.profiled(runtime=runtime, threads=threads, batch_size=batch_size, device=device)
-    calls = Calls(trust or model is not None, trust or data is not None)
     if bundle is not None:
         others = {"--out": out, "--table": table, "--check": check, "--runtime": runtime, "--threads": threads}
         _refuse(others, "--bundle measures nothing on this machine: omit {}; measure.py has its own options")
-        _bundle(recipe, chosen, bundle, pte, calls, json)
+        _bundle(recipe, chosen, bundle, pte, given, json)
         return
     file = _file(out, table, check)
     _refuse({"--pte": pte}, "{} only applies to --bundle: omit it")
     if table is not None:
-        given = {"--runtime": runtime, "--threads": threads, "--batch-size": batch_size, "--device": device}
-        _refuse(given, "{} only applies to a new table; --table has its own: omit it")
-    _measure(recipe, chosen, out, table, file, check, calls, json)
+        others = {"--runtime": runtime, "--threads": threads, "--batch-size": batch_size, "--device": device}
+        _refuse(others, "{} only applies to a new table; --table has its own: omit it")
+    _measure(recipe, chosen, out, table, file, check, given, json)
 
 
 def _measure(
@@ -130,7 +128,7 @@ def _measure(
     table: Path | None,
     file: Path,
     check: bool,
-    calls: Calls,
+    given: Given,
     json: bool,
 ) -> None:
     """Make a table, or take the one that is to be checked, and show what it says."""
@@ -143,8 +141,8 @@ def _measure(
         check_drawing("archdial profile --check", page=False)
     if table is None:
         check_conditions(chosen)
-    whole = read_whole(chosen, trust=calls.data)
-    network = chosen.network.make(whole, trust=calls.model)
+    whole = read_whole(chosen, trust=given.calls_data)
+    network = chosen.network.make(whole, trust=given.calls_model)
     with Bar() as bar:
         bar.say(whole.summary)
         found = cost_table(chosen, network, bar) if table is None else CostTable.load(table, network.space)
@@ -158,7 +156,8 @@ def _measure(
         value |= {"check": {**checked.to_json(), "picture": str(picture)}}
         people.append(agreements(checked))
         following = f"plot saved in {picture}\n{following}"
-    show(value, *people, *interpolated(found), following, as_json=json)
+    then = given.search_next(recipe, file)
+    show(value, *people, *interpolated(found), following, as_json=json, then=then)
 
 
 def _refuse(options: Mapping[str, object], problem: str) -> None:
@@ -170,7 +169,7 @@ def _refuse(options: Mapping[str, object], problem: str) -> None:
         raise UsageError(problem.format(", ".join(given)))
 
 
-def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, calls: Calls, json: bool) -> None:
+def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, given: Given, json: bool) -> None:
     from archdial.common.progress import Bar
     from archdial.cost.making.bundle import SCRIPT, write_bundle
     from archdial.runs.folder import check_writable
@@ -178,8 +177,8 @@ def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, calls: Calls, 
 
     check_writable(folder.absolute().parent)
     settings = chosen.profile
-    whole = read_whole(chosen, trust=calls.data)
-    network = chosen.network.make(whole, trust=calls.model)
+    whole = read_whole(chosen, trust=given.calls_data)
+    network = chosen.network.make(whole, trust=given.calls_model)
     with Bar() as bar:
         bar.say(whole.summary)
         write_bundle(
@@ -193,7 +192,9 @@ def _bundle(recipe: str, chosen: Recipe, folder: Path, pte: bool, calls: Calls, 
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     told = f"bundle ({size / 2**20:.1f} MiB) in {folder}; on the device: pip install numpy onnxruntime, python {SCRIPT}"
     following = f"then, back on this machine: archdial search {recipe} --table table.json"
-    show({"bundle": str(folder), "bytes": size}, told, following, as_json=json)
+    back = given.search_next(recipe, "table.json")
+    then = f"copy {folder} to the device, run python {SCRIPT} there, and with the table.json that it writes: {back}"
+    show({"bundle": str(folder), "bytes": size}, told, following, as_json=json, then=then)
 
 
 def _file(out: Path | None, table: Path | None, check: bool) -> Path:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from archdial.cli.following import command
 
 if TYPE_CHECKING:
     from archdial.cli.picking import Pick
@@ -82,11 +83,4 @@ def _command(cheaper: Member, column: str, pick: Pick, run: Path) -> str:
     if cheaper.promised_ms is not None and column == "latency_ms":
         least = rounded_up(cheaper.promised_ms)
     asked = replace(pick, **{column: least}, measure=False)
-    given = {one.name: getattr(asked, one.name) for one in fields(asked)}
-    words = [
-        part
-        for name, value in given.items()
-        if value is not None and name != "measure"
-        for part in (f"--{name.replace('_', '-')}", f"{value:.12g}" if isinstance(value, float) else str(value))
-    ]
-    return shlex.join(["archdial", "pick", str(run), *words])
+    return command("pick", run, **asked.options())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archdial.cli.following import command
 from archdial.cli.output import show
 
 if TYPE_CHECKING:
@@ -24,6 +25,21 @@ class Given:
     on: str | None
     trust: bool
 
+    @property
+    def calls_model(self) -> bool:
+        """Whether code that makes the model may be called where a file names it."""
+        return self.trust or self.model is not None
+
+    @property
+    def calls_data(self) -> bool:
+        """Whether code that makes the data may be called where a file names it."""
+        return self.trust or self.data is not None
+
+    def search_next(self, recipe: str, table: object) -> str:
+        """Return the command that searches with `table`."""
+        code = {"model": self.model, "trust": self.trust}
+        return command("search", recipe, data=self.data, table=table, weights=self.weights, **code)
+
 
 def recalibrated(source: str, file: Path | None, given: Given, *, as_json: bool) -> None:
     """Scale the table in `file`, of the recipe `source`, or without a file that of the run `source`, and tell the pace.
@@ -40,7 +56,11 @@ def recalibrated(source: str, file: Path | None, given: Given, *, as_json: bool)
         else:
             place, pace = _file(source, file, given, bar)
     value: dict[str, Any] = {"table": str(place), **pace.to_json(), "uneven": pace.uneven}
-    show(value, *_lines(pace), f"table saved in {place}, all times × {pace.ratio:.3f}", as_json=as_json)
+    then = given.search_next(source, place)
+    if file is None:
+        then = command("evaluate", source, on=given.on, model=given.model, trust=given.trust)
+    lines = f"table saved in {place}, all times × {pace.ratio:.3f}"
+    show(value, *_lines(pace), lines, as_json=as_json, then=then)
 
 
 def _file(source: str, file: Path, given: Given, bar: Bar) -> tuple[Path, Pace]:
@@ -59,8 +79,8 @@ def _file(source: str, file: Path, given: Given, bar: Bar) -> tuple[Path, Pace]:
         )
     check_writable(file.absolute().parent, "copy the table to a writable location")
     chosen = load_recipe(source).changed(data=given.data, weights=given.weights, model=given.model)
-    whole = read_whole(chosen, trust=given.trust or given.data is not None)
-    network = chosen.network.make(whole, trust=given.trust or given.model is not None)
+    whole = read_whole(chosen, trust=given.calls_data)
+    network = chosen.network.make(whole, trust=given.calls_model)
     table = CostTable.load(file, network.space)
     found, pace = recalibrating.recalibrated(network, table, bar.part("pace", 1).upto)
     return found.save(file), pace

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archdial.cli.app import app
+from archdial.cli.following import pick_next
 from archdial.cli.options import Data, Device, Epochs, Json, Model, On, Resume, RunArgument, Seed, Trust
 from archdial.cli.output import show
 from archdial.cli.results import check_results
@@ -60,6 +61,7 @@ def refine(
     retrained in seconds. The trained members are kept in RUN/refined, the previous family in RUN/unrefined.
     """
     from archdial.common.progress import Bar
+    from archdial.cost.pricing.expected import ranges
     from archdial.runs.refine_run import Asked, refine_run
     from archdial.training.loop import Interrupted
 
@@ -72,7 +74,8 @@ def refine(
         raise Interrupted(f"{error}; continue with: {_again(run, asked.data, model, trust=trust)}") from error
     value = report(result, run)
     following = f"the previous family is in {run / 'unrefined'}; next: archdial pick {run} --at …"
-    show(value, table_of(value, result.family.task.measure), tau_line(value), following, as_json=json)
+    then = pick_next(run, ranges(result.family.costs), on)
+    show(value, table_of(value, result.family.task.measure), tau_line(value), following, as_json=json, then=then)
 
 
 def _again(run: Path, data: str | None, model: str | None, *, trust: bool) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from archdial.cli.app import app
+from archdial.cli.following import pick_next
 from archdial.cli.options import Json, RunArgument
 from archdial.cli.output import show
 from archdial.cli.results import check_drawing, check_results
@@ -25,8 +26,10 @@ def report(run: RunArgument, json: Json = False) -> None:
         raise UsageError(f"no measured members in {run}: run `archdial evaluate {run}` first")
     check_drawing("archdial report", page=True)
     check_results(run)
-    paths = write_report(run, _read(run / MEMBERS, "members file", "archdial evaluate"))
-    show(paths, *(f"{name}: {path}" for name, path in paths.items()), as_json=json)
+    members = _read(run / MEMBERS, "members file", "archdial evaluate")
+    paths = write_report(run, members)
+    then = pick_next(run, members.get("range"), members.get("on"))
+    show(paths, *(f"{name}: {path}" for name, path in paths.items()), as_json=json, then=then)
 
 
 def write_report(folder: Path, members_json: dict[str, Any]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archdial.cli.app import app
+from archdial.cli.following import pick_next
 from archdial.cli.options import Data, Device, Json, Model, RecipeArgument, Resume, Seed, Trust
 from archdial.cli.output import show
 from archdial.common.bounds import MOST_COUNT
@@ -128,7 +129,8 @@ def show_family(family: Family, folder: Path, title: str, following: str, as_jso
         value["published_areas"] = areas
         told = ", ".join(f"{method} {area:g}" for method, area in areas.items())
         people.append(f"published areas under the curve: {told}; to compare with ours: archdial compare {folder}")
-    show(value, *people, following, as_json=as_json)
+    on = family.device if family.device_names else None
+    show(value, *people, following, as_json=as_json, then=pick_next(folder, ranges(family.costs), on))
 
 
 def published_rows(family: Family) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archdial.cli.app import app
+from archdial.cli.following import command, resumed_by
 from archdial.cli.options import Data, Device, Epochs, Json, Model, RecipeArgument, Resume, Seed, Trust
 from archdial.cli.output import show
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 @app.command(epilog="Example: archdial train resnet18_quarter_cifar10 --data data/cifar10 --out resnet.safetensors")
 def train(
+    context: typer.Context,
     recipe: RecipeArgument,
     out: Annotated[Path, typer.Option(help="Output file for the weights (.safetensors).")],
     data: Data = None,
@@ -55,7 +57,7 @@ def train(
     network = _gated(chosen.network)
     found = parted_data(chosen, seed or 0, trust=trust or data is not None)
     trained = training.restart(network.model_for(found.whole, trust=trust or model is not None), seed or 0)
-    with Bar() as bar:
+    with resumed_by(context), Bar() as bar:
         bar.say(found.whole.summary)
         training.train(
             trained,
@@ -74,7 +76,9 @@ def train(
     figures = {name: score(trained, part, found.task) for name, part in found.judging.items()}
     value = {"weights": str(out), measure.name: figures, "epochs": settings.epochs, "seed": seed or 0}
     told = _told(figures, measure)
-    show(value, f"{told}; weights saved in {out}; next: archdial search {recipe} --weights {out}", as_json=json)
+    lines = f"{told}; weights saved in {out}; next: archdial search {recipe} --weights {out}"
+    then = command("search", recipe, data=data, weights=out, model=model, trust=trust)
+    show(value, lines, as_json=json, then=then)
 
 
 def _told(figures: Mapping[str, float], measure: Measure) -> str:

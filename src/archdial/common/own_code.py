@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from archdial.common.errors import UsageError, cut, reason
@@ -28,7 +31,7 @@ def called_code(name: str, what: str, instead: str = "") -> Any:
     """
     path, _, attribute = name.partition(":")
     try:
-        module = importlib.import_module(path)
+        module = _imported(path)
         if not hasattr(module, attribute):
             raise UsageError(f"{what} {name!r}: {path} has no {attribute!r}; pass a callable{instead}")
         return getattr(module, attribute)()
@@ -36,10 +39,18 @@ def called_code(name: str, what: str, instead: str = "") -> Any:
         raise
     except (ImportError, ValueError) as error:
         raise UsageError(
-            f"{what} {name!r}: {error}; run archdial where {path} can be imported, or add its folder to PYTHONPATH"
+            f"{what} {name!r}: {error}; run archdial in the folder that contains it, or add that folder to PYTHONPATH"
         ) from None
     except (Exception, SystemExit) as error:
         raise UsageError(f"{what} {name!r}: calling it without arguments failed with {reason(error)}") from error
+
+
+def _imported(path: str) -> ModuleType:
+    """Import `path`, also from the working folder, where an installed command would not look."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    return importlib.import_module(path)
 
 
 def refused_code(name: str, what: str, option: str) -> UsageError:

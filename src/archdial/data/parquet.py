@@ -43,7 +43,7 @@ class Table:
         data = fields.get("bytes")
         if data is None and fields.get("path"):
             return self.folder / str(fields["path"])
-        # A number is no image, and so many bytes of nothing to Python.
+        # A number is not an image: `bytes(number)` would be that many zeros.
         return data if isinstance(data, bytes) else b""
 
 

@@ -14,8 +14,8 @@ def cheaper_than(
     """Return the cheapest architecture evaluated whose score is within one standard error of that of `chosen`.
 
     This is the one-standard-error rule (Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984,
-    section 3.4.3): of what the evaluation cannot tell apart the simplest. The error is that of one score on so many
-    `examples`. The difference of two scores on the same examples has a smaller one than that times √2, and how much
+    section 3.4.3): of what the evaluation cannot tell apart the simplest. The error is that of one score on `examples`
+    examples. The difference of two scores on the same examples has a smaller one than that times √2, and how much
     smaller scores alone do not tell; without the √2 the rule claims less.
 
     Args:

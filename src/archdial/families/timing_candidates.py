@@ -19,9 +19,9 @@ from archdial.families.timed import timed
 from archdial.space import Architecture
 
 LEVELS, COUNT = 8, 12
-"""Candidates of a round: the best at so many budgets around the one that is asked for, and all with the next best."""
+"""Candidates of a round: the best at LEVELS budgets around the one asked for, then others up to COUNT."""
 TOGETHER = COMPANY + 1
-"""Of so many in a process the pace of its rounds can be told, and slow ones are levelled."""
+"""With this many in a process, the speed of each round is known, and slow rounds are corrected."""
 ROUNDS = 4
 WINDOW = 0.05
 """How far around the budget is looked at least, as a share of it; further where the table's errors are larger."""

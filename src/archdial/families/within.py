@@ -40,7 +40,7 @@ def _best_by_table(family: Answers, asked: Asked, kept: float | None) -> Archite
 
 
 def _told(family: Answers, chosen: Architecture, asked: Asked, kept: float | None, took: float | None = None) -> Member:
-    """Return `chosen` as a member with its promise, measured where it `took` so many milliseconds."""
+    """Return `chosen` as a member with its promise, measured if `took`, in milliseconds, is known."""
     member = family.member(chosen, family.position_of(chosen))
     less = cheaper_than(family.chooser, chosen, member.score, asked, family.examples)
     if less is not None:

@@ -130,7 +130,7 @@ def _no_example(example: object) -> UsageError:
 
 
 def _parameters(model: nn.Module, count: int) -> tuple[str, ...]:
-    """Return names for the first `count` arguments of `model`: its own, where it has so many."""
+    """Return names for the first `count` arguments of `model`: its own, where it has that many."""
     try:
         found = list(inspect.signature(model.forward).parameters.values())
     except (TypeError, ValueError):

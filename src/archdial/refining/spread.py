@@ -39,7 +39,7 @@ def spread(family: Family, count: int, without: Collection[Architecture] = ()) -
 
 
 def _candidates(family: Family, count: int, without: Collection[Architecture]) -> list[Architecture]:
-    """Return at least `count` architectures, if there are so many: the front and the dial's, then what is near it."""
+    """Return at least `count` architectures, if that many exist: front, dial, then neighbours."""
     named = [*family.front(), *family.along(GRID)]
     found = unseen((member.architecture for member in named), without)
     if len(found) < count:

@@ -41,7 +41,7 @@ class RangeFile:
 
 @dataclass(frozen=True)
 class MembersFile:
-    """A members file, its values within bounds; scores were measured on so many examples, where it tells."""
+    """A members file, its values within bounds; `examples` is how many the scores were measured on, if known."""
 
     dial: DialFile
     kinds: Kinds

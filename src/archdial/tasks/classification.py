@@ -87,7 +87,9 @@ class Classification(Task):
         found = alone(outputs)
         weights = None if self._weights is None else self._weights.to(found.device)
         if weights is not None and len(weights) != found.shape[1]:
-            raise UsageError(f"class_weights has {len(weights)} numbers, but the network has {found.shape[1]} classes")
+            raise UsageError(
+                f"class_weights has {len(weights)} numbers, but the network has {found.shape[1]} classes: give one each"
+            )
         return cross_entropy(found, self._labels(found, batch), weight=weights, label_smoothing=smoothing)
 
     def score(self) -> Score:

@@ -75,7 +75,7 @@ class Detection(Task):
         logits, boxes = logits_and_boxes(outputs)
         classes = logits.shape[2] - self._nothing
         if self._weights is not None and len(self._weights) != classes:
-            raise UsageError(f"{len(self._weights)} class_weights for a network of {classes} classes: expected as many")
+            raise UsageError(f"{len(self._weights)} class_weights for a network of {classes} classes: give one each")
         wanted = asked_objects(batch, len(logits), classes)
         return set_loss(logits, boxes, wanted, nothing=self._nothing, weights=self._weights, smoothing=smoothing)
 

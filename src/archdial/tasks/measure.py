@@ -110,7 +110,7 @@ class Measure:
         return f"{100 * difference:.2f} points" if self.share else f"{difference:.2f}"
 
     def standard_error(self, score: float, examples: int | None) -> float | None:
-        """Return that of `score` on so many examples: √(p (1 − p) / n) of a share p of right answers.
+        """Return the standard error of `score` on `examples` examples: √(p (1 − p) / n) of a share p of right answers.
 
         Several answers an example, as of words in a text, hang together, so examples count. None where it is not
         known: of other measures, or where nobody knows how many there were.

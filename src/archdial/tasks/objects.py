@@ -32,7 +32,7 @@ class Objects:
 
 
 def asked_objects(batch: Batch, images: int, classes: int | None = None) -> list[Objects]:
-    """Return those that are asked for, of each of so many `images`.
+    """Return the objects that are asked for in each of `images` images.
 
     Args:
         classes: how many there are, if that is known.

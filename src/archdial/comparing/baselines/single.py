@@ -37,7 +37,7 @@ class Single(Search):
     name: ClassVar[str] = "single"
 
     def __init__(self, searches: int = SEARCHES, dial_steps: int = STEPS) -> None:
-        """Search for so many λ, with so many steps for each fit of the logits to the predictor."""
+        """Run `searches` searches, one λ each, with `dial_steps` steps per fit of the logits to the predictor."""
         self.searches, self.dial_steps = searches, dial_steps
 
     def search(self, family: Family, judge: Judge, generator: torch.Generator) -> None:

@@ -40,7 +40,7 @@ class Plan:
 
     @classmethod
     def of(cls, network: Supernet, networks: int | None, runtimes: Sequence[Runtime]) -> Plan:
-        """Return the plan for `network` with up to so many whole `networks`; None is what all `runtimes` have time for.
+        """Return the plan for `network` with at most `networks` whole networks, by default what `runtimes` can manage.
 
         Raises:
             RunError: a part does not run.

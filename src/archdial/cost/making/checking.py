@@ -77,7 +77,9 @@ def check(network: Supernet, table: CostTable, count: int | None = None, progres
     count = (len(known) or conditions.runtime.networks(len(table.parts))) if count is None else count
     chosen = whole.architectures(network, count, seed=_SEED, without=known)
     if not chosen:
-        raise UsageError(f"the space has no architectures other than the {len(known)} that the table was fitted to")
+        raise UsageError(
+            f"the space has no architectures other than the {len(known)} that the table was fitted to: omit the check"
+        )
     again = references(network.space, table)
     # Those of the fit as they were measured for it, the others as members are.
     merging = [table.merging(network.space.describe(architecture)) for architecture in chosen]

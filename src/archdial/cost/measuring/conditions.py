@@ -24,7 +24,7 @@ class Conditions:
     """Under which parts are measured.
 
     Attributes:
-        runtime: what runs them, on so many threads of a device.
+        runtime: what runs them, with its threads and device.
         batch_size: inputs a batch.
         repeats: repetitions of which the median is taken.
     """

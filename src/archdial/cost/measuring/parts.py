@@ -27,7 +27,7 @@ def distinct(plans: Iterable[TermPlan]) -> list[Part]:
 
 
 def batch(part: Part, batch_size: int) -> tuple[Tensor, ...]:
-    """Return what flows into `part` for a batch: its own inputs so many times, or random numbers (batch, …)."""
+    """Return what flows into `part` for a batch: its own inputs repeated, or random numbers (batch, …)."""
     if part.inputs:
         dimensions = part.batch_dimensions or (0,) * len(part.inputs)
         return tuple(repeated(t, batch_size, d) for t, d in zip(part.inputs, dimensions, strict=True))
@@ -36,7 +36,7 @@ def batch(part: Part, batch_size: int) -> tuple[Tensor, ...]:
 
 
 def repeated(tensor: Tensor, batch_size: int, dimension: int | None = 0) -> Tensor:
-    """Return what `tensor` is for a batch: so many times as much in `dimension`, each in the memory layout it had."""
+    """Return what `tensor` is for a batch: repeated `batch_size` times along `dimension`, in its own memory layout."""
     tensor = tensor.detach().float() if tensor.is_floating_point() else tensor.detach()
     if dimension is None or batch_size == 1:
         return tensor

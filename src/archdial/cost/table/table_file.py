@@ -45,7 +45,7 @@ class Interpolated(TypedDict):
 
 @with_config(ConfigDict(extra="allow"))
 class Recalibrated(TypedDict):
-    """Of a table that was scaled to another pace of its machine: by what factor in all, as so many networks told."""
+    """Of a table that was scaled to another pace of its machine: the factor, and how many networks it comes from."""
 
     ratio: Positive
     networks: Count

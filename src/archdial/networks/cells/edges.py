@@ -194,7 +194,7 @@ class EdgeNetwork(Supernet):
 
 
 def part(name: str, module: nn.Module, channels: int, size: tuple[int, ...]) -> Part:
-    """Return what always runs on inputs of so many channels and `size`, (height, width) or (length,)."""
+    """Return what always runs on inputs with `channels` and `size`, (height, width) or (length,)."""
     return Part(f"{name}/{'x'.join(map(str, (channels, *size)))}", module, (channels, *size))
 
 

@@ -32,7 +32,7 @@ def check_input(image_size: tuple[int, int] | None, length: int | None, tokens: 
 
 
 def unknown_tokens(inputs: Tensor, tokens: int | None) -> UsageError:
-    """Return what is wrong with `inputs`, of which some are none of so many `tokens`."""
+    """Return what is wrong with `inputs`, of which some lie outside a vocabulary of `tokens`."""
     found, most = f"{int(inputs.min())} to {int(inputs.max())}", (tokens or 0) - 1
     return UsageError(f"tokens from {found}, but the network accepts 0 to {most}: create it with more tokens")
 

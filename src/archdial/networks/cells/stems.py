@@ -25,7 +25,7 @@ class Embedded(nn.Module):
 
 
 def stem(in_channels: int, channels: int, halvings: int, dimensions: int, tokens: int | None = None) -> nn.Sequential:
-    """Return the stem: (n, in_channels, …) to (n, channels, …), halved so many times.
+    """Return the stem: (n, in_channels, …) to (n, channels, …), halved `halvings` times.
 
     Args:
         tokens: how many there are; the stem then takes them (n, length), and embeds them into `in_channels`.

@@ -20,7 +20,7 @@ Widths = Annotated[tuple[Annotated[Number, Field(gt=0, le=1)], ...], Field(min_l
 """Shares of the channels, the largest first and 1 among them."""
 
 _MANY, _COARSE, _FINE = 16, 8, 2
-"""From so many channels on widths are multiples of 8, which kernels work on at once; below, even."""
+"""From 16 channels on, widths are multiples of 8, which kernels process at once; below that, they are even."""
 
 
 def kept_channels(channels: int, widths: Sequence[float]) -> dict[str, int]:

@@ -47,7 +47,7 @@ def registered(name: str) -> type[Runtime] | None:
 
 
 def runtime(name: str, threads: int = 1, device: str = "cpu") -> Runtime:
-    """Return the runtime called `name`, to run on so many threads of `device`.
+    """Return the runtime called `name`, to run on `threads` threads of `device`.
 
     Raises:
         UsageError: there is none.

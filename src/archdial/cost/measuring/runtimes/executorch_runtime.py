@@ -57,7 +57,7 @@ class ExecuTorch(Runtime):
 
     @contextmanager
     def ready(self) -> Iterator[None]:
-        """Give XNNPACK's pool so many threads."""
+        """Give XNNPACK's pool the number of threads."""
         library = self.imported(_PYBINDINGS)
         before = library._threadpool_get_thread_count()
         library._unsafe_reset_threadpool(self.threads)

@@ -49,7 +49,7 @@ class Runtime(ABC):
         self.threads, self.device = threads, device
 
     def networks(self, parts: int) -> int:
-        """Return to how many whole networks a table of so many `parts` is fitted, unless told otherwise.
+        """Return how many whole networks a table of `parts` parts is fitted to by default.
 
         Each part is an unknown: as many networks as parts, within what a minute is enough for.
         """

@@ -106,7 +106,7 @@ class Slimmable:
 
 
 def kept_units(group: Group, fraction: float, multiple: int = MULTIPLE) -> int:
-    """Return how many units of `group` a fraction of it is: whole ones, in multiples of so many channels.
+    """Return how many units of `group` a fraction of it is: whole ones, channels in multiples of `multiple`.
 
     Heads are counted as they are: a head is what a runtime computes at once.
     """

@@ -58,7 +58,7 @@ class Affine:
 
 
 def affine(module: nn.Module, spatial: int, where: str = "cpu") -> Affine:
-    """Return what `module` computes in eval mode of inputs with so many spatial dimensions.
+    """Return what `module` computes in eval mode of inputs with `spatial` spatial dimensions.
 
     Args:
         where: the device for the numbers. Not every one has those of double precision; "meta" has their shapes.

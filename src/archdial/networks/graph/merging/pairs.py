@@ -59,7 +59,7 @@ def _merged(modules: Sequence[nn.Module], dimensions: int | None, where: str) ->
 
 
 def _fits(module: nn.Module, spatial: int, dimensions: int | None) -> bool:
-    """Tell whether `module` works on channels with so many spatial dimensions, by statistics that stay."""
+    """Tell whether `module` works on channels with `spatial` spatial dimensions, by fixed statistics."""
     if type(module) in _LAYERS:
         return _LAYERS[type(module)] == spatial
     known = spatial > 0 or dimensions == 2

@@ -96,7 +96,7 @@ class _Values:
 
 
 class _Trial:
-    """Nodes with so many units kept."""
+    """Nodes with a given number of units kept per group."""
 
     def __init__(self, values: _Values, widths: Widths, counts: Sequence[int]) -> None:
         self.widths, self._values, self._counts = widths, values, counts

@@ -94,7 +94,7 @@ def _reduced(spread: Spread, node: fx.Node, dimensions: Any) -> Any:
 
 
 def spatial(dimensions: int | None = None) -> Rule:
-    """Return the rule of what mixes the last so many dimensions, or all behind the second, and keeps (n, c)."""
+    """Return the rule of what mixes the last `dimensions`, or all after the second, and keeps (n, c)."""
 
     def rule(spread: Spread, node: fx.Node) -> Any:
         source = node.args[0] if node.args else next(iter(node.all_input_nodes))

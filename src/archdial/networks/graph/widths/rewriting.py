@@ -44,7 +44,7 @@ class _Cut:
         return self.widths.shapes[argument] if isinstance(argument, fx.Node) else argument
 
     def number(self, argument: Any) -> Any:
-        """Return the number that an argument is by itself where so many units are kept."""
+        """Return the number that an argument becomes when only the kept units remain."""
         return number_with(self.widths, argument, self.counts) if isinstance(argument, fx.Node) else argument
 
     def replaced(self, changes: Mapping[tuple[int, str], Any]) -> Arguments:
@@ -59,7 +59,7 @@ class _Cut:
 
 
 def rewritten(widths: Places, node: fx.Node, counts: Sequence[int]) -> Arguments:
-    """Return args and kwargs of `node` with so many units kept."""
+    """Return args and kwargs of `node` with `counts` units kept per group."""
     rule = _RULES.get(function_name(node)) if node.op in {"call_function", "call_method"} else None
     if rule is None or not widths.touched(node):
         return node.args, dict(node.kwargs)

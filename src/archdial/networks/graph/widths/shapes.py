@@ -24,14 +24,14 @@ def shape_of(value: Any) -> Any:
 
 
 def shape_with(widths: Places, node: fx.Node, counts: Sequence[int]) -> tuple[int, ...]:
-    """Return the shape of the tensor that `node` gives for one input, with so many units kept."""
+    """Return the shape of the tensor that `node` gives for one input, with `counts` units kept per group."""
     shape = widths.shapes[node]
     axes = widths.axes.get(node) or (None,) * len(shape)
     return tuple(size if axis is None else axis.size(counts) for size, axis in zip(shape, axes, strict=True))
 
 
 def number_with(widths: Places, node: fx.Node, counts: Sequence[int]) -> Any:
-    """Return the number, or the shape, that `node` gives for one input, with so many units kept."""
+    """Return the number, or the shape, that `node` gives for one input, with `counts` units kept per group."""
     name = function_name(node)
     source = node.args[0] if node.args else None
     if name in {"sym_size", "size"} or (name == "getattr" and node.args[1] == "shape"):
