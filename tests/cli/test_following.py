@@ -55,4 +55,3 @@ def test_one_command_leads_to_the_next(searched: Searched, tmp_path: Path) -> No
     assert report == ["report", str(run)]
     again = following(done(*report))
     assert again[:2] == ["pick", str(run)] and done(*again, "--out", tmp_path / "m").status == 0
-    assert following(done("recipes")) == ["search", "digits"]

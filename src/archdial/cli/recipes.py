@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from archdial.cli.app import app
-from archdial.cli.following import command
 from archdial.cli.options import Json
 from archdial.cli.output import show
 
@@ -19,4 +18,4 @@ def recipes(json: Json = False) -> None:
     table = Table(box=None, show_header=False)
     for row in value:
         table.add_row(row["name"], row["about"])
-    show(value, table, as_json=json, then=command("search", "digits"))
+    show(value, table, as_json=json)
