@@ -1,0 +1,20 @@
+"""Cells searched from scratch, and members along the dial: python examples/by_feature/cells.py [EPOCHS EVALUATIONS]"""
+
+import sys
+
+import archdial as ad
+from archdial.data import load, split
+
+epochs, evaluations = map(int, sys.argv[1:] or (8, 100))
+data = load("digits", channels=1)
+seen = split(data, weights=0.5, seed=0)
+sample = evaluations * 2 // 5
+settings = ad.SearchSettings(epochs=epochs, evaluations=evaluations, sample=sample, rounds=2, dial_steps=200)
+net = ad.cells(in_channels=1, classes=10, image_size=8, cells=2, nodes=2, channels=8)
+
+table = ad.profile(net)
+family = ad.search(net, seen, table, ad.Scalar(), settings)
+for member in family.front():
+    print(f"{member.latency_ms:.3f} ms: {member.accuracy:.1%} of the validation images")
+test = ad.score(family.front()[-1].build(), data.test, family.task)
+print(f"most accurate member: {test:.1%} of the test images")
