@@ -5,11 +5,18 @@ import sys
 import archdial as ad
 from archdial.data import load, split
 
-epochs, evaluations = map(int, sys.argv[1:] or (8, 100))
+epochs, evaluations = map(int, sys.argv[1:] or (16, 70))
 data = load("digits", channels=1)
 seen = split(data, weights=0.5, seed=0)
 sample = evaluations * 2 // 5
-settings = ad.SearchSettings(epochs=epochs, evaluations=evaluations, sample=sample, rounds=2, dial_steps=200)
+settings = ad.SearchSettings(
+    epochs=epochs,
+    learning_rate=0.1,
+    augment=False,  # a mirrored digit is a different digit, or none
+    evaluations=evaluations,
+    sample=sample,
+    rounds=2,
+)
 net = ad.cells(in_channels=1, classes=10, image_size=8, cells=2, nodes=2, channels=8)
 
 family = ad.search(net, seen, ad.profile(net), ad.Scalar(), settings)
