@@ -29,9 +29,6 @@ BESIDE = {
 }
 """By path in the repository the page or file of the site."""
 
-LATER: tuple[str, ...] = ()
-"""Pages that the navigation leaves out where they are not written yet."""
-
 
 def site_path(path: str) -> str | None:
     """Return where the site has what is at `path` in the repository; None if it has not."""
@@ -101,23 +98,23 @@ def generated() -> dict[str, str]:
     return pages
 
 
-def present(nav: list[Any]) -> list[Any]:
-    """Return the navigation with each example, and without the pages that are still to be written."""
-    kept = []
-    for entry in nav:
-        ((title, what),) = entry.items()
-        if isinstance(what, list):
-            kept.append({title: present(what)})
-        elif what == BESIDE["examples"]:
-            kept.append({title: [what, *examples()]})
-        elif what not in LATER or (HOME / "docs" / what).is_file():
-            kept.append(entry)
-    return kept
+def with_examples(nav: list[Any]) -> list[Any]:
+    """Return the navigation with each example."""
+    return [
+        {title: with_examples(what) if isinstance(what, list) else listed(what)}
+        for entry in nav
+        for title, what in entry.items()
+    ]
+
+
+def listed(page: str) -> str | list[str]:
+    """Return what stands in the navigation for `page`: for the examples, that page and all of theirs."""
+    return [page, *examples()] if page == BESIDE["examples"] else page
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Leave out what is not written yet, rewrite links, and give headings the anchors that code hosts give them."""
-    config.nav = present(config.nav or [])
+    """List the examples, rewrite links, and give headings the anchors that code hosts give them."""
+    config.nav = with_examples(config.nav or [])
     config.mdx_configs["toc"]["slugify"] = slugify(case="lower")
     config.markdown_extensions.append(OnSite())  # type: ignore[arg-type]
     return config

@@ -16,7 +16,7 @@ from archdial.common.errors import reason
 from archdial.common.process import end_with_parent
 from archdial.cost.measuring import timing
 from archdial.cost.measuring.isolation import Task
-from archdial.cost.measuring.runtimes import Runtime, runtime
+from archdial.cost.measuring.runtimes import Runtime, register_runtime, runtime
 from archdial.cost.measuring.timing import Call
 
 _SELDOM = 0.1
@@ -58,9 +58,9 @@ def main() -> None:
 
 def _measure(subjects: BinaryIO, answers: _Answers) -> None:
     task = Task(**pickle.load(subjects))
-    chosen = (
-        runtime(task.runtime, task.threads, task.device) if task.own is None else task.own(task.threads, task.device)
-    )
+    if task.own is not None:
+        register_runtime(task.own)
+    chosen = runtime(task.runtime, task.threads, task.device)
     with chosen.ready():
         calls = [_loaded(chosen, subjects, task, number, answers) for number in range(task.subjects)]
         loading = task.subjects * chosen.effort
