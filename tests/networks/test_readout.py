@@ -14,7 +14,7 @@ from archdial.common.errors import UsageError
 from archdial.families.storage import save_family
 from archdial.families.stored_readout import readout_json, take_readout
 from archdial.networks.graph.network import GatedNetwork
-from archdial.networks.readout import RIDGE, readouts, refit_readout
+from archdial.networks.readout import RIDGE, Imitated, readouts, refit_readout
 from archdial.searching.settings import SearchSettings
 from tests.networks.examples import counted_table, tiny
 
@@ -56,10 +56,6 @@ def dropped(made: GatedNetwork) -> Any:
     return made.canonical(type(made.whole)((1,) * len(made.choices)))
 
 
-def run(module: nn.Module, batch: Any) -> Any:
-    return module(batch)
-
-
 def head(module: nn.Module) -> nn.Linear:
     found = module.get_submodule("head")
     assert isinstance(found, nn.Linear)
@@ -75,7 +71,7 @@ def test_weights_are_those_of_damped_least_squares(bias: bool) -> None:
     batches = [drawn(7, 1), drawn(13, 2)]
     features = torch.cat([member.get_submodule("0")(batch) for batch in batches]).detach().double()
     wanted = torch.cat([whole(batch) for batch in batches]).detach().double()
-    refit_readout(member, whole, run, batches)
+    refit_readout(member, Imitated(lambda: whole, batches, None), [(batch,) for batch in batches])
     layer = member.get_submodule("1")
     # Ridge regression as ordinary least squares with more rows.
     means = features.mean(0) if bias else torch.zeros(5).double()
@@ -100,6 +96,29 @@ def test_a_built_member_comes_closer_to_the_whole_and_only_its_last_layer_change
     assert near < 0.7 * far
     changed = [name for name, value in after.state_dict().items() if not value.equal(before.state_dict()[name])]
     assert changed == ["head.weight", "head.bias"]
+
+
+def test_outputs_of_the_untouched_network_are_found_once_for_the_same_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, batches, ran = network(), [drawn(64)], []
+    made.readout = True
+    untouched = made.untouched
+    monkeypatch.setattr(made, "untouched", lambda: ran.append(1) or untouched())
+    first, second = (made.build(dropped(made), batches) for _ in range(2))
+    assert len(ran) == 1 and head(first).weight.equal(head(second).weight)
+    other = made.build(dropped(made), [drawn(64, 2)])
+    assert len(ran) == 2 and not head(other).weight.equal(head(first).weight)
+    with torch.no_grad():
+        made.body.get_submodule("head").weight.mul_(2)
+    made.remember()
+    assert head(made.build(dropped(made), batches)).weight.norm() > 1.5 * head(first).weight.norm()
+
+
+def test_large_outputs_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archdial.networks.readout._KEPT", 100)
+    whole, made, batches = network().untouched(), [], [(drawn(64),)]
+    imitated = Imitated(lambda: made.append(1) or whole, batches, {})
+    first, second = ([*imitated.outputs("head", batches)] for _ in range(2))
+    assert len(made) == 2 and first[0].equal(second[0])
 
 
 def test_the_whole_network_stays_and_so_does_a_member_without_examples() -> None:

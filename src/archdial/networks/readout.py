@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,13 +11,51 @@ from torch import Tensor, fx, nn
 
 RIDGE = 0.1
 """Of the mean variance of the features: what a change of the weights must be worth."""
+_KEPT = 2**26
+"""Bytes of a layer's outputs that are kept from one member to the next; more are computed again for each."""
+
+Batches = Sequence[tuple[Tensor, ...]]
+
+
+class Imitated:
+    """What the linear layers of the untouched network return on the same examples, for one member after the other.
+
+    Args:
+        make: returns the untouched network, in eval mode.
+        examples: what `batches` of `outputs` are made from.
+        state: the weights of the untouched network; None if they may differ by the next member.
+    """
+
+    def __init__(self, make: Callable[[], nn.Module], examples: object, state: Mapping[str, Tensor] | None) -> None:
+        self._make, self._examples, self._state = make, examples, state
+        self._kept: dict[str, list[Tensor]] = {}
+
+    def serves(self, examples: object, state: Mapping[str, Tensor] | None) -> bool:
+        """Whether outputs are those for these examples and weights, neither of which anybody changes in place."""
+        return state is not None and state is self._state and examples is self._examples
+
+    def outputs(self, name: str, batches: Batches) -> Iterator[Tensor]:
+        """Yield what the layer called `name` returns (n, o), a batch at a time."""
+        if name in self._kept:
+            yield from self._kept[name]
+            return
+        kept: list[Tensor] = []
+        room, whole = _KEPT, self._make()
+        for batch in batches:
+            with _seen(whole.get_submodule(name), outputs=True) as wanted:
+                whole(*batch)
+            rows = _rows(wanted)
+            room -= rows.nbytes
+            if room >= 0:
+                kept.append(rows)
+            yield rows
+        if room >= 0:
+            self._kept[name] = kept
 
 
 @torch.no_grad()
-def refit_readout(
-    member: fx.GraphModule, whole: nn.Module, forward: Callable[[nn.Module, Any], object], batches: Sequence[Any]
-) -> None:
-    """Refit the linear layers that return the outputs of `member`, in place, to those of `whole` on `batches`.
+def refit_readout(member: fx.GraphModule, imitated: Imitated, batches: Batches) -> None:
+    """Refit the linear layers that return the outputs of `member`, in place, to those of the untouched network.
 
     min over V and b' of Σ ‖(W + V) x + b' − y‖² + ρ ‖V‖², for the features x and inherited weights W of a layer, and
     its outputs y in the whole network: least squares as in channel pruning (He et al. 2017, eq. 1), here for the last
@@ -25,20 +63,17 @@ def refit_readout(
 
     Args:
         member: built, in eval mode.
-        whole: the untouched network, in eval mode, with layers of the same names.
-        forward: runs a module on a batch.
-        batches: inputs, none if nothing is to change.
+        imitated: the untouched network's outputs; it has layers of the same names.
+        batches: positional inputs, none if nothing is to change.
     """
     for name in readouts(member) if batches else ():
-        layer, target = member.get_submodule(name), whole.get_submodule(name)
+        layer = member.get_submodule(name)
         assert isinstance(layer, nn.Linear)
-        assert isinstance(target, nn.Linear)
         sums = _Sums(layer)
-        for batch in batches:
-            with _seen(layer) as features, _seen(target, outputs=True) as wanted:
-                forward(member, batch)
-                forward(whole, batch)
-            sums.add(_rows(features), _rows(wanted))
+        for batch, wanted in zip(batches, imitated.outputs(name, batches), strict=True):
+            with _seen(layer) as features:
+                member(*batch)
+            sums.add(_rows(features).double(), wanted.double())
         sums.solve(layer)
 
 
@@ -94,7 +129,7 @@ def _seen(layer: nn.Module, *, outputs: bool = False) -> Iterator[list[Tensor]]:
 
 
 def _rows(kept: list[Tensor]) -> Tensor:
-    return torch.cat([one.flatten(0, -2) for one in kept]).double()
+    return torch.cat([one.flatten(0, -2) for one in kept])
 
 
 class _Sums:

@@ -37,7 +37,7 @@ from archdial.networks.graph.terms import term_plans
 from archdial.networks.graph.widths.widths import Widths
 from archdial.networks.layout import laid_out, layout
 from archdial.networks.pretrained import Pretrained
-from archdial.networks.readout import refit_readout
+from archdial.networks.readout import Imitated, refit_readout
 from archdial.networks.standalone import copied, keep_unused
 from archdial.networks.supernet import TermPlan
 from archdial.space import Architecture, Space
@@ -72,6 +72,7 @@ class GatedNetwork(Pretrained):
         self.source = None if source is None else dict(source)
         # No submodule: neither an optimizer nor whoever takes statistics again may find it.
         self.original: dict[str, Tensor] | None = None
+        self._imitated: Imitated | None = None
         self.body = captured.root
         self._order = layout(captured.root)
         self.graph, self.opaque, self.how, self._flow = captured.graph, captured.opaque, captured.how, captured.flow
@@ -120,7 +121,7 @@ class GatedNetwork(Pretrained):
         graph = without(self.graph, self.dropped(architecture), sized)
         module = plain(self.body, graph, batches, narrower(self.graph, sized))
         if self.readout and batches:
-            refit_readout(module, self.untouched().eval(), lambda network, tensors: network(*tensors), batches)
+            refit_readout(module, self._imitated_on(calibration), batches)
         if whole and self.original is not None:
             module.load_state_dict(self.original)
         return module
@@ -199,6 +200,11 @@ class GatedNetwork(Pretrained):
             }
             merge_rows(module, rows, {name: value.dim() for name, value in given.items() if isinstance(value, Tensor)})
         return module
+
+    def _imitated_on(self, calibration: Sequence[Inputs]) -> Imitated:
+        if self._imitated is None or not self._imitated.serves(calibration, self.original):
+            self._imitated = Imitated(lambda: self.untouched().eval(), calibration, self.original)
+        return self._imitated
 
     def _sizes(self) -> Sizes:
         # Made again each time: it holds parts of the weights as they are now.
