@@ -39,6 +39,7 @@ from archdial.runs.recipe import Recipe, load_recipe
 from archdial.searching.loop import Loop
 from archdial.searching.paths import UniformPaths
 from archdial.searching.state import SearchState, begin
+from archdial.searching.steps.compared import TrainCompared
 from archdial.searching.steps.joint import TrainJointly
 from archdial.searching.steps.weights import task_loss
 from archdial.space import Architecture
@@ -59,6 +60,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "two_paths": {"relaxation": "two_paths"},
     "smoothing 0.3": {"smoothing": 0.3},
     "strength 0.3": {"dial": {"strength": 0.3}},
+    "compared": {"gradient": "compared"},
+    "compared, strength 0.3": {"gradient": "compared", "dial": {"strength": 0.3}},
+    "compared, strength 1": {"gradient": "compared", "dial": {"strength": 1.0}},
+    "compared, balanced": {"gradient": "compared", "dial": {"balanced": True}},
     "two_paths, strength 0.3": {"relaxation": "two_paths", "dial": {"strength": 0.3}},
     "reinmax": {"relaxation": "reinmax"},
     "gumbel_softmax": {"relaxation": "gumbel_softmax"},
@@ -89,23 +94,29 @@ def counted(state: SearchState, architecture: Architecture) -> list[int]:
 @contextmanager
 def watched(found: dict[str, Any]) -> Iterator[None]:
     """Note the counts after each epoch of joint training, and the signal before its first."""
-    close, first = TrainJointly.close, TrainJointly.__call__
+    close, first, second = TrainJointly.close, TrainJointly.__call__, TrainCompared.__call__
 
     def closing(step: TrainJointly, state: SearchState, progress: float) -> Figures:
         found["epochs"].append(counts(state))
         return close(step, state, progress)
 
-    def begun(step: TrainJointly, state: SearchState, batch: Any, progress: float) -> Figures:
+    def begun(step: TrainJointly, state: SearchState, batch: Any, progress: float, call: Any = first) -> Figures:
         if "signal" not in found:
             found["strength"] = getattr(state.dial, "strength", None)
             found["signal"], found["effect"] = signal(state), effect(state)
-        return first(step, state, batch, progress)
+        found_here: Figures = call(step, state, batch, progress)
+        return found_here
 
-    TrainJointly.close, TrainJointly.__call__ = closing, begun  # type: ignore[method-assign]
+    def compared(step: TrainCompared, state: SearchState, batch: Any, progress: float) -> Figures:
+        return begun(step, state, batch, progress, second)
+
+    TrainJointly.close, TrainJointly.__call__ = closing, begun  # type: ignore[method-assign, assignment]
+    TrainCompared.__call__ = compared  # type: ignore[method-assign]
     try:
         yield
     finally:
         TrainJointly.close, TrainJointly.__call__ = close, first  # type: ignore[method-assign]
+        TrainCompared.__call__ = second  # type: ignore[method-assign]
 
 
 def signal(state: SearchState) -> dict[str, float]:

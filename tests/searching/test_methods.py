@@ -55,7 +55,7 @@ def test_every_setting_is_part_of_what_fingerprints_are_made_of() -> None:
     told = repr(SearchSettings())
     assert told.startswith("SearchSettings(method='predictor', epochs=20, warmup_epochs=2, second_order=False, ")
     # What came later is there where it is not as it was before.
-    later = ("optimizer", "importance", "budgets", "proxies", "readout")
+    later = ("optimizer", "importance", "budgets", "proxies", "readout", "gradient")
     assert all((f"{one.name}=" in told) != (one.name in later) for one in fields(SearchSettings))
     assert "optimizer='adamw'" in repr(SearchSettings(optimizer="adamw"))
     assert "importance='norm'" in repr(SearchSettings(importance="norm"))
@@ -70,7 +70,7 @@ def test_budgets_are_refused_where_none_are_drawn() -> None:
 
 
 def test_runs_without_newer_settings_are_written_as_before_there_were_any() -> None:
-    newer = {"proxies", "readout"}
+    newer = {"proxies", "readout", "gradient"}
     assert set(SearchSettings().to_json()) == {one.name for one in fields(SearchSettings)} - newer
     assert SearchSettings(proxies=("zen", "naswot")).to_json()["proxies"] == ["zen", "naswot"]
     assert SearchSettings(readout="refitted").to_json()["readout"] == "refitted"

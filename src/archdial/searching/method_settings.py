@@ -71,6 +71,19 @@ class JointSettings(OnImages):
 
 
 @dataclass(frozen=True)
+class SingleLevelSettings(JointSettings):
+    """Weights and dial on the same batch.
+
+    Attributes:
+        gradient: how the task's loss moves the dial. relaxed: through the relaxed option weights of one path, which
+            hardly sees what a layer of normalisation undoes; compared: two paths drawn from the dial run on each batch,
+            and the difference of their losses says which was better (score function; the relaxation is not used).
+    """
+
+    gradient: Literal["relaxed", "compared"] = "relaxed"
+
+
+@dataclass(frozen=True)
 class BilevelSettings(JointSettings):
     """Alternating per batch: weights on training images, dial on validation images; DARTS and DARTS-CC.
 
@@ -84,7 +97,7 @@ class BilevelSettings(JointSettings):
 SETTINGS: dict[str, type[Any]] = {
     "predictor": PredictorSettings,
     "two_stage": TwoStageSettings,
-    "single_level": JointSettings,
+    "single_level": SingleLevelSettings,
     "bilevel": BilevelSettings,
 }
 """By method what it alone is told."""

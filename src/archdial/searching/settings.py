@@ -10,7 +10,12 @@ from archdial.common.errors import UsageError, unknown
 from archdial.common.limits import Count, Factor, Positive, Precision, Rate, Share
 from archdial.common.validation import check_fields
 from archdial.relaxation import RELAXATIONS, Temperature
-from archdial.searching.method_settings import BilevelSettings, PredictorSettings, TwoStageSettings
+from archdial.searching.method_settings import (
+    BilevelSettings,
+    PredictorSettings,
+    SingleLevelSettings,
+    TwoStageSettings,
+)
 from archdial.searching.paths import PATHS
 from archdial.searching.proxies import PROXIES
 
@@ -18,7 +23,7 @@ Method = Literal["predictor", "two_stage", "single_level", "bilevel"]
 
 
 @dataclass(frozen=True)
-class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
+class SearchSettings(PredictorSettings, TwoStageSettings, SingleLevelSettings, BilevelSettings):
     """How to search; settings of a single method are in its own class, and rejected for other methods.
 
     Attributes:
@@ -85,17 +90,14 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
 
     def __repr__(self) -> str:
         """Return the settings in the order that they always had: the fingerprints of runs are made of it."""
-        usual = {"optimizer": "sgd", "importance": "taylor", "budgets": "even", "proxies": (), "readout": "inherited"}
-        names = (*_IN_ORDER, *(name for name, value in usual.items() if getattr(self, name) != value))
+        names = (*_IN_ORDER, *(name for name, value in _USUAL.items() if getattr(self, name) != value))
         return f"SearchSettings({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as a JSON value; without those that older runs lack where they are as in older runs."""
-        newer = {
-            **({"proxies": list(self.proxies)} if self.proxies else {}),
-            **({"readout": self.readout} if self.readout != "inherited" else {}),
-        }
-        return {**{name: item for name, item in asdict(self).items() if name not in ("proxies", "readout")}, **newer}
+        values = {**asdict(self), "proxies": list(self.proxies)}
+        newer = {name: values.pop(name) for name in _NEWER}
+        return {**values, **{name: value for name, value in newer.items() if getattr(self, name) != _USUAL[name]}}
 
     def __post_init__(self) -> None:
         check_fields(self, "search")
@@ -125,11 +127,24 @@ class SearchSettings(PredictorSettings, TwoStageSettings, BilevelSettings):
                 f"search.smoothing = {self.smoothing} applies to methods single_level and bilevel, not {self.method}: "
                 "omit it"
             )
+        _check_gradient(self)
         if together and not 0 < self.warmup_epochs < self.epochs:
             raise UsageError(
                 f"search.warmup_epochs = {self.warmup_epochs}: expected 1 to epochs − 1 = {self.epochs - 1}, "
                 "because the dial's range is found in between"
             )
+
+
+def _check_gradient(settings: SearchSettings) -> None:
+    if settings.gradient != "compared":
+        return
+    if settings.method != "single_level":
+        raise UsageError(f"search.gradient applies to method single_level, not {settings.method}: omit it")
+    if settings.smoothing:
+        raise UsageError(
+            f"search.smoothing = {settings.smoothing} requires search.gradient relaxed, as compared paths are "
+            "architectures, not weighted options: set smoothing to 0 or omit gradient"
+        )
 
 
 def _check_proxies(names: Sequence[str]) -> None:
@@ -140,6 +155,16 @@ def _check_proxies(names: Sequence[str]) -> None:
         raise UsageError(f"search.proxies = [{', '.join(names)}]: expected each name once; remove duplicates")
 
 
+_USUAL: dict[str, Any] = {
+    "optimizer": "sgd",
+    "importance": "taylor",
+    "budgets": "even",
+    "proxies": (),
+    "readout": "inherited",
+    "gradient": "relaxed",
+}
+_NEWER = ("proxies", "readout", "gradient")
+"""What older runs lack."""
 _IN_ORDER = (
     "method",
     "epochs",

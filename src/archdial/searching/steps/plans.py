@@ -8,6 +8,7 @@ from archdial.common.errors import UsageError
 from archdial.networks.pretrained import Pretrained
 from archdial.searching.state import SearchState
 from archdial.searching.steps.bilevel import TrainBilevel
+from archdial.searching.steps.compared import TrainCompared
 from archdial.searching.steps.dial import TrainDial
 from archdial.searching.steps.evaluate import Confirm, Members, Propose, Renew, Sample
 from archdial.searching.steps.fill import Fill
@@ -67,32 +68,36 @@ def _two_stage(state: SearchState) -> list[Phase[SearchState]]:
     ]
 
 
-def _together(step: type[TrainJointly | TrainBilevel]) -> Callable[[SearchState], list[Phase[SearchState]]]:
+def _single_level(state: SearchState) -> list[Phase[SearchState]]:
+    return _together(state, TrainCompared if state.settings.gradient == "compared" else TrainJointly)
+
+
+def _bilevel(state: SearchState) -> list[Phase[SearchState]]:
+    return _together(state, TrainBilevel)
+
+
+def _together(state: SearchState, step: type[TrainJointly | TrainBilevel]) -> list[Phase[SearchState]]:
     """Return the plan of a method that trains weights and dial in one kind of step, once the weights are warm."""
-
-    def plan(state: SearchState) -> list[Phase[SearchState]]:
-        method = state.settings.method
-        if state.frozen:
-            raise UsageError(
-                f"{method} trains weights and dial together: to keep given weights, use predictor or two_stage"
-            )
-        first, both = state.settings.warmup_epochs, state.settings.epochs - state.settings.warmup_epochs
-        share = first / state.settings.epochs
-        return [
-            Phase(TrainWeights(state, share), first),
-            Phase(Sample(errors=False), 1),
-            Phase(step(state, 1 - share), both),
-            Phase(Members(), 1),
-        ]
-
-    return plan
+    if state.frozen:
+        raise UsageError(
+            f"{state.settings.method} trains weights and dial together: to keep given weights, use predictor or "
+            "two_stage"
+        )
+    first, both = state.settings.warmup_epochs, state.settings.epochs - state.settings.warmup_epochs
+    share = first / state.settings.epochs
+    return [
+        Phase(TrainWeights(state, share), first),
+        Phase(Sample(errors=False), 1),
+        Phase(step(state, 1 - share), both),
+        Phase(Members(), 1),
+    ]
 
 
 PLANS: dict[str, Callable[[SearchState], list[Phase[SearchState]]]] = {
     "predictor": _predictor,
     "two_stage": _two_stage,
-    "single_level": _together(TrainJointly),
-    "bilevel": _together(TrainBilevel),
+    "single_level": _single_level,
+    "bilevel": _bilevel,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,8 +59,12 @@ def set_rate(state: SearchState, progress: float) -> None:
 
 def task_loss(state: SearchState, batch: Batch, weights: Tensor) -> Tensor:
     """Return the objective () of a batch for training under option weights (m, k)."""
+    return loss_on(state, state.inputs(batch, training=True), batch, weights)
+
+
+def loss_on(state: SearchState, inputs: Any, batch: Batch, weights: Tensor) -> Tensor:
+    """Return the same for `inputs` that were made of the batch: several paths see the same ones."""
     state.network.train()
-    inputs = state.inputs(batch, training=True)
     return state.objective(inputs, state.forward(inputs, weights.to(state.fabric.device)), batch)
 
 
