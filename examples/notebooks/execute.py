@@ -16,7 +16,7 @@ for path in [HOME / f"{name}.ipynb" for name in sys.argv[1:]] or sorted(HOME.glo
     print(f"{path.name} …", flush=True)
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(notebook, resources={"metadata": {"path": folder}}, record_timing=False)
+        client = NotebookClient(notebook, resources={"metadata": {"path": folder}}, record_timing=False, coalesce_streams=True)
         client.execute()
     for cell in notebook.cells:
         if cell.cell_type == "code":
