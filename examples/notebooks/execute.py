@@ -16,8 +16,8 @@ for path in [HOME / f"{name}.ipynb" for name in sys.argv[1:]] or sorted(HOME.glo
     print(f"{path.name} …", flush=True)
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(notebook, resources={"metadata": {"path": folder}}, record_timing=False, coalesce_streams=True)
-        client.execute()
+        how = {"resources": {"metadata": {"path": folder}}, "record_timing": False, "coalesce_streams": True}
+        NotebookClient(notebook, **how).execute()
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]

@@ -120,9 +120,9 @@ def test_prune_your_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = run("prune_your_network", tmp_path, monkeypatch, capsys)
-    rows = [re.split(r"\s{2,}", line) for line in said[-1].splitlines()]
-    assert [row[0] for row in rows[1:]] == ["yours", "half", "half, fine-tuned"]
-    whole, half, tuned = (float(row[2]) for row in rows[1:])
+    rows = said[-1].splitlines()[1:]
+    assert [line.partition("  ")[0] for line in rows] == ["yours", "half", "half, fine-tuned"]
+    whole, half, tuned = numbers("\n".join(rows), r"% +([\d.]+) ")
     assert half == tuned <= whole / 2 + 1e-3
 
 
