@@ -120,7 +120,7 @@ def test_own_loss(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 def test_own_dial(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(DIALS, "speedup", DIALS["budget"])
     del DIALS["speedup"]
-    lines = run("own_dial", monkeypatch, capsys, steps=80)
+    lines = run("own_dial", monkeypatch, capsys, steps=60)
     reached = numbers(lines, r": ([\d.]+)x as fast")
     assert len(reached) == 4 and 1 <= reached[0] < reached[-1]
 
@@ -135,6 +135,7 @@ def test_promise(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     monkeypatch.setattr(timing_candidates, "timed", timed)
     first, *promised, last = run("promise", monkeypatch, capsys)
     (budget,) = numbers([first], r"^budget: ([\d.]+) ms")
+    assert [line.partition(":")[0] for line in promised] == ["50% confident", "80% confident", "95% confident"]
     most, expected = numbers(promised, r"at most ([\d.]+) ms"), numbers(promised, r"expected ([\d.]+) ms")
     margins = [one / other - 1 for one, other in zip(most, expected, strict=True)]
     assert len(margins) == 3 and margins[0] < 1e-3 < margins[1] < margins[2]
