@@ -164,7 +164,7 @@ def make_dial(value: Mapping[str, Any]) -> Dial:
     settings = dict(value)
     kind = str(settings.pop("kind", "scalar"))
     if kind not in DIALS:
-        raise UsageError(f"{unknown('dial', kind, DIALS)}; import the module that registers your own")
+        raise UsageError(f"{unknown('dial', kind, DIALS)}; if it is your own, import the module that registers it")
     made = DIALS[kind]
     known = getattr(made, "__dataclass_fields__", {})
     for name in settings:
