@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 # A machine without a GPU needs only the CPU build; GPU users install a CUDA build of the same range first.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test tests quick lint site clean
+.PHONY: demo test tests quick lint notebooks site clean
 demo: $(READY)
 	$(VENV)/bin/archdial demo --out runs/demo
 
@@ -27,6 +27,10 @@ lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+# Their outputs are part of the files. For one: examples/notebooks/execute.py NAME.
+notebooks: $(READY)
+	$(VENV)/bin/python examples/notebooks/execute.py
 
 # The documentation, in site/. A dead link is an error, but only where warnings are shown: --quiet would hide both.
 site: export NO_MKDOCS_2_WARNING = 1

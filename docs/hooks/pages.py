@@ -87,7 +87,8 @@ def generated() -> dict[str, str]:
     found = {page: HOME / path for path, page in BESIDE.items() if path != "examples"}
     pages = {page: path.read_text(encoding="utf-8") for page, path in found.items()}
     pages["licence.md"] = f"# Licence\n\n{pages['licence.md']}"
-    rows = ["# Examples", "", "Complete scripts; each can be run as it is.", ""]
+    beside = "Beside them are `examples/by_feature/`, short ones, and `examples/notebooks/`, with their outputs."
+    rows = ["# Examples", "", f"Complete scripts; each can be run as it is. {beside}", ""]
     for page, (told, text) in examples().items():
         title = Path(page).stem.replace("_", " ").capitalize()
         what, _, command = told.splitlines()[0].partition(": ")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from archdial.common.errors import UsageError
-from archdial.dial import DIALS, Dial, make_dial
+from archdial.dial import DIALS, Budget, Dial, make_dial, register_dial
 from archdial.testing import DialContract
 from archdial.testing.dials import JOINT, SPACE, TRADE, cost, seeded, soft
 
@@ -38,5 +38,17 @@ def test_penalty_is_linear_in_the_weights_of_each_choice(settings: dict[str, Any
 
 def test_unknown_kind() -> None:
     value: dict[str, Any] = {"kind": "scalars"}
-    with pytest.raises(UsageError, match="did you mean 'scalar'"):
+    with pytest.raises(UsageError, match=r"did you mean 'scalar'.*import the module that registers it"):
         make_dial(value)
+
+
+def test_no_other_class_takes_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in DIALS:
+        monkeypatch.setitem(DIALS, kind, DIALS[kind])
+    reloaded = type("Budget", (Budget,), {"__module__": Budget.__module__})
+    assert register_dial(reloaded) is DIALS["budget"] is reloaded
+    other = type("Allowance", (Budget,), {})
+    taken = r"kind of dial 'budget' is taken by archdial\.dial\.budget\.Budget: .*Allowance"
+    with pytest.raises(UsageError, match=taken):
+        register_dial(other)
+    assert DIALS["budget"] is reloaded

@@ -6,20 +6,36 @@ import re
 import runpy
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import archdial as ad
+from archdial.comparing import measured
+from archdial.cost.making.pace import Pace
+from archdial.cost.measuring.timing import Timing
+from archdial.cost.table.scaled import scaled
+from archdial.cost.table.table import CostTable
+from archdial.dial import DIALS
+from archdial.families import timing_candidates
 from archdial.networks.cells.operations import BY_DIMENSIONS
+from archdial.networks.supernet import Supernet
+from tests.families.promised import ERRORS
 from tests.networks.examples import counted_table
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("short_lessons")]
 SCRIPTS = Path(__file__).parents[2] / "examples" / "by_feature"
 
 
+def counted(network: Supernet, batch_size: int = 1, **_: Any) -> CostTable:
+    """Return a table whose times follow from counts: nothing is asked here of those that are measured."""
+    table = counted_table(network)
+    return scaled(table, batch_size, table.runtime)
+
+
 def run(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], steps: int = 20) -> list[str]:
     monkeypatch.setattr(sys, "argv", [f"{name}.py", "1", str(steps // 2)])
-    monkeypatch.setattr(ad, "profile", counted_table)
+    monkeypatch.setattr(ad, "profile", counted)
     settings = ad.SearchSettings
     monkeypatch.setattr(ad, "SearchSettings", lambda **given: settings(**{**given, "dial_steps": steps}))
     runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
@@ -82,3 +98,70 @@ def test_gates(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     lines = run("gates", monkeypatch, capsys)
     whole, half = numbers(lines, r"([\d.]+) ms$")
     assert 0 < half <= whole / 2 + 1e-3
+
+
+def test_widths(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = run("widths", monkeypatch, capsys)
+    whole, half = numbers(lines, r"([\d.]+) ms$")
+    assert 0 < half <= whole / 2 + 1e-3
+    kept = numbers(lines, r"width: (\d+)% of the channels")
+    assert len(kept) == 4 and min(kept) < 100
+
+
+def test_own_loss(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = run("own_loss", monkeypatch, capsys)
+    whole, half = numbers(lines, r"([\d.]+) ms$")
+    assert 0 < half <= whole / 2 + 1e-3
+    left = numbers(lines, r"([\d.]+)% of the noise is left")
+    # Without a network, all of it is left; a zero would leave more, as the waves are larger than the noise.
+    assert all(0 < share < 300 for share in left) and left[0] != left[1]
+
+
+def test_own_dial(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(DIALS, "speedup", DIALS["budget"])
+    del DIALS["speedup"]
+    lines = run("own_dial", monkeypatch, capsys, steps=60)
+    reached = numbers(lines, r": ([\d.]+)x as fast")
+    assert len(reached) == 4 and 1 <= reached[0] < reached[-1]
+
+
+def test_promise(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def timed(members: Any, **_: Any) -> list[Timing]:
+        return [Timing(1.1 * member.latency_ms, 0.01) for member in members]
+
+    monkeypatch.setattr(ad.Family, "residuals", ERRORS)
+    monkeypatch.setattr(timing_candidates, "pace_now", lambda *_: Pace((1.1,) * 6))
+    monkeypatch.setattr(timing_candidates, "warn_drift", lambda *_: None)
+    monkeypatch.setattr(timing_candidates, "timed", timed)
+    first, *promised, last = run("promise", monkeypatch, capsys)
+    (budget,) = numbers([first], r"^budget: ([\d.]+) ms")
+    assert [line.partition(":")[0] for line in promised] == ["50% confident", "80% confident", "95% confident"]
+    most, expected = numbers(promised, r"at most ([\d.]+) ms"), numbers(promised, r"expected ([\d.]+) ms")
+    margins = [one / other - 1 for one, other in zip(most, expected, strict=True)]
+    assert len(margins) == 3 and margins[0] < 1e-3 < margins[1] < margins[2]
+    assert max(*most, *numbers([last], r"^measured: ([\d.]+) ms")) <= budget + 1e-3
+
+
+@pytest.mark.usefixtures("short_lesson")
+def test_refine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = run("refine", monkeypatch, capsys)
+    scores = numbers(lines, r"inherited, ([\d.]+)% trained")
+    assert len(scores) == len(lines) and scores == sorted(scores)
+    assert any(line.endswith("(measured)") for line in lines)
+
+
+@pytest.mark.usefixtures("short_lesson")
+def test_devices(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = run("devices", monkeypatch, capsys)
+    fastest = dict(zip(("one", "four", "sixteen"), numbers(lines[:3], r": ([\d.]+) to"), strict=True))
+    assert fastest["four"] == pytest.approx(4 * fastest["one"], rel=0.02)
+    assert fastest["sixteen"] == pytest.approx(16 * fastest["one"], rel=0.02)
+    assert [line.partition(",")[0] for line in lines[3:]] == ["one image", "four images", "sixteen images"]
+
+
+def test_compare(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(measured, "with_latency", lambda members, **_: members)
+    whole, *curves = run("compare", monkeypatch, capsys)
+    assert whole.startswith("whole network: ")
+    assert [line.partition(":")[0] for line in curves] == ["hypernetwork", "random", "greedy"]
+    assert all(0 < area <= 100 for area in numbers(curves, r": ([\d.]+)% on average"))

@@ -1,10 +1,11 @@
-"""The user's own code, named as module:callable by the user."""
+"""The user's own code: named as module:callable by the user, or registered under a name."""
 
 from __future__ import annotations
 
 import importlib
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +18,25 @@ _CODE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 def looks_like_code(name: str) -> bool:
     """Tell whether `name` is of the form package.module:callable, which no folder or data set on the hub has."""
     return _CODE.fullmatch(name) is not None
+
+
+def check_free(what: str, name: str, new: type, known: Mapping[str, object]) -> None:
+    """Check that `new` may be registered as `name`: nobody has it, or the class itself, as of a reloaded module.
+
+    Args:
+        what: it is, for errors.
+        known: what is registered, by name.
+
+    Raises:
+        UsageError: another class has the name.
+    """
+    held = known.get(name, new)
+    if _home(held) != _home(new):
+        raise UsageError(f"{what} {name!r} is taken by {_home(held)}: choose another name for {_home(new)}")
+
+
+def _home(value: object) -> str:
+    return f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', '?')}"
 
 
 def called_code(name: str, what: str, instead: str = "") -> Any:

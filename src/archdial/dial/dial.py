@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from archdial.common.errors import UsageError, unknown
+from archdial.common.own_code import check_free
 from archdial.common.validation import conforming
 from archdial.cost.pricing.expected import Cost
 
@@ -140,8 +141,13 @@ def register_dial(cls: type[Dial]) -> type[Dial]:
     """Register a dial by its kind, so that recipes and families can name it.
 
     Args:
-        cls: the class of the dial, with a `kind` of its own; the decorator returns it.
+        cls: the class of the dial, with a `kind` of its own; the decorator returns it. The same class may come again,
+            as when a module is reloaded.
+
+    Raises:
+        UsageError: another class has this kind.
     """
+    check_free("the kind of dial", cls.kind, cls, DIALS)
     DIALS[cls.kind] = cls
     return cls
 
@@ -158,7 +164,7 @@ def make_dial(value: Mapping[str, Any]) -> Dial:
     settings = dict(value)
     kind = str(settings.pop("kind", "scalar"))
     if kind not in DIALS:
-        raise unknown("dial", kind, DIALS)
+        raise UsageError(f"{unknown('dial', kind, DIALS)}; if it is your own, import the module that registers it")
     made = DIALS[kind]
     known = getattr(made, "__dataclass_fields__", {})
     for name in settings:

@@ -64,6 +64,11 @@ def test_names_that_are_taken_and_classes_that_are_none_are_refused() -> None:
     class Half(Runtime):
         name, layout, library = "half", "channels_last", "torch"
 
+    register_runtime(Paused)
+    register_runtime(type("Paused", (Paused,), {"__module__": Paused.__module__}))
+    with pytest.raises(UsageError, match=r"runtime name 'paused' is taken by .*test_registered\.Paused"):
+        register_runtime(type("Slower", (Paused,), {}))
+
     with pytest.raises(UsageError, match="the runtime Half: it lacks arrays, convert, load"):
         register_runtime(Half)
 

@@ -414,6 +414,11 @@ def test_architectures_of_another_space_are_refused() -> None:
                 refuse(Architecture(options))
 
 
+def test_in_a_notebook_too_the_list_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert "gates, captured by torch.export" in str(gated("residual"))
+
+
 @pytest.mark.slow
 def test_printing_lists_the_gates() -> None:
     for name in ("residual", "shared", "opaque"):

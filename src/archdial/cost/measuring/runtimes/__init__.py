@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 
 from archdial.common.errors import UsageError, short, unknown
+from archdial.common.own_code import check_free
 from archdial.cost.measuring.runtimes.interface import Runtime
 
 __all__ = ["RUNTIMES", "Runtime", "check_runtime", "register_runtime", "registered", "runtime"]
@@ -28,7 +29,7 @@ def register_runtime(cls: type[Runtime]) -> type[Runtime]:
     No file causes it to be imported: whoever reads a table measured on it registers it again before measuring more.
 
     Raises:
-        UsageError: it is no subclass of `Runtime`, lacks a method, or its name is empty or belongs to another one.
+        UsageError: it is no subclass of `Runtime`, lacks a method, or its name is empty or belongs to another class.
     """
     if not (isinstance(cls, type) and issubclass(cls, Runtime)):
         raise UsageError(f"cannot register {short(cls)}: expected a subclass of archdial's Runtime")
@@ -37,6 +38,7 @@ def register_runtime(cls: type[Runtime]) -> type[Runtime]:
     name = getattr(cls, "name", "")
     if not isinstance(name, str) or not name or name in _HOMES:
         raise UsageError(f"runtime name {name!r} is empty or one of archdial's own: choose another")
+    check_free("the runtime name", name, cls, _REGISTERED)
     _REGISTERED[name] = cls
     return cls
 

@@ -62,7 +62,8 @@ def listed(network: Listed, how: str) -> str:
         cells = (choice.name, choice.kind, *widths, choice.meaning, str(members), f"{spent:.3f}", f"{weight:,}")
         table.add_row(*cells)
     text = StringIO()
-    console = Console(file=text, width=WIDTH, color_system=None)
+    # In a notebook, rich would show the table instead of writing it to the file.
+    console = Console(file=text, width=WIDTH, color_system=None, force_jupyter=False)
     console.print(table)
     threads = torch.get_num_threads()
     console.print(
