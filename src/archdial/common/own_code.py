@@ -20,22 +20,26 @@ def looks_like_code(name: str) -> bool:
     return _CODE.fullmatch(name) is not None
 
 
-def check_free(what: str, name: str, new: type, known: Mapping[str, object]) -> None:
-    """Check that `new` may be registered as `name`: nobody has it, or the class itself, as of a reloaded module.
+def check_free(what: str, name: str, new: object, known: Mapping[str, object]) -> None:
+    """Check that `new` may be registered as `name`: nobody has it, or it has itself, as in a cell that is run again.
 
     Args:
         what: it is, for errors.
         known: what is registered, by name.
 
     Raises:
-        UsageError: another class has the name.
+        UsageError: another class or function has the name.
     """
     held = known.get(name, new)
-    if _home(held) != _home(new):
+    # Lambdas and partial functions have no name of their own.
+    named = hasattr(new, "__qualname__") and "<lambda>" not in _home(new)
+    again = named and _home(held) == _home(new)
+    if held is not new and not again:
         raise UsageError(f"{what} {name!r} is taken by {_home(held)}: choose another name for {_home(new)}")
 
 
 def _home(value: object) -> str:
+    value = value if hasattr(value, "__qualname__") else type(value)
     return f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', '?')}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 import torch
@@ -198,7 +199,20 @@ def test_own_operation_of_signals() -> None:
 @pytest.mark.parametrize("name", ["", "a.b", "none", "identity", "pop", "training"])
 def test_names_that_cannot_be_registered(name: str) -> None:
     with pytest.raises(UsageError, match="choose another"):
-        register_operation(name)
+        register_operation(name)(Halved)
+
+
+def test_the_same_function_may_come_again_as_in_a_cell_of_a_notebook_that_is_run_again(own: str) -> None:
+    again = type("Halved", (Halved,), {"__module__": Halved.__module__})
+    assert register_operation(own)(again) is OPERATIONS[own] is again
+    with pytest.raises(UsageError, match=r"the operation name 'halved' is taken by .*\.Halved: .*Identity"):
+        register_operation(own)(nn.Identity)
+    for _ in range(2):
+        register_operation(own)(again)
+    with pytest.raises(UsageError, match="choose another name"):
+        register_operation(own)(lambda channels, stride: nn.Identity())
+    with pytest.raises(UsageError, match="choose another name"):
+        register_operation("max_pool_3x3")(partial(nn.MaxPool2d, 3))
 
 
 def test_wrong_lists_of_operations() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from archdial.common.errors import UsageError, unknown
+from archdial.common.own_code import check_free
 from archdial.networks.cells.layers import IMAGES, LAYERS, SIGNALS, every, shifted
 
 OperationFactory = Callable[[int, int], nn.Module]
@@ -38,15 +39,16 @@ def register_operation(name: str, dimensions: int = IMAGES) -> Callable[[Operati
 
     Raises:
         UsageError: the name is taken (`keys` and others by torch), empty, or contains a dot (it becomes part of
-            parameter names), or cells do not support this number of dimensions.
+            parameter names), or cells do not support this number of dimensions. The same function may come again.
     """
     if dimensions not in BY_DIMENSIONS:
         raise UsageError(f"dimensions = {dimensions!r}: expected 2, for images, or 1, for signals and tokens")
     known = BY_DIMENSIONS[dimensions]
-    if not name or "." in name or name == NONE or name in known or hasattr(nn.ModuleDict(), name):
+    if not name or "." in name or name == NONE or hasattr(nn.ModuleDict(), name):
         raise UsageError(f"operation name {name!r} is taken, empty or contains a dot: choose another")
 
     def register(factory: OperationFactory) -> OperationFactory:
+        check_free("the operation name", name, factory, known)
         known[name] = factory
         return factory
 
