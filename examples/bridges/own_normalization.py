@@ -59,7 +59,7 @@ def by_hand(module, prepare):
 mean, std = (torch.tensor(wanted[name]).view(-1, 1, 1) for name in ("mean", "std"))
 never, once = (lambda pixels: pixels / 255), (lambda pixels: (pixels / 255 - mean) / std)
 ways = {"never": never, "once": once, "twice": lambda pixels: (once(pixels) - mean) / std}
-for name, module in (("whole", whole.build()), ("half", tuned)):
+for name, module in (("whole", whole.build()), ("half the time", tuned)):
     print(f"{name}: {ad.score(module, data.test, family.task):.1%} of the test images", end="; by hand, normalised ")
     print(*(f"{way} {by_hand(module, prepare):.1%}" for way, prepare in ways.items()), sep=", ")
 with tempfile.TemporaryDirectory() as folder:

@@ -46,8 +46,10 @@ def taken(batch: Batch, count: int) -> Batch:
 
     if isinstance(batch, tuple | list) and not hasattr(batch, "_fields"):
         return type(batch)(map(of_part, batch))
-    if isinstance(batch, Mapping):
-        return _like(batch, {name: of_part(part) for name, part in batch.items()})
+    if isinstance(batch, dict):
+        return {name: of_part(part) for name, part in batch.items()}
+    if isinstance(batch, Mapping) and pytree.tree_is_leaf(batch):
+        return _like(batch, taken(dict(batch), count))
     return mapped(cut, batch)
 
 
@@ -81,7 +83,7 @@ def mapped(change: Callable[[Any], Any], value: Any) -> Any:
 
 def _like(mapping: Mapping[Any, Any], parts: dict[Any, Any]) -> Any:
     """Return `parts` as a mapping like `mapping`: what collates texts may give one with attributes of its own."""
-    if type(mapping) is dict or not isinstance(mapping, MutableMapping):
+    if not isinstance(mapping, MutableMapping):
         return parts
     made = copy.copy(mapping)
     made.update(parts)
