@@ -26,9 +26,11 @@ class Classifier(lightning.LightningModule):
     def training_step(self, batch, number):
         return self.loss(self.network(batch[0]), batch)
 
-    def test_step(self, batch, number):
+    def validation_step(self, batch, number):
         self.accuracy(self.network(batch[0]), batch[1])
         self.log("accuracy", self.accuracy)
+
+    test_step = validation_step
 
     def configure_optimizers(self):
         return torch.optim.AdamW(self.parameters(), 2e-3)
@@ -59,7 +61,7 @@ module, accuracy = trained(nn.Sequential(ends[0], *blocks, ends[1]), epochs)
 # archdial: network, data, loss and score are those of Lightning.
 data = {"train": digits.train_dataloader(), "validation": digits.val_dataloader()}
 net = ad.choices(module.network.eval(), next(iter(data["validation"]))[0])
-task = ad.Task(module.loss, module.accuracy, share=True)
+task = ad.Task(module.loss, module.accuracy, share=True, name="accuracy")
 tuning = {"regime": "tuned", "paths": "sandwich", "epochs": (epochs + 2) // 3, "learning_rate": 1e-3}
 search = ad.SearchSettings(evaluations=evaluations, sample=evaluations * 2 // 5, optimizer="adamw", **tuning)
 family = ad.search(net, data, ad.profile(net), task=task, settings=search)
