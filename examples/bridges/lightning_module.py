@@ -68,8 +68,8 @@ family = ad.search(net, data, ad.profile(net), task=task, settings=search)
 whole = family.member(net.whole)
 half = family.within(latency_ms=whole.latency_ms / 2)
 
-# Back to Lightning, with the member in place of the network.
-tuned, after = trained(half.build(merge=False), (epochs + 2) // 3)
+# Back to Lightning, with the member in place of the network. Lightning leaves the mode of modules as it is.
+tuned, after = trained(half.build(merge=False).train(), (epochs + 2) // 3)
 for name, score, member in (("whole", accuracy, whole), ("half the time", after, half)):
     print(f"{name}: {score:.4f} of the test split, {member.latency_ms:.3f} ms")
 network = half.merged(tuned.network)  # what to ship: layers are merged where that is faster

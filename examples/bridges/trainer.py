@@ -18,7 +18,7 @@ from transformers import (
 
 import archdial as ad
 
-source, epochs, evaluations = sys.argv[1], *map(int, sys.argv[2:] or (10, 100))
+source, epochs, evaluations = sys.argv[1], *map(int, sys.argv[2:] or (6, 60))
 
 # An ordinary script with a Trainer: the intent of questions to a bank.
 set_seed(0)
@@ -29,9 +29,9 @@ words.normalizer, words.pre_tokenizer = normalizers.BertNormalizer(), pre_tokeni
 pieces = trainers.WordPieceTrainer(vocab_size=4000, special_tokens=["[PAD]", "[UNK]"], show_progress=False)
 words.train_from_iterator(rows["train"]["text"], pieces)
 tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]")
-rows = rows.map(lambda some: tokenizer(some["text"], truncation=True, max_length=32), batched=True)
+rows = rows.map(lambda some: tokenizer(some["text"], truncation=True, max_length=20), batched=True)
 parts = rows["train"].train_test_split(0.15, seed=0)
-size = {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 128}
+size = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
 config = BertConfig(vocab_size=4000, num_labels=rows["train"].features["label"].num_classes, **size)
 
 

@@ -6,10 +6,10 @@ import itertools
 import re
 import runpy
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
-import transformers
 from torch.utils.data import DataLoader
 
 import archdial as ad
@@ -42,8 +42,6 @@ def test_each_script_is_short_and_says_how_it_is_run() -> None:
 
 
 def test_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    config = transformers.BertConfig
-    monkeypatch.setattr(transformers, "BertConfig", lambda **given: config(**{**given, "num_hidden_layers": 2}))
     lines = run("trainer", monkeypatch, capsys, str(texts(tmp_path)))
     whole, half = numbers(lines, r"of the test split, ([\d.]+) ms$")
     assert 0 < half <= whole / 2 + 1e-3
@@ -52,8 +50,12 @@ def test_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def test_lightning_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     every = DataLoader.__iter__
     monkeypatch.setattr(DataLoader, "__iter__", lambda self: itertools.islice(every(self), 3))
-    whole, half = numbers(run("lightning_module", monkeypatch, capsys), r"of the test split, ([\d.]+) ms$")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        whole, half = numbers(run("lightning_module", monkeypatch, capsys), r"of the test split, ([\d.]+) ms$")
     assert 0 < half <= whole / 2 + 1e-3
+    # It trains whatever it is given in the mode that it is in.
+    assert not any("in eval mode" in str(one.message) for one in told)
 
 
 def test_own_normalization(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
