@@ -31,7 +31,7 @@ words.train_from_iterator(rows["train"]["text"], pieces)
 tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]")
 rows = rows.map(lambda some: tokenizer(some["text"], truncation=True, max_length=20), batched=True)
 parts = rows["train"].train_test_split(0.15, seed=0)
-size = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
+size = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 128}
 config = BertConfig(vocab_size=4000, num_labels=rows["train"].features["label"].num_classes, **size)
 
 
@@ -72,4 +72,4 @@ again = trainer_for(half.build(merge=False), (epochs + 2) // 3)
 again.train()
 for name, member, one in (("whole", whole, trainer), ("half the time", half, again)):
     print(f"{name}: {one.evaluate(rows['test'])['eval_accuracy']:.4f} of the test split, {member.latency_ms:.3f} ms")
-module = ad.without_loss(half.merged(again.model))  # what to ship: it takes no labels
+module = ad.without_loss(half.merged(again.model))  # a module without labels

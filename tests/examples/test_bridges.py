@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+import transformers
 from torch.utils.data import DataLoader
 
 import archdial as ad
@@ -42,6 +43,8 @@ def test_each_script_is_short_and_says_how_it_is_run() -> None:
 
 
 def test_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    config = transformers.BertConfig
+    monkeypatch.setattr(transformers, "BertConfig", lambda **given: config(**{**given, "num_hidden_layers": 2}))
     lines = run("trainer", monkeypatch, capsys, str(texts(tmp_path)))
     whole, half = numbers(lines, r"of the test split, ([\d.]+) ms$")
     assert 0 < half <= whole / 2 + 1e-3
