@@ -29,12 +29,21 @@ BESIDE = {
 }
 """By path in the repository the page or file of the site."""
 
+SCRIPTS = {
+    "examples": ("Complete", "Each trains a network on data of another kind, and searches it."),
+    "examples/by_feature": ("By feature", "Short scripts, one per feature, on digits that come with scikit-learn."),
+    "examples/bridges": ("Bridges", "From other libraries and back to them; see [bridges](../bridges.md)."),
+}
+"""By folder of example scripts their heading and what they have in common."""
+
 
 def site_path(path: str) -> str | None:
     """Return where the site has what is at `path` in the repository; None if it has not."""
     folder, _, name = path.rpartition("/")
-    if folder == "examples":
-        return f"examples/{name.removesuffix('.py')}.md"
+    if path in SCRIPTS:
+        return BESIDE["examples"]
+    if folder in SCRIPTS:
+        return f"{folder}/{name.removesuffix('.py')}.md"
     return BESIDE.get(path, path.removeprefix("docs/") if path.startswith("docs/") else None)
 
 
@@ -76,10 +85,37 @@ class OnSite(Extension):
         md.treeprocessors.register(Links(md), "archdial_links", 5)
 
 
-def examples() -> dict[str, tuple[str, str]]:
-    """Return the path, first sentence and text of each example, by page."""
-    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted((HOME / "examples").glob("*.py"))}
-    return {f"examples/{name}.md": (ast.get_docstring(ast.parse(text)) or name, text) for name, text in texts.items()}
+def examples(folder: str) -> dict[str, tuple[str, str]]:
+    """Return the docstring and text of each example in `folder`, by page."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted((HOME / folder).glob("*.py"))}
+    return {f"{folder}/{name}.md": (ast.get_docstring(ast.parse(text)) or name, text) for name, text in texts.items()}
+
+
+def example_pages() -> dict[str, str]:
+    """Return the text of the page of each example, and of the one that lists all of them, by its path on the site."""
+    index = BESIDE["examples"]
+    pages, rows = (
+        {},
+        [
+            "# Examples",
+            "",
+            "Scripts that can be run as they are. Notebooks with their outputs are in `examples/notebooks/`.",
+        ],
+    )
+    for folder, (heading, shared) in SCRIPTS.items():
+        rows += ["", f"## {heading}", "", shared, ""]
+        for page, (told, text) in examples(folder).items():
+            title = titled(page)
+            what, _, command = told.splitlines()[0].partition(": ")
+            rows.append(f"- [{title}]({posixpath.relpath(page, 'examples')}): {what[:1].lower()}{what[1:]}")
+            pages[page] = f"# {title}\n\n{what}:\n\n    {command}\n\n```python\n{text}```\n"
+    # Links of generated pages are those of the site already, but go through the same rewriting.
+    return pages | {index: "\n".join(rows) + "\n"}
+
+
+def titled(page: str) -> str:
+    """Return the title of the page of an example."""
+    return Path(page).stem.replace("_", " ").capitalize()
 
 
 def generated() -> dict[str, str]:
@@ -87,16 +123,7 @@ def generated() -> dict[str, str]:
     found = {page: HOME / path for path, page in BESIDE.items() if path != "examples"}
     pages = {page: path.read_text(encoding="utf-8") for page, path in found.items()}
     pages["licence.md"] = f"# Licence\n\n{pages['licence.md']}"
-    beside = "Beside them are `examples/by_feature/`, short ones, and `examples/notebooks/`, with their outputs."
-    rows = ["# Examples", "", f"Complete scripts; each can be run as it is. {beside}", ""]
-    for page, (told, text) in examples().items():
-        title = Path(page).stem.replace("_", " ").capitalize()
-        what, _, command = told.splitlines()[0].partition(": ")
-        rows.append(f"- [{title}]({posixpath.basename(page)}): {what[:1].lower()}{what[1:]}")
-        pages[page] = f"# {title}\n\n{what}:\n\n    {command}\n\n```python\n{text}```\n"
-    # Links of generated pages are those of the site already, but go through the same rewriting.
-    pages["examples/index.md"] = "\n".join(rows) + "\n"
-    return pages
+    return pages | example_pages()
 
 
 def with_examples(nav: list[Any]) -> list[Any]:
@@ -108,9 +135,11 @@ def with_examples(nav: list[Any]) -> list[Any]:
     ]
 
 
-def listed(page: str) -> str | list[str]:
-    """Return what stands in the navigation for `page`: for the examples, that page and all of theirs."""
-    return [page, *examples()] if page == BESIDE["examples"] else page
+def listed(page: str) -> str | list[Any]:
+    """Return what stands in the navigation for `page`: for the examples, that page and all of theirs, by folder."""
+    if page != BESIDE["examples"]:
+        return page
+    return [page, *({heading: list(examples(folder))} for folder, (heading, _) in SCRIPTS.items())]
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:

@@ -38,6 +38,13 @@ class Streamed(IterableDataset[Any]):
         return iter(zip(X, Y, strict=True))
 
 
+def prepared(loader: DataLoader[Any]) -> Any:
+    """Return `loader` as a Trainer of transformers has it."""
+    from accelerate.data_loader import prepare_data_loader
+
+    return prepare_data_loader(loader, use_seedable_sampler=True)
+
+
 SOURCES: dict[str, Callable[[], Any]] = {
     "data set": lambda: TensorDataset(X, Y),
     "random transforms": Noisy,
@@ -45,6 +52,7 @@ SOURCES: dict[str, Callable[[], Any]] = {
     "loader with a generator": lambda: DataLoader(
         TensorDataset(X, Y), 4, shuffle=True, generator=torch.Generator().manual_seed(5)
     ),
+    "loader of a Trainer": lambda: prepared(DataLoader(Noisy(), 4, shuffle=True)),
     "stream": Streamed,
     "list of batches": lambda: [(X[:8], Y[:8]), (X[8:], Y[8:])],
 }
@@ -76,7 +84,7 @@ def test_an_epoch_comes_again_from_any_batch_on(name: str) -> None:
         assert all(one.equal(other) for one, other in zip(flat(again), flat(first[start:]), strict=True))
 
 
-@pytest.mark.parametrize("name", ["data set", "random transforms", "loader"])
+@pytest.mark.parametrize("name", ["data set", "random transforms", "loader", "loader of a Trainer"])
 def test_epochs_differ_by_their_seed(name: str) -> None:
     split = split_of(SOURCES[name](), "train")
     one, other = (flat(epoch(split, seed=seed)) for seed in (0, 1))

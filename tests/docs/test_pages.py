@@ -25,6 +25,10 @@ ALL = [*PAGES, HOME / "benchmarks" / "RESULTS.md"]
         ("search.md", "../benchmarks/RESULTS.md#front", "results.md#front"),
         ("search.md", "refine.md", "refine.md"),
         ("tasks.md", "../examples/detection.py", "examples/detection.md"),
+        ("tasks.md", "../examples/by_feature/gates.py", "examples/by_feature/gates.md"),
+        ("tasks.md", "../examples/by_feature", "examples/index.md"),
+        ("examples/index.md", "../bridges.md", "../bridges.md"),
+        ("examples/bridges/trainer.md", "../../docs/tasks.md", "../../tasks.md"),
         ("results.md", "../docs/costs.md", "costs.md"),
         ("examples/detection.md", "../docs/tasks.md", "../tasks.md"),
         ("cost_tables.md", "../src/archdial/cost/table/table.schema.json", "table.schema.json"),
@@ -58,8 +62,20 @@ def test_what_is_not_in_docs_is_there_whole() -> None:
     generated = hook("pages").generated()
     assert generated["index.md"] == (HOME / "README.md").read_text(encoding="utf-8")
     assert (HOME / "LICENSE").read_text(encoding="utf-8") in generated["licence.md"]
-    for script in (HOME / "examples").glob("*.py"):
-        assert script.read_text(encoding="utf-8") in generated[f"examples/{script.stem}.md"]
+
+
+def test_each_example_has_a_page_and_is_listed_with_its_first_line() -> None:
+    pages = hook("pages")
+    generated, index = pages.generated(), pages.generated()["examples/index.md"]
+    kept = leaves(pages.with_examples(yaml.safe_load((HOME / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]))
+    scripts = [path.relative_to(HOME / "examples") for path in (HOME / "examples").rglob("*.py")]
+    assert {path.parent.as_posix() for path in scripts} == {".", "by_feature", "bridges"}
+    for script in scripts:
+        page, text = script.with_suffix(".md").as_posix(), (HOME / "examples" / script).read_text(encoding="utf-8")
+        what, _, command = text.splitlines()[0].strip('"').partition(": ")
+        assert text in generated[f"examples/{page}"] and f"    {command}\n" in generated[f"examples/{page}"]
+        assert f"]({page}): {what[0].lower()}{what[1:]}\n" in index
+        assert kept.count(f"examples/{page}") == 1
 
 
 def test_the_navigation_leaves_nothing_out() -> None:

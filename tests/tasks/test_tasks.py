@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import UserDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 import archdial as ad
 from archdial.common.errors import UsageError
-from archdial.data.takes import size_of, taken
+from archdial.data.takes import bytes_of, moved, size_of, taken
 from archdial.tasks.calls import called
 from archdial.tasks.task import Task
 
@@ -265,6 +266,28 @@ def test_batches_of_any_form_are_parted() -> None:
     assert size_of(by_name) == 4
     assert taken(by_name, 2)["names"] == ["a", "b"] and len(taken(by_name, 2)["tokens"]) == 2
     assert taken((x, y), 3)[1].equal(y[:3])
+
+
+class Encoded(UserDict[str, Any]):
+    """A mapping that torch takes for a leaf, as a collator of transformers returns one."""
+
+    @property
+    def tokens(self) -> Tensor:
+        found: Tensor = self["tokens"]
+        return found
+
+
+def test_batches_that_torch_takes_for_a_leaf_are_parted() -> None:
+    batch = Encoded(tokens=drawn(4, 3), labels=labels(4, 2), names=["a", "b", "c", "d"])
+    first = taken(batch, 2)
+    assert first.tokens.equal(batch.tokens[:2]) and first["names"] == ["a", "b"] and len(batch.tokens) == 4
+    assert size_of(Encoded(inside=batch)) == 4
+    assert bytes_of((batch, 1)) == batch.tokens.nbytes + batch["labels"].nbytes
+    away = moved([batch], torch.device("meta"))[0]
+    assert away.tokens.is_meta and away["labels"].is_meta and not batch.tokens.is_meta
+    # A network is called with a plain mapping, whether it is the batch or what is taken of one.
+    for task in (ad.Task(), ad.Task(lambda outputs, _: outputs, inputs=lambda batch: batch)):
+        assert type(task.inputs(batch, torch.device("cpu"))) is dict
 
 
 def test_a_module_takes_what_it_has_arguments_for() -> None:

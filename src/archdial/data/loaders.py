@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 from archdial.common.digests import digest_of
 from archdial.common.errors import UsageError
 from archdial.data.split import Batch, Split
-from archdial.data.takes import size_of, taken
+from archdial.data.takes import leaves, size_of, taken
 
 _SEED = 0
 """Of what is drawn while a split is read in order: random transforms then give the same each time."""
@@ -190,6 +190,9 @@ class Drawing(Iterator[Batch]):
         numpy.random.seed(seed % 2**32)
         for generator in _generators(loader):
             generator.manual_seed(seed)
+        if callable(number := getattr(loader, "set_epoch", None)):
+            # Its order comes from how often it was read, as that of accelerate's loaders, which a Trainer has.
+            number(seed)
         self._batches = iter(loader)
         self._inside = _states()
         _restore(outside)
@@ -246,5 +249,5 @@ def first(batches: Iterable[Batch], limit: int | None) -> Iterator[Batch]:
 
 def _digest(value: Any) -> str:
     """Return a digest of tensors and numbers; what is neither, as pictures, says nothing."""
-    leaves = torch.utils._pytree.tree_leaves(value)
-    return digest_of([leaf if isinstance(leaf, torch.Tensor | int | float | str) else None for leaf in leaves])
+    told = (torch.Tensor, int, float, str)
+    return digest_of([leaf if isinstance(leaf, told) else None for leaf in leaves(value)])

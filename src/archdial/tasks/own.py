@@ -76,9 +76,10 @@ class OwnTask(Task):
 
     def inputs(self, batch: Batch, device: torch.device, varied: torch.Generator | None = None) -> Any:
         """Return what the network takes for `batch`, on `device`."""
-        if self._inputs is None and self.returned:
-            return moved(batch, device)
-        return super().inputs(batch, device) if self._inputs is None else moved(self._inputs(batch), device)
+        if self._inputs is None and not self.returned:
+            return super().inputs(batch, device)
+        found = batch if self._inputs is None else self._inputs(batch)
+        return moved(dict(found) if isinstance(found, Mapping) else found, device)
 
     def target(self, batch: Batch) -> Any:
         """Return the target of `batch`."""

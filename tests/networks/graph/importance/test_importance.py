@@ -103,3 +103,27 @@ def test_sorting_back_gives_the_weights_back() -> None:
     back = {n: torch.argsort(torch.tensor(order)).tolist() for n, order in orders.items()}
     sort_units(network.body, network.widths, back)
     assert all(value.equal(network.state_dict()[key]) for key, value in before.items())
+
+
+class Twofold(nn.Module):
+    """Gives two outputs by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.first, self.second = nn.Linear(4, 16), nn.Linear(16, 2), nn.Linear(16, 3)
+
+    def forward(self, values: Tensor) -> dict[str, Tensor]:
+        seen = self.hidden(values).relu()
+        return {"first": self.first(seen), "second": self.second(seen)}
+
+
+def test_a_network_of_several_outputs_by_name_is_sorted() -> None:
+    network = ad.choices(Twofold(), torch.ones(2, 4), gates=False)
+    x, whole = torch.rand(3, 4), network.space.one_hot(network.whole)
+    with torch.no_grad():
+        before = network(x, whole)
+        (order,) = rank_units(network, Norm(), []).values()
+        after = network(x, whole)
+    assert order != sorted(order) and before.keys() == after.keys()
+    for name, value in before.items():
+        close(after[name], value)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import torch
+from torch import Tensor
 
 from archdial.networks.eval_mode import in_eval_mode
-from archdial.networks.graph.capture.outputs import all_close
+from archdial.networks.graph.capture.outputs import all_close, tensors_of
 from archdial.networks.graph.importance.importance import Example, Importance
 from archdial.networks.graph.network import GatedNetwork
 from archdial.networks.graph.widths.sorting import sort_units
@@ -38,7 +38,7 @@ def rank_units(network: GatedNetwork, importance: Importance, examples: Iterable
     return {group: order for group, order in orders.items() if _sorted(network, {group: order}, before)}
 
 
-def _sorted(network: GatedNetwork, orders: Mapping[int, Sequence[int]], before: Any) -> bool:
+def _sorted(network: GatedNetwork, orders: Mapping[int, Sequence[int]], before: Sequence[Tensor]) -> bool:
     """Sort as `orders` say, or leave everything as it is where outputs then differ from those `before`."""
     sort_units(network.body, network.widths, orders)
     if all_close(_outputs(network), before):
@@ -52,8 +52,8 @@ def _inverse(order: Sequence[int]) -> list[int]:
 
 
 @torch.no_grad()
-def _outputs(network: GatedNetwork) -> Any:
+def _outputs(network: GatedNetwork) -> list[Tensor]:
     device = next(network.parameters()).device
     inputs = network.calling.tree([one.to(device) for one in network.calling.flat(network.example)])
     with in_eval_mode(network):
-        return network(inputs, network.space.one_hot(network.whole).to(device))
+        return tensors_of(network(inputs, network.space.one_hot(network.whole).to(device)))
