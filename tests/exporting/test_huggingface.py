@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 from transformers import BertConfig, BertForSequenceClassification
+from transformers.activations import ACT2FN
 
 import archdial as ad
 from archdial.common.errors import UsageError
@@ -85,6 +86,19 @@ def test_it_is_read_without_archdial(kind: str, way: str, tmp_path: Path) -> Non
     torch.testing.assert_close(run_alone(folder, way, inputs, tmp_path), expected, atol=1e-6, rtol=0)
     text = (folder / "modeling_member.py").read_text() + (folder / "config.json").read_text()
     assert "import archdial" not in text and str(tmp_path) not in text
+
+
+@pytest.mark.parametrize("name", ["gelu", "gelu_new", "gelu_pytorch_tanh", "silu", "mish", "linear"])
+def test_activations_of_transformers_become_layers_of_torch_that_compute_the_same(name: str) -> None:
+    own, values = ACT2FN[name], torch.linspace(-6, 6, 101)
+    layer = described("act", own)
+    assert hasattr(nn, layer[0])
+    torch.testing.assert_close(made_of(layer)(values), own(values), atol=1e-6, rtol=1e-6)
+
+
+def test_other_activations_of_transformers_are_refused_by_name() -> None:
+    with pytest.raises(UsageError, match=r"act is a transformers\.activations\.QuickGELUActivation"):
+        described("act", ACT2FN["quick_gelu"])
 
 
 class Tied(nn.Module):

@@ -13,6 +13,8 @@ from torchmetrics.classification import MulticlassAccuracy
 
 import archdial as ad
 from archdial.common.errors import UsageError
+from archdial.exporting import export
+from archdial.exporting.built import BuiltMember
 from archdial.families.storage import save_family
 from tests.networks.examples import counted_table
 
@@ -72,13 +74,18 @@ def test_other_scores_see_the_other_outputs(model: nn.Module) -> None:
     assert ad.score(model, data, task) == pytest.approx(right / 32)
 
 
-def test_whoever_runs_it_needs_no_labels(model: nn.Module) -> None:
+def test_whoever_runs_it_needs_no_labels(model: nn.Module, tmp_path: Path) -> None:
     batch = next(batches(0))
     net = ad.gates(model, batch, outputs=("loss", "logits"))
     member = net.build(net.space.random(torch.Generator().manual_seed(1)))
     plain = ad.without_loss(member)
     assert torch.equal(plain(batch["values"]), member(**batch)["logits"])
     assert "labels" not in str(plain.graph)
+    built = BuiltMember(plain, (6,), None, (), {}, net.example)
+    assert list(built.signature.inputs) == ["values"]
+    file = tmp_path / "plain.pt2"
+    export(built, file, "pt2")
+    torch.testing.assert_close(torch.export.load(file).module()(batch["values"]), plain(batch["values"]))
     with pytest.raises(UsageError, match="does not return a loss next to other outputs"):
         ad.without_loss(plain)
     with pytest.raises(UsageError, match="a Judging: expected a module returned by build"):

@@ -12,6 +12,17 @@ from archdial.common.errors import UsageError
 Described = tuple[str, dict[str, Any]]
 """Name of a class in torch.nn, and arguments as JSON."""
 
+_ALIKE: dict[str, nn.Module] = {
+    "GELUActivation": nn.GELU(),
+    "NewGELUActivation": nn.GELU("tanh"),
+    "GELUTanh": nn.GELU("tanh"),
+    "PytorchGELUTanh": nn.GELU("tanh"),
+    "SiLUActivation": nn.SiLU(),
+    "MishActivation": nn.Mish(),
+    "LinearActivation": nn.Identity(),
+}
+"""By the names of classes in transformers.activations; the written file is compared with the member anyway."""
+
 
 def described(name: str, layer: nn.Module) -> Described:
     """Return what makes a layer like `layer`, apart from weights.
@@ -19,6 +30,7 @@ def described(name: str, layer: nn.Module) -> Described:
     Raises:
         UsageError: it is no layer of torch.nn, or has arguments that it does not keep.
     """
+    layer = _of_torch(layer)
     kind = type(layer)
     if getattr(nn, kind.__name__, None) is not kind:
         raise UsageError(
@@ -32,6 +44,12 @@ def described(name: str, layer: nn.Module) -> Described:
     if own != again:
         raise UsageError(f"{name}, a {kind.__name__}, cannot be made again from its attributes: use pt2 or onnx")
     return found
+
+
+def _of_torch(layer: nn.Module) -> nn.Module:
+    """Return the layer of torch.nn that computes what an activation of transformers does; others as they are."""
+    kind = type(layer)
+    return _ALIKE.get(kind.__name__, layer) if kind.__module__ == "transformers.activations" else layer
 
 
 def made_of(layer: Described) -> nn.Module:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from archdial.networks.example import Inputs, flat
 from archdial.tasks.task import tensors_in
@@ -35,7 +35,13 @@ class Signature:
 
     @classmethod
     def of(cls, module: nn.Module, example: Inputs) -> Signature:
-        """Return that of a member which takes such as `example`: by its names, or those of the module's arguments."""
+        """Return that of a member which takes such as `example`: by its names, or those of the module's arguments.
+
+        What it does not take any more, as labels after `archdial.without_loss`, is left out.
+        """
+        if isinstance(example, Mapping) and isinstance(module, fx.GraphModule):
+            taken = {str(node.target) for node in module.graph.find_nodes(op="placeholder")}
+            example = {name: part for name, part in example.items() if name in taken} or example
         tensors = [tensor[:1] for tensor in flat(example)]
         named = isinstance(example, Mapping) and len(example) == len(tensors)
         names = list(example) if named else [f"input_{number}" for number in range(len(tensors))]
