@@ -73,7 +73,7 @@ def refit_readout(member: fx.GraphModule, imitated: Imitated, batches: Batches) 
         for batch, wanted in zip(batches, imitated.outputs(name, batches), strict=True):
             with _seen(layer) as features:
                 member(*batch)
-            sums.add(_rows(features).double(), wanted.double())
+            sums.add(_rows(features), wanted)
         sums.solve(layer)
 
 
@@ -145,7 +145,8 @@ class _Sums:
         self.products = like.new_zeros(layer.in_features, layer.out_features)
 
     def add(self, features: Tensor, wanted: Tensor) -> None:
-        """Add rows (n, f) of features and (n, o) of wanted outputs."""
+        """Add rows (n, f) of features and (n, o) of wanted outputs, which may have been kept on another device."""
+        features, wanted = features.to(self.features), wanted.to(self.wanted)
         self.count += len(features)
         self.features += features.sum(0)
         self.wanted += wanted.sum(0)
