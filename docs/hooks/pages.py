@@ -31,7 +31,7 @@ BESIDE = {
 
 SCRIPTS = {
     "examples": ("Complete", "Each trains a network on data of another kind, and searches it."),
-    "examples/by_feature": ("By feature", "Short scripts, one per feature, mostly on digits that come with scikit-learn."),
+    "examples/by_feature": ("By feature", "Short scripts, one per feature, mostly on digits from scikit-learn."),
     "examples/bridges": ("Bridges", "From other libraries and back to them; see [bridges](../bridges.md)."),
 }
 """By folder of example scripts their heading and what they have in common."""
