@@ -6,8 +6,9 @@
 
 Accuracies are read when the search is over, to judge what it found: the members at `--count` positions of each device's
 dial are looked up, by true accuracy and true latency; so are those of a budget dial, whose positions are not bound to
-the convex hull as those of λ are, refitted to the same evaluations. A device that is left out gets its family from its
-features alone and from retraining the dial, after a dial was trained without it.
+the convex hull as those of λ are, refitted to the same evaluations, and what `within` answers to as many budgets evenly
+over the range. A device that is left out gets its family from its features alone and from retraining the dial, after a
+dial was trained without it.
 
 Accuracy and latency are scaled to [0, 1] over the whole space; hypervolume with reference point (1, 1) of (latency,
 error), as a share of that of the true front. Prints one line of JSON a device and one with means.
@@ -26,6 +27,7 @@ import torch
 
 from archdial import Budget, Scalar, add_device, redial
 from archdial.common.metrics import kendall_tau
+from archdial.cost.table.margin import NO_MARGIN
 from archdial.families.family import Family
 from archdial.runs.folder import read_run
 from archdial.runs.opening import open_family
@@ -39,6 +41,14 @@ DRAWS = 10
 
 def along(family: Family, count: int) -> list[Architecture]:
     return [member.architecture for member in family.along(count)]
+
+
+def asked(family: Family, count: int) -> list[Architecture]:
+    """Return what `within` answers to `count` budgets evenly over the range of a device, without a margin."""
+    cost = family.costs["latency_ms"]
+    # A budget that equals the least cost may lie below it by a rounding.
+    budgets = numpy.linspace(cost.lowest * (1 + 1e-6), cost.highest, count)
+    return [family.within(latency_ms=float(budget), confidence=NO_MARGIN).architecture for budget in budgets]
 
 
 def multiplications(family: Family, truth: Truth) -> Array:
@@ -103,6 +113,7 @@ def report(family: Family, truth: Truth, options: argparse.Namespace) -> list[di
                 "device": device,
                 "ours": truth.volume(device, ours),
                 "distinct": len(set(ours)),
+                "within": truth.volume(device, asked(family.on(device), options.count)),
                 "budget_dial": truth.volume(device, along(budgets.on(device), options.count)),
                 "random": float(numpy.mean(random)),
                 "most_multiplications": truth.volume(device, rules),
@@ -146,7 +157,7 @@ def main() -> None:
     rows = report(searched, truth, options)
     for row in [*rows, *left_out(searched, truth, options)]:
         print(json.dumps(row), flush=True)
-    names = ("ours", "budget_dial", "random", "most_multiplications", "truly_best")
+    names = ("ours", "within", "budget_dial", "random", "most_multiplications", "truly_best")
     means = {name: float(numpy.mean([row[name] for row in rows])) for name in names}
     beaten = sum(row["ours"] > row["most_multiplications"] for row in rows)
     sample = read_run(options.run).recipe.search.sample
