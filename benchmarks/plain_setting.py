@@ -36,13 +36,12 @@ from archdial.data import load, split
 from archdial.dial import make_dial
 from archdial.networks.cells.operations import register_operation
 from archdial.runs.recipe import Recipe, load_recipe
+from archdial.searching.candidates import at_positions
 from archdial.searching.loop import Loop
 from archdial.searching.paths import UniformPaths
 from archdial.searching.state import SearchState, begin
-from archdial.searching.steps.compared import TrainCompared
 from archdial.searching.steps.joint import TrainJointly
 from archdial.searching.steps.weights import task_loss
-from archdial.space import Architecture
 from archdial.training.step import Figures
 
 BATCHES = 200
@@ -78,45 +77,31 @@ def normalised_pooling(channels: int, stride: int) -> nn.Module:
 
 def counts(state: SearchState) -> list[list[int]]:
     """Return how many edges take each kind, at the centre and at each position that penalises one kind by 0.70."""
-    kinds = state.network.space.kinds
-    positions = state.dial.grid(1 + len(kinds))
-    with torch.no_grad():
-        chosen = state.hypernet(state.dial.encode(positions)).argmax(-1)
-    return [counted(state, Architecture(tuple(row))) for row in chosen.tolist()]
-
-
-def counted(state: SearchState, architecture: Architecture) -> list[int]:
-    space = state.network.space
-    taken = [choice.kinds[option] for choice, option in zip(space.choices, architecture.options, strict=True)]
-    return [taken.count(kind) for kind in space.kinds]
+    space, positions = state.network.space, state.dial.grid(1 + len(state.network.space.kinds))
+    chosen = at_positions(space, state.hypernet, state.dial, positions)
+    return [list(space.counts(architecture).values()) for architecture in chosen]
 
 
 @contextmanager
 def watched(found: dict[str, Any]) -> Iterator[None]:
     """Note the counts after each epoch of joint training, and the signal before its first."""
-    close, first, second = TrainJointly.close, TrainJointly.__call__, TrainCompared.__call__
+    close, first = TrainJointly.close, TrainJointly.__call__
 
     def closing(step: TrainJointly, state: SearchState, progress: float) -> Figures:
         found["epochs"].append(counts(state))
         return close(step, state, progress)
 
-    def begun(step: TrainJointly, state: SearchState, batch: Any, progress: float, call: Any = first) -> Figures:
+    def begun(step: TrainJointly, state: SearchState, batch: Any, progress: float) -> Figures:
         if "signal" not in found:
             found["strength"] = getattr(state.dial, "strength", None)
             found["signal"], found["effect"] = signal(state), effect(state)
-        found_here: Figures = call(step, state, batch, progress)
-        return found_here
+        return first(step, state, batch, progress)
 
-    def compared(step: TrainCompared, state: SearchState, batch: Any, progress: float) -> Figures:
-        return begun(step, state, batch, progress, second)
-
-    TrainJointly.close, TrainJointly.__call__ = closing, begun  # type: ignore[method-assign, assignment]
-    TrainCompared.__call__ = compared  # type: ignore[method-assign]
+    TrainJointly.close, TrainJointly.__call__ = closing, begun  # type: ignore[method-assign]
     try:
         yield
     finally:
         TrainJointly.close, TrainJointly.__call__ = close, first  # type: ignore[method-assign]
-        TrainCompared.__call__ = second  # type: ignore[method-assign]
 
 
 def signal(state: SearchState) -> dict[str, float]:
@@ -136,11 +121,12 @@ def signal(state: SearchState) -> dict[str, float]:
 
 def effect(state: SearchState) -> dict[str, float]:
     """Return by kind how much one more edge of it changes the loss, by least squares; their mean is 0."""
-    used = torch.tensor([counted(state, item.architecture) for item in state.archive], dtype=torch.float64)
+    space = state.network.space
+    used = torch.tensor([list(space.counts(item.architecture).values()) for item in state.archive], dtype=torch.float64)
     losses = torch.tensor([item.loss for item in state.archive], dtype=torch.float64)
     # Counts sum to the number of edges, so slopes are found up to a constant: minimum norm.
     slopes = torch.linalg.lstsq(used - used.mean(0), (losses - losses.mean())[:, None], driver="gelsd").solution[:, 0]
-    return dict(zip(state.network.space.kinds, (slopes - slopes.mean()).tolist(), strict=True))
+    return dict(zip(space.kinds, (slopes - slopes.mean()).tolist(), strict=True))
 
 
 def started(recipe: Recipe, options: argparse.Namespace, changes: dict[str, Any], seed: int) -> SearchState:

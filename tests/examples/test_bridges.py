@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
-import runpy
-import sys
 import warnings
 from pathlib import Path
 
@@ -13,7 +10,7 @@ import pytest
 import transformers
 from torch.utils.data import DataLoader
 
-import archdial as ad
+from tests.examples.running import check_short, numbers, run_script
 from tests.examples.test_scripts import texts
 from tests.networks.examples import counted_table
 
@@ -22,24 +19,12 @@ SCRIPTS = Path(__file__).parents[2] / "examples" / "bridges"
 
 
 def run(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *given: str) -> list[str]:
-    monkeypatch.setattr(sys, "argv", [f"{name}.py", *given, "1", "6"])
-    monkeypatch.setattr(ad, "profile", counted_table)
-    settings = ad.SearchSettings
-    monkeypatch.setattr(ad, "SearchSettings", lambda **given: settings(**given, dial_steps=20, rounds=2))
-    runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
-    return capsys.readouterr().out.splitlines()
-
-
-def numbers(lines: list[str], pattern: str) -> list[float]:
-    return [float(found.group(1)) for line in lines if (found := re.search(pattern, line))]
+    settings = {"dial_steps": 20, "rounds": 2}
+    return run_script(SCRIPTS / f"{name}.py", [*given, "1", "6"], counted_table, settings, monkeypatch, capsys)
 
 
 def test_each_script_is_short_and_says_how_it_is_run() -> None:
-    for path in SCRIPTS.glob("*.py"):
-        text = path.read_text()
-        assert len(text.splitlines()) <= 75, path.name
-        assert f"python examples/bridges/{path.name} " in text.splitlines()[0], path.name
-        assert f"def test_{path.stem}(" in Path(__file__).read_text(), path.name
+    check_short(SCRIPTS, 75, " ", Path(__file__).read_text())
 
 
 def test_trainer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import runpy
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from archdial.dial import DIALS
 from archdial.families import timing_candidates
 from archdial.networks.cells.operations import BY_DIMENSIONS
 from archdial.networks.supernet import Supernet
+from tests.examples.running import check_short, numbers, run_script
 from tests.families.promised import ERRORS
 from tests.networks.examples import counted_table
 
@@ -34,24 +32,12 @@ def counted(network: Supernet, batch_size: int = 1, **_: Any) -> CostTable:
 
 
 def run(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], steps: int = 20) -> list[str]:
-    monkeypatch.setattr(sys, "argv", [f"{name}.py", "1", str(steps // 2)])
-    monkeypatch.setattr(ad, "profile", counted)
-    settings = ad.SearchSettings
-    monkeypatch.setattr(ad, "SearchSettings", lambda **given: settings(**{**given, "dial_steps": steps}))
-    runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
-    return capsys.readouterr().out.splitlines()
-
-
-def numbers(lines: list[str], pattern: str) -> list[float]:
-    return [float(found.group(1)) for line in lines if (found := re.search(pattern, line))]
+    arguments = ["1", str(steps // 2)]
+    return run_script(SCRIPTS / f"{name}.py", arguments, counted, {"dial_steps": steps}, monkeypatch, capsys)
 
 
 def test_each_script_is_short_and_says_how_it_is_run() -> None:
-    for path in SCRIPTS.glob("*.py"):
-        text = path.read_text()
-        assert len(text.splitlines()) <= 60, path.name
-        assert f"python examples/by_feature/{path.name} [" in text.splitlines()[0], path.name
-        assert f"def test_{path.stem}(" in Path(__file__).read_text(), path.name
+    check_short(SCRIPTS, 60, " [", Path(__file__).read_text())
 
 
 def test_cells(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,12 +6,10 @@ import torch
 from torch import Tensor
 
 from archdial.data.split import Batch
-from archdial.searching.projection import project
 from archdial.searching.state import SearchState
-from archdial.searching.steps.dial import dial_loss
+from archdial.searching.steps.dial import dial_loss, turned
 from archdial.searching.steps.joint import TrainJointly
-from archdial.searching.steps.step import Figures
-from archdial.searching.steps.weights import descend, loss_on, set_rate
+from archdial.searching.steps.weights import loss_on
 
 
 class TrainCompared(TrainJointly):
@@ -23,11 +21,9 @@ class TrainCompared(TrainJointly):
     small beside the penalty's, which is exact. The weights are trained under the first path.
     """
 
-    def __call__(self, state: SearchState, batch: Batch, progress: float) -> Figures:
-        """Train both on one batch at one drawn dial position."""
-        set_rate(state, 1 - self.fraction * (1 - progress))
-        position = state.dial.sample(1, state.generator)
-        logits = state.hypernet(state.dial.encode(position))[0]
+    def losses(self, state: SearchState, batch: Batch, progress: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a drawn position (1, d), the first path's loss () there, and what weights and dial descend on ()."""
+        position, logits = turned(state)
         (first, likely), (second, other) = (_path(logits, state.generator) for _ in range(2))
         inputs = state.inputs(batch, training=True)
         task = loss_on(state, inputs, batch, first)
@@ -36,12 +32,8 @@ class TrainCompared(TrainJointly):
         pull = pulled(gap.cpu(), likely, other)
         # The loss as it is, with the gradient of both: so it joins any dial's penalty, here of p itself.
         seen = task.cpu() + pull - pull.detach()
-        loss = dial_loss(state, None, seen, position, logits, torch.softmax(logits, -1), progress)
-        state.hypernet_optimizer.zero_grad()
-        descend(state, loss)
-        state.hypernet_optimizer.step()
-        project(state.dial, state.hypernet, state.cost, position)
-        return {"loss": float(loss.detach()), "task": float(task.detach())}
+        shares = torch.softmax(logits, -1)
+        return position, task, dial_loss(state, None, seen, position, logits, shares, progress)
 
 
 def pulled(gap: Tensor, likely: Tensor, other: Tensor) -> Tensor:

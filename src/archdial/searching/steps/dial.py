@@ -59,10 +59,15 @@ def validation_loss(state: SearchState, batch: Batch, weights: Tensor, *, frozen
         state.network.requires_grad_(True)
 
 
+def turned(state: SearchState) -> tuple[Tensor, Tensor]:
+    """Return a drawn position (1, d) and its logits (m, k)."""
+    position = state.dial.sample(1, state.generator)
+    return position, state.hypernet(state.dial.encode(position))[0]
+
+
 def draw(state: SearchState, progress: float) -> tuple[Tensor, Tensor, Tensor]:
     """Return a drawn position (1, d), its logits (m, k) and one sample of option weights (m, k)."""
-    position = state.dial.sample(1, state.generator)
-    logits = state.hypernet(state.dial.encode(position))[0]
+    position, logits = turned(state)
     temperature = state.settings.temperature(progress)
     return position, logits, state.relaxation.sample(logits, temperature, state.generator)
 

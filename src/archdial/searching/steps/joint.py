@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from archdial.data.split import Batch
 from archdial.searching.projection import project
 from archdial.searching.smoothing import smoothed
 from archdial.searching.state import SearchState
@@ -17,19 +18,23 @@ class TrainJointly(TrainWeights):
 
     name = "joint"
 
-    def __call__(self, state: SearchState, batch: tuple[Tensor, Tensor], progress: float) -> Figures:
+    def __call__(self, state: SearchState, batch: Batch, progress: float) -> Figures:
         """Train both on one batch at one drawn dial position."""
         set_rate(state, 1 - self.fraction * (1 - progress))
-        position, logits, weights = draw(state, progress)
-        radius = state.settings.smoothing * progress
-        around = smoothed(weights, state.network.space.mask, radius, state.generator)
-        task = task_loss(state, batch, around)
-        loss = dial_loss(state, None, task.cpu(), position, logits, weights, progress)
+        position, task, loss = self.losses(state, batch, progress)
         state.hypernet_optimizer.zero_grad()
         descend(state, loss)
         state.hypernet_optimizer.step()
         project(state.dial, state.hypernet, state.cost, position)
         return {"loss": float(loss.detach()), "task": float(task.detach())}
+
+    def losses(self, state: SearchState, batch: Batch, progress: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a drawn position (1, d), the task's loss () there, and what weights and dial descend on ()."""
+        position, logits, weights = draw(state, progress)
+        radius = state.settings.smoothing * progress
+        around = smoothed(weights, state.network.space.mask, radius, state.generator)
+        task = task_loss(state, batch, around)
+        return position, task, dial_loss(state, None, task.cpu(), position, logits, weights, progress)
 
     def close(self, state: SearchState, progress: float) -> Figures:
         """Forget what was evaluated: the weights have moved on."""
