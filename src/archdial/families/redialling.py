@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import torch
 
+from archdial.common.bounds import MOST_COUNT
 from archdial.common.errors import UsageError
 from archdial.cost.pricing.expected import Cost, ExpectedCost
 from archdial.cost.table.several import Tables, check_name
@@ -19,6 +21,7 @@ from archdial.hypernet import HYPERNETS
 from archdial.relaxation import StraightThrough, Temperature
 from archdial.searching.dialling import DialTrainer, Known
 from archdial.searching.evaluation import errors
+from archdial.searching.method_settings import STEPS
 from archdial.searching.state import hypernet_for
 from archdial.space import Space
 
@@ -83,7 +86,8 @@ def _retrained(family: Family, tables: Tables, dial: Dial, seed: int) -> Family:
     fitted = _fitted(asked, cost, known, family.space)
     hypernet = hypernet_for(fitted, family.network, _settings(family, fitted))
     relaxation = StraightThrough(family.space)
-    trainer = DialTrainer(fitted, hypernet, family.ranker, cost, relaxation, Temperature(), entropy=1.0)
+    steps = _steps(family.info)
+    trainer = DialTrainer(fitted, hypernet, family.ranker, cost, relaxation, Temperature(), entropy=1.0, steps=steps)
     trainer.settle(known, generator, unseen_too=True)
     result = family.answering(found(tables, cost, fitted, hypernet))
     return result.on(family.device) if family.device in (result.devices.each if result.devices else ()) else result
@@ -114,6 +118,14 @@ def known_of(family: Family) -> Known:
 def _fitted(dial: Dial, cost: Cost, known: Known, space: Space) -> Dial:
     """Return `dial` with what it leaves open found from what is known."""
     return dial.fitted(space.kinds, Tradeoff.among(known.errors, known.weights, cost))
+
+
+def _steps(info: Mapping[str, Any]) -> int:
+    """Return for how many steps the search trained its dial; as by default if it is not told."""
+    config = info.get("config")
+    search = config.get("search") if isinstance(config, dict) else None
+    told = search.get("dial_steps") if isinstance(search, dict) else None
+    return told if isinstance(told, int) and 0 < told <= MOST_COUNT else STEPS
 
 
 def _settings(family: Family, dial: Dial) -> dict[str, Any]:

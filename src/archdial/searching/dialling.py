@@ -28,7 +28,7 @@ POSITIONS = 64
 """Dial positions a step."""
 
 LESSON = 512
-"""Positions whose objectives are worked out beforehand."""
+"""Positions of each device whose objectives are worked out beforehand."""
 
 LIKELY = 8
 """Likely architectures drawn at each position before the dial settles, for each number of a position."""
@@ -117,7 +117,8 @@ class DialTrainer:
     def _descend(self, known: Known, generator: torch.Generator, rate: float) -> float:
         optimizer = torch.optim.Adam(self.hypernet.parameters(), lr=rate)
         # Half of them a grid: it has the corners and ends, which draws hardly ever reach.
-        positions = torch.cat((self.dial.grid(LESSON // 2), self.dial.sample(LESSON // 2, generator)))
+        half = LESSON // 2 * len(self.cost.each)
+        positions = torch.cat((self.dial.grid(half), self.dial.sample(half, generator)))
         lesson = Lesson.about(known, self.dial, positions, self.cost)
         losses = []
         for step in range(self.steps):
