@@ -62,9 +62,11 @@ def test_the_last_of_several_names() -> None:
 def test_names_are_those_of_the_registries() -> None:
     from archdial.comparing.baselines import BASELINES
     from archdial.cost.measuring.runtimes import RUNTIMES
+    from archdial.exporting.eight_bits import QUANTIZERS
     from archdial.exporting.formats import FORMATS
 
     assert (set(completing.RUNTIMES), set(completing.FORMATS)) == (set(RUNTIMES), set(FORMATS))
+    assert set(completing.QUANTIZERS) == set(QUANTIZERS)
     assert set(completing.BASELINES) == set(BASELINES)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 RUNTIMES = ("eager", "compiled", "onnxruntime", "openvino", "executorch")
+QUANTIZERS = ("onnxruntime", "openvino", "executorch")
 FORMATS = ("pt2", "onnx", "openvino", "executorch", "huggingface")
 DEVICES = ("cpu", "cuda")
 BASELINES = ("random", "drawn", "greedy", "knapsack", "nsga2", "single", "scaled")

@@ -10,6 +10,7 @@ import typer
 from archdial.cli import completing
 from archdial.cli.app import app
 from archdial.cli.following import report_next
+from archdial.cli.new_files import check_new_files
 from archdial.cli.options import (
     At,
     Confidence,
@@ -75,7 +76,7 @@ def export(
     from archdial import exporting
     from archdial.common.progress import Bar
 
-    _check_new(exporting.written(out, format))
+    check_new_files(exporting.written(out, format))
     built = _built(
         source, Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes, confidence, measure), model, trust
     )
@@ -86,16 +87,6 @@ def export(
     if not (source / "architecture.json").is_file():
         then = report_next(source, on, model=model, trust=trust)
     show(exported.to_json(), _summary(exported), lines, as_json=json, then=then)
-
-
-def _check_new(files: tuple[Path, ...]) -> None:
-    from archdial.common.errors import UsageError
-    from archdial.runs.folder import check_writable
-
-    check_writable(files[0].absolute().parent)
-    for path in files:
-        if path.exists():
-            raise UsageError(f"{path} already exists: choose another --out")
 
 
 def _built(source: Path, pick: Pick, model: str | None, trust: bool) -> BuiltMember:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ class ExecuTorch(Format):
     suffix = ".pte"
     runtime = "executorch"
     any_batch = False
-    libraries = ("executorch",)
+    libraries: ClassVar[tuple[str, ...]] = ("executorch",)
     extra = "executorch"
 
     def write(self, module: nn.Module, signature: Signature, path: Path) -> None:

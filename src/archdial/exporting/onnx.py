@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ class Onnx(Format):
     name = "onnx"
     suffix = ".onnx"
     runtime = "onnxruntime"
-    libraries = ("onnx", "onnxscript", "onnxruntime")
+    libraries: ClassVar[tuple[str, ...]] = ("onnx", "onnxscript", "onnxruntime")
     extra = "onnxruntime"
 
     def write(self, module: nn.Module, signature: Signature, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ class OpenVino(Format):
     name = "openvino"
     suffix = ".xml"
     runtime = "openvino"
-    libraries = ("openvino",)
+    libraries: ClassVar[tuple[str, ...]] = ("openvino",)
     extra = "openvino"
 
     def files(self, path: Path) -> tuple[Path, ...]:
@@ -28,7 +28,11 @@ class OpenVino(Format):
         return path, path.with_suffix(".bin")
 
     def write(self, module: nn.Module, signature: Signature, path: Path) -> None:
-        """Write the program with weights of 32 bits."""
+        """Write the model, weights in the bits that it has."""
+        self._library().save_model(self.model(module, signature), path, compress_to_fp16=False)
+
+    def model(self, module: nn.Module, signature: Signature) -> Any:
+        """Return OpenVINO's model of `module`, in float32."""
         library = self._library()
         program = captured_portable(module, signature, any_batch=True)
         shapes = [library.PartialShape([-1, *tensor.shape[1:]]) for tensor in signature.inputs.values()]
@@ -37,7 +41,7 @@ class OpenVino(Format):
             model.input(number).get_tensor().set_names({name})
         for number, name in enumerate(signature.outputs):
             model.output(number).get_tensor().set_names({name})
-        library.save_model(model, path, compress_to_fp16=False)
+        return model
 
     def load(self, path: Path) -> Run:
         """Return the compiled model; left alone, OpenVINO computes in bfloat16 where the CPU can."""
