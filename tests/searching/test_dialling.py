@@ -10,7 +10,7 @@ from torch import Tensor
 
 from archdial.common.metrics import spearman
 from archdial.cost.pricing.expected import ExpectedCost
-from archdial.dial import Budget, Constraint, Dial, LogPower, OperationSimplex, Power, Scalar, Tradeoff
+from archdial.dial import Budget, Chebyshev, Constraint, Dial, LogPower, OperationSimplex, Power, Scalar, Tradeoff
 from archdial.hypernet import make_hypernet
 from archdial.relaxation import Temperature, make_relaxation
 from archdial.searching.candidates import at_positions
@@ -134,6 +134,17 @@ def test_an_exponent_turns_from_the_best_to_the_cheapest(kind: type[Scalar]) -> 
     # No rank correlation, as most positions share an architecture.
     assert fractions == sorted(fractions, reverse=True) and len(set(fractions)) >= 4
     assert sum(gaps(dial, found)) / 12 < 0.2
+
+
+@pytest.mark.slow
+def test_a_chebyshev_dial_has_more_members_than_a_sum() -> None:
+    dial = Chebyshev().fitted(SPACE.kinds, TRADE)
+    found = train(dial, imitation=True, entropy=0.0)
+    assert sum(gaps(dial, found)) / 12 < 0.1
+    fractions = COST.fraction(SPACE.one_hots(found)).tolist()
+    assert fractions[-1] == 0 and fractions[0] > 0.7
+    plain = train(Scalar().fitted(SPACE.kinds, TRADE), imitation=True, entropy=0.0)
+    assert len(set(found)) > len(set(plain))
 
 
 @pytest.mark.slow

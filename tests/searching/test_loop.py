@@ -11,7 +11,7 @@ import torch
 from archdial import Budget, OperationSimplex, Scalar
 from archdial.common.errors import RunError, UsageError
 from archdial.cost.table.table import CostTable
-from archdial.dial import Constraint, Dial, LogPower, Power
+from archdial.dial import Chebyshev, Constraint, Dial, LogPower, Power
 from archdial.families.searched import search
 from archdial.relaxation import RELAXATIONS
 from archdial.searching.loop import Loop, SearchJob
@@ -42,7 +42,7 @@ def test_each_method_with_each_dial_gives_a_family(method: str, dial: Scalar, ta
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["predictor", "bilevel"])
-@pytest.mark.parametrize("dial", [Power(), LogPower(), Constraint()], ids=lambda dial: dial.kind)
+@pytest.mark.parametrize("dial", [Power(), LogPower(), Constraint(), Chebyshev()], ids=lambda dial: dial.kind)
 def test_the_objectives_of_other_papers_give_families(method: str, dial: Dial, table: CostTable) -> None:
     family = search(small_network(), small_data(), table, dial, small_settings(method), seed=1)
     assert family.dial.settings() != dial.settings()

@@ -8,7 +8,7 @@ from archdial.report.numbers import ReportNumbers, common_provenance
 from archdial.report.points import DialPosition, MemberNumbers, Point
 from archdial.tasks.measure import Measure
 
-_DIAL_NAMES = {"scalar": "λ", "operation_simplex": "S", "budget": "budget"}
+_DIAL_NAMES = {"scalar": "λ", "chebyshev": "λ", "operation_simplex": "S", "budget": "budget"}
 _ENTRIES = 12
 """Most entries of a vector that are written out."""
 

@@ -42,7 +42,8 @@ class Single(Search):
 
     def search(self, family: Family, judge: Judge, generator: torch.Generator) -> None:
         """Search for each λ with its share of the budget; what an earlier one evaluated costs nothing again."""
-        dial = family.dial if isinstance(family.dial, Scalar) else redial(family, Scalar()).dial
+        # The λ of other dials, which derive from it, weigh something else.
+        dial = family.dial if type(family.dial) is Scalar else redial(family, Scalar()).dial
         count = min(self.searches, judge.left // FEWEST)
         for number, position in enumerate(dial.grid(count)):
             seed = int(torch.randint(2**31, (), generator=generator))
