@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from archdial.common.errors import UsageError
 from archdial.common.metrics import pareto_front
 from archdial.dial import Chebyshev, Scalar, Tradeoff, make_dial
 from archdial.dial.chebyshev import BEYOND_BEST, BOTH
@@ -54,6 +55,17 @@ def test_what_is_given_stays() -> None:
     assert make_dial(dial.to_json()) == dial
     both = Chebyshev(low=0.5, high=0.6).fitted((), BULGING)
     assert (both.low, both.high, both.worst) == (0.5, 0.6, 1.0)
+
+
+def test_what_was_given_beyond_all_that_was_evaluated_stays_too() -> None:
+    far = Chebyshev(best=2.0).fitted((), BULGING)
+    assert (far.best, far.worst) == (2.0, 2.0)
+    near = Chebyshev(worst=-1.0).fitted((), BULGING)
+    assert (near.best, near.worst) == (-1.0, -1.0)
+    for dial in (far, near):
+        assert dial.low is not None and dial.high is not None and 0 < dial.low < dial.high
+    with pytest.raises(UsageError, match="expected best ≤ worst"):
+        Chebyshev(best=1.0, worst=0.5)
 
 
 @pytest.mark.parametrize("losses", [[0.4], [0.4, 0.4], [0.2, 0.9]])

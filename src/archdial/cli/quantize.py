@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -32,10 +32,13 @@ from archdial.cli.output import show
 from archdial.cli.picking import Pick, picked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.table import Table
 
     from archdial.exporting.built import BuiltMember
     from archdial.exporting.eight_bits import Quantized
+    from archdial.runs.run_data import FinishedRun
     from archdial.tasks.measure import Measure
 
 
@@ -98,10 +101,10 @@ def quantize(
     family = open_family(run, model, trust=trust)
     pick = Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes, confidence, measure)
     built = picked(family, pick).built() if member is None else _saved(member, pick, model, trust)
-    finished = finished_run(run, family, data, on, trust=trust, test_only=split == "test")
+    finished = finished_run(run, family, data, on, trust=trust)
     judge = partial(score, data=finished.split(split), task=finished.family.task)
     with Bar() as bar:
-        found = quantized(built, runtime, family.calibrating, out, judge=judge, bar=bar)
+        found = quantized(built, runtime, _calibration(finished), out, judge=judge, bar=bar)
     measure_of = finished.family.task.measure
     value = {**found.to_json(measure_of.name), "split": split, "path": None if out is None else str(out)}
     lines = [_verdict(found, measure_of)]
@@ -110,6 +113,17 @@ def quantize(
     keeping = again(context, "--out", f"{run}-int8{quantizer_format(runtime).suffix}")
     then = keeping if out is None else f"load {out} in your program, and read {out}.json for its inputs and outputs"
     show(value, _table(found, measure_of, split), *lines, as_json=json, then=then)
+
+
+def _calibration(finished: FinishedRun) -> Iterable[Any]:
+    """Return inputs that ranges are found from: those that the family keeps, or else the first training examples."""
+    import torch
+
+    from archdial.exporting.eight_bits.calibration import MOST
+
+    kept, task = finished.family.calibrating, finished.family.task
+    first = finished.data.seen.weights.in_order(MOST, MOST)
+    return kept or (task.inputs(batch, torch.device("cpu")) for batch in first)
 
 
 def _saved(folder: Path, pick: Pick, model: str | None, trust: bool) -> BuiltMember:

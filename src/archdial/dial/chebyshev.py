@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from archdial.common.errors import UsageError
 from archdial.common.limits import Number
 from archdial.common.metrics import pareto_front
 from archdial.dial.dial import Tradeoff, register_dial
@@ -37,20 +38,26 @@ class Chebyshev(Scalar):
         worst: loss of the least accurate; found unless given.
 
     Raises:
-        UsageError: low or high is not positive, or low is not below high.
+        UsageError: low or high is not positive, low is not below high, or best is above worst.
     """
 
     best: Number | None = None
     worst: Number | None = None
     kind: ClassVar[str] = "chebyshev"
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.best is not None and self.worst is not None and self.best > self.worst:
+            raise UsageError(f"best = {self.best}, worst = {self.worst} on the dial chebyshev: expected best ≤ worst")
+
     def fitted(self, kinds: tuple[str, ...], trade: Tradeoff | None = None) -> Self:
         """Return the dial with range and losses, where open, found from `trade`."""
         if trade is None:
             return self
-        best = float(trade.losses.min()) if self.best is None else self.best
-        worst = float(trade.losses.max()) if self.worst is None else self.worst
-        known = replace(self, best=best, worst=worst)
+        best, worst = float(trade.losses.min()), float(trade.losses.max())
+        # What was given may lie beyond all that was evaluated.
+        best = min(best, worst if self.worst is None else self.worst) if self.best is None else self.best
+        known = replace(self, best=best, worst=max(worst, best) if self.worst is None else self.worst)
         return super(Chebyshev, known).fitted(kinds, trade)
 
     def _found(self, trade: Tradeoff) -> tuple[float, float]:
@@ -61,7 +68,8 @@ class Chebyshev(Scalar):
         losses, costs = self._lost(trade.losses).tolist(), trade.costs.tolist()
         # From cheap to accurate.
         ends = pairwise(pareto_front(costs, [-loss for loss in losses]))
-        turns = [losses[cheap] / max(costs[dear], RESOLUTION) for cheap, dear in ends]
+        # A best or worst that was given may lie within what was evaluated.
+        turns = [max(losses[cheap], BEYOND_BEST) / max(costs[dear], RESOLUTION) for cheap, dear in ends]
         if not turns:
             return 1e-2, 1e2
         return min(turns) / MARGIN, max(turns) * MARGIN

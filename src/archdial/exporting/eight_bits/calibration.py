@@ -1,4 +1,4 @@
-"""Inputs by which a quantiser finds the ranges of activations."""
+"""Inputs by which a quantizer finds the ranges of activations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from archdial.exporting.signature import Signature
 from archdial.networks.example import flat
 
 MOST = 256
-"""Examples that are used: ranges hardly change with more, and some quantisers take milliseconds for each."""
+"""Examples that are used: ranges hardly change with more, and some quantizers take milliseconds for each."""
 
 
 class Calibration:

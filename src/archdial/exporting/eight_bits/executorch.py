@@ -1,4 +1,4 @@
-"""Eight bits for ExecuTorch, by XNNPACK's quantiser over torchao's PT2E."""
+"""Eight bits for ExecuTorch, by XNNPACK's quantizer over torchao's PT2E."""
 
 from __future__ import annotations
 
