@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from archdial.common.errors import RunError, UsageError
 from archdial.data import Normalize
@@ -17,6 +17,7 @@ from archdial.exporting import make_format
 from archdial.exporting.built import BuiltMember
 from archdial.exporting.eight_bits import QUANTIZERS, quantize, writing, written
 from archdial.exporting.eight_bits.calibration import MOST, Calibration
+from archdial.exporting.eight_bits.executorch import _keeping_integers
 from archdial.exporting.eight_bits.network import FileNetwork
 from archdial.exporting.signature import Signature
 from tests.exporting.examples import linear, plain
@@ -94,6 +95,20 @@ def test_inputs_by_name_and_outputs_by_name() -> None:
         assert given.keys() == expected.keys()
         torch.testing.assert_close(given["kind"], expected["kind"], atol=0.1, rtol=0.1)
     torch.testing.assert_close(seen[0]["size"], expected["size"], atol=1e-4, rtol=1e-4)
+
+
+class Positions(nn.Module):
+    def forward(self, tokens: Tensor) -> Tensor:
+        return tokens[:, 1 + torch.arange(2)] * 2 + 0.5
+
+
+def test_positions_stay_integers_before_xnnpack_quantizes() -> None:
+    tokens = torch.randn(1, 4, generator=torch.Generator().manual_seed(0))
+    program = torch.export.export(Positions(), (tokens,)).module()
+    assert isinstance(program, fx.GraphModule)
+    targets = [node.target for node in _keeping_integers(program).graph.nodes]
+    assert torch.ops.aten.add.Scalar in targets and torch.ops.aten.add.Tensor in targets
+    torch.testing.assert_close(program(tokens), Positions()(tokens))
 
 
 def test_calibration_takes_the_first_examples_of_each_input() -> None:
