@@ -3,12 +3,14 @@
     python benchmarks/nas_bench_201_tables.py DEVICES.csv.gz TABLES
     archdial search nas_bench_201 --data CIFAR10 --out RUN --table 1080ti_1=TABLES/1080ti_1.json --table …
     python benchmarks/nas_bench_201.py RUN DEVICES.csv.gz [--count 24] [--leave-out pixel3,gold_6240] [--seed 0]
+        [--dial chebyshev --dial-steps 2000]
 
 Accuracies are read when the search is over, to judge what it found: the members at `--count` positions of each device's
 dial are looked up, by true accuracy and true latency; so are those of other dials, refitted to the same evaluations (λ
 as a sum, which reaches the convex hull only, as the greater of both, and a budget), and what `within` answers to as many
-budgets evenly over the range. A device that is left out gets its family from its features alone and from retraining the dial, after a
-dial was trained without it.
+budgets evenly over the range. A device that is left out gets its family from its features alone and from retraining the
+dial, after a dial was trained without it. With `--dial`, a run's family gets that dial first, from the evaluations that
+it has.
 
 Accuracy and latency are scaled to [0, 1] over the whole space; hypervolume with reference point (1, 1) of (latency,
 error), as a share of that of the true front. Prints one line of JSON a device and one with means.
@@ -19,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,7 @@ import torch
 from archdial import Budget, Scalar, add_device, redial
 from archdial.common.metrics import kendall_tau
 from archdial.cost.table.margin import NO_MARGIN
-from archdial.dial import Chebyshev
+from archdial.dial import Chebyshev, make_dial
 from archdial.families.family import Family
 from archdial.runs.folder import read_run
 from archdial.runs.opening import open_family
@@ -127,6 +130,18 @@ def report(family: Family, truth: Truth, options: argparse.Namespace) -> list[di
     return rows
 
 
+def turned(searched: Family, options: argparse.Namespace) -> Family:
+    """Return the family of the run with the dial, and the steps of its fits, that are asked for."""
+    if options.dial_steps is not None:
+        config = searched.info["config"]
+        search = {**config["search"], "dial_steps": options.dial_steps}
+        searched = replace(searched, info={**searched.info, "config": {**config, "search": search}})
+    if options.dial is None:
+        return searched
+    assert searched.devices is not None
+    return redial(searched, make_dial({"kind": options.dial}), searched.devices.tables, seed=options.seed)
+
+
 def left_out(searched: Family, truth: Truth, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Return what each device left out gets from its features alone, by retraining the dial, and when it is there."""
     assert searched.devices is not None
@@ -154,10 +169,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=24)
     parser.add_argument("--leave-out", type=lambda text: text.split(","), default=[])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--dial", choices=[dial.kind for dial in DIALS])
+    parser.add_argument("--dial-steps", type=int)
     options = parser.parse_args()
     searched = open_family(options.run)
     if searched.devices is None:
         parser.error(f"{options.run} was searched for one device: give archdial search the tables of all")
+    searched = turned(searched, options)
     truth = read(options.devices, searched.space)
     rows = report(searched, truth, options)
     for row in [*rows, *left_out(searched, truth, options)]:
