@@ -7,8 +7,8 @@
 
 Accuracies are read when the search is over, to judge what it found: the members at `--count` positions of each device's
 dial are looked up, by true accuracy and true latency; so are those of other dials, refitted to the same evaluations (λ
-as a sum, which reaches the convex hull only, as the greater of both, and a budget), and what `within` answers to as many
-budgets evenly over the range. A device that is left out gets its family from its features alone and from retraining the
+as a sum, which reaches the convex hull only, as the greater of both, and a budget), and what `within` answers to
+as many budgets evenly over the range. A device left out gets its family from its features alone and from retraining the
 dial, after a dial was trained without it. With `--dial`, a run's family gets that dial first, from the evaluations that
 it has.
 
