@@ -57,6 +57,7 @@ RIGHT = {
     "finetune": ["{run}", "--at", "1"],
     "pick": ["{run}", "--at", "1"],
     "profile": ["{recipe}", "--out", "new.json"],
+    "quantize": ["{run}", "--at", "1"],
     "recipes": [],
     "doctor": [],
     "refine": ["{run}"],
