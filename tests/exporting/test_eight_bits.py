@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,21 @@ def test_what_has_no_quantizer_or_another_suffix_is_refused(tmp_path: Path) -> N
         quantize(plain(linear()), "onnxruntime", [], tmp_path / "m.pt2")
     assert written(None, "openvino") == ()
     assert [path.name for path in written(Path("m.xml"), "openvino")] == ["m.xml", "m.bin", "m.xml.json"]
+
+
+@pytest.mark.parametrize(("eight", "part"), [(math.nan, "not finite"), (-math.inf, None)])
+def test_outputs_that_are_masked_do_and_such_that_are_no_numbers_do_not(eight: float, part: str | None) -> None:
+    def side(last: float) -> Any:
+        outputs = torch.tensor([[1.0, 2.0, last]])
+        return writing._Written(make_format("onnx"), Path("none"), lambda images: outputs)
+
+    examples = Calibration(Signature.of_images((1, 2, 2)), [torch.zeros(3, 1, 2, 2)])
+    both = [side(-math.inf), side(eight)]
+    if part is None:
+        assert writing._differences(both, examples) == (0.0, 0.0)
+        return
+    with pytest.raises(RunError, match=part):
+        writing._differences(both, examples)
 
 
 def test_a_quantizer_that_refuses_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -144,8 +145,13 @@ def _differences(both: list[_Written], examples: Calibration) -> tuple[float, fl
     for inputs in examples.batches(1):
         # Outputs may lie in memory that the next run writes to.
         plain, eight = (torch.cat([one.double().flatten() for one in tensors_in(each.run(*inputs))]) for each in both)
-        gaps = (plain - eight).abs()
-        apart, size, most = apart + float(gaps.mean()), size + float(plain.abs().mean()), max(most, float(gaps.max()))
+        # What is masked is -inf in both.
+        gaps = torch.where(plain == eight, 0.0, (plain - eight).abs())
+        apart, most = apart + float(gaps.mean()), max(most, float(gaps.max()))
+        size += float(torch.where(plain.isfinite(), plain, 0.0).abs().mean())
+    if not math.isfinite(apart):
+        runtime = both[1].chosen.runtime
+        raise RunError(f"{runtime} gives int8 outputs that are not finite: nothing was written; try another runtime")
     return (apart / size if size else 0.0), most
 
 
