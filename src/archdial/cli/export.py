@@ -26,7 +26,7 @@ from archdial.cli.options import (
     Trust,
 )
 from archdial.cli.output import show
-from archdial.cli.picking import Pick, picked
+from archdial.cli.picking import Pick, picked, saved
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -90,16 +90,12 @@ def export(
 
 
 def _built(source: Path, pick: Pick, model: str | None, trust: bool) -> BuiltMember:
-    from archdial.common.errors import UsageError
-    from archdial.families.storage import ARCHITECTURE, load_built
-    from archdial.networks.graph.source import called_model
+    from archdial.families.storage import ARCHITECTURE
     from archdial.runs.opening import open_family
 
     if not (source / ARCHITECTURE).is_file():
         return picked(open_family(source, model, trust=trust), pick).built()
-    if pick.at is not None or pick.on is not None or pick.limited():
-        raise UsageError(f"{source} holds a single member: omit --at, --on and all budgets")
-    return load_built(source, None if model is None else called_model(model), trust=trust)
+    return saved(source, pick, f"{source} holds", model, trust)
 
 
 def _summary(exported: Exported) -> Table:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from archdial.common.errors import UsageError
 
 if TYPE_CHECKING:
+    from archdial.exporting.built import BuiltMember
     from archdial.families.family import Family
     from archdial.families.member import Member
 
@@ -86,6 +87,20 @@ def picked(family: Family, pick: Pick) -> Member:
             measured=pick.measure,
             bar=bar,
         )
+
+
+def saved(folder: Path, pick: Pick, told: str, model: str | None, trust: bool) -> BuiltMember:
+    """Return the member saved in `folder`, of which nothing is to be picked; `told` begins the sentence that says so.
+
+    Raises:
+        UsageError: a position, a device or a budget is given, or no member can be loaded.
+    """
+    from archdial.families.storage import load_built
+    from archdial.networks.graph.source import called_model
+
+    if pick.at is not None or pick.on is not None or pick.limited():
+        raise UsageError(f"{told} a single member: omit --at, --on and all budgets")
+    return load_built(folder, None if model is None else called_model(model), trust=trust)
 
 
 def position(text: str) -> float | list[float]:

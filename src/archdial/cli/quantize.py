@@ -29,14 +29,13 @@ from archdial.cli.options import (
     Trust,
 )
 from archdial.cli.output import show
-from archdial.cli.picking import Pick, picked
+from archdial.cli.picking import Pick, picked, saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.table import Table
 
-    from archdial.exporting.built import BuiltMember
     from archdial.exporting.eight_bits import Quantized
     from archdial.runs.run_data import FinishedRun
     from archdial.tasks.measure import Measure
@@ -100,7 +99,10 @@ def quantize(
         check_new_files(targets)
     family = open_family(run, model, trust=trust)
     pick = Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes, confidence, measure)
-    built = picked(family, pick).built() if member is None else _saved(member, pick, model, trust)
+    if member is None:
+        built = picked(family, pick).built()
+    else:
+        built = saved(member, pick, f"--member {member} is", model, trust)
     finished = finished_run(run, family, data, on, trust=trust)
     judge = partial(score, data=finished.split(split), task=finished.family.task)
     with Bar() as bar:
@@ -124,16 +126,6 @@ def _calibration(finished: FinishedRun) -> Iterable[Any]:
     kept, task = finished.family.calibrating, finished.family.task
     first = finished.data.seen.weights.in_order(MOST, MOST)
     return kept or (task.inputs(batch, torch.device("cpu")) for batch in first)
-
-
-def _saved(folder: Path, pick: Pick, model: str | None, trust: bool) -> BuiltMember:
-    from archdial.common.errors import UsageError
-    from archdial.families.storage import load_built
-    from archdial.networks.graph.source import called_model
-
-    if pick.at is not None or pick.on is not None or pick.limited():
-        raise UsageError(f"--member {folder} is a single member: omit --at, --on and all budgets")
-    return load_built(folder, None if model is None else called_model(model), trust=trust)
 
 
 def _table(found: Quantized, measure: Measure, split: str) -> Table:

@@ -10,6 +10,7 @@ import typer
 
 from archdial.cli.app import app
 from archdial.cli.following import command, resumed_by
+from archdial.cli.new_files import check_new_files
 from archdial.cli.options import Data, Device, Epochs, Json, Model, RecipeArgument, Resume, Seed, Trust
 from archdial.cli.output import show
 
@@ -100,13 +101,10 @@ def _gated(network: object) -> GateSettings:
 
 def _check_file(path: Path, checkpoint: Path, resume: bool) -> None:
     from archdial.common.errors import UsageError
-    from archdial.runs.folder import check_writable
 
     if path.suffix != ".safetensors":
         raise UsageError(f"--out {path}: weights are saved as safetensors; use a name ending in .safetensors")
-    check_writable(path.absolute().parent)
-    if path.exists():
-        raise UsageError(f"{path} already exists: choose another --out")
+    check_new_files((path,))
     if resume and not checkpoint.exists():
         raise UsageError(f"no training to resume at {checkpoint}: omit --resume to start one")
     if checkpoint.exists() and not resume:

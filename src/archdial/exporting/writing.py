@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from pathlib import Path
 
-import torch
 from torch import nn
 
-from archdial.common.errors import RunError, UsageError, reason
+from archdial.common.errors import RunError, reason
 from archdial.common.files import replacing_all, write_json
 from archdial.common.progress import Bar, NoBar
 from archdial.common.quiet import quiet
-from archdial.cost.measuring.timing import Timing, threads, time_callables
+from archdial.cost.measuring.timing import threads
 from archdial.exporting.agreement import differences, tried
 from archdial.exporting.built import BuiltMember
 from archdial.exporting.file_format import Format, Run
 from archdial.exporting.formats import make_format
 from archdial.exporting.record import Exported, beside, record_of
+from archdial.exporting.steps import frozen, refused, timed, written_and_loaded
 
 BATCHES = (1, 4)
 
@@ -56,33 +55,17 @@ def export(built: BuiltMember, path: str | Path, format: str, *, bar: Bar | NoBa
     part = (bar or NoBar()).part(f"export to {format}", 3)
     with replacing_all(targets) as folder, threads(1), quiet():
         *files, record = (folder / target.name for target in targets)
-        module = _frozen(built.module)
-        run = _written(chosen, module, built, files[0])
+        module = frozen(built.module)
+        with refused(f"the format {chosen.name!r} cannot represent this member", "format"):
+            run = written_and_loaded(chosen, module, built, files[0])
         part.advance()
         batches = BATCHES if chosen.any_batch else BATCHES[:1]
         apart = _compared(chosen, run, module, built, batches)
         part.advance()
-        result = record_of(built, chosen, files, batches, apart, _timed(run, built))
+        result = record_of(built, chosen, files, batches, apart, timed([run], built)[0])
         part.advance()
         write_json(record, result)
     return Exported(path, result)
-
-
-def _frozen(module: nn.Module) -> nn.Module:
-    return copy.deepcopy(module).cpu().eval().requires_grad_(False)
-
-
-def _written(chosen: Format, module: nn.Module, built: BuiltMember, path: Path) -> Run:
-    try:
-        chosen.write(copy.deepcopy(module), built.signature, path)
-        return chosen.load(path)
-    except (UsageError, OSError):
-        raise
-    except Exception as error:
-        raise RunError(
-            f"the format {chosen.name!r} cannot represent this member ({reason(error)}): "
-            "nothing was written; try another format"
-        ) from error
 
 
 def _compared(chosen: Format, run: Run, module: nn.Module, built: BuiltMember, batches: tuple[int, ...]) -> float:
@@ -99,9 +82,3 @@ def _compared(chosen: Format, run: Run, module: nn.Module, built: BuiltMember, b
             f"{allowed:g} apart; nothing was written, try another format"
         )
     return apart
-
-
-def _timed(run: Run, built: BuiltMember) -> Timing:
-    inputs = tried(built, 1)
-    with torch.inference_mode():
-        return time_callables([lambda: run(*inputs)])[0]

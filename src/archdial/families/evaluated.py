@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from archdial.families.search_settings import count_in, recorded_count
+
 EVALUATED = "evaluated"
 """Key of that number under `images` in what a family knows of its data."""
 
@@ -18,16 +20,9 @@ def examples_in(info: Mapping[str, Any], *, images: bool) -> int | None:
             there were, and not how many batches.
     """
     data = info.get("images")
-    data = data if isinstance(data, Mapping) else {}
-    if _number(data.get(EVALUATED)):
-        return int(data[EVALUATED])
-    config = info.get("config")
-    search = config.get("search") if isinstance(config, Mapping) else None
-    limit = search.get("evaluation_images") if isinstance(search, Mapping) else None
-    if not images or not _number(data.get("validation")) or not _number(limit):
+    if known := count_in(data, EVALUATED):
+        return known
+    validation, limit = count_in(data, "validation"), recorded_count(info, "evaluation_images")
+    if not images or validation is None or limit is None:
         return None
-    return min(int(data["validation"]), int(str(limit)))
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return min(validation, limit)

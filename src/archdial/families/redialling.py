@@ -17,6 +17,7 @@ from archdial.dial import Dial, Tradeoff
 from archdial.dial.arranged import arranged
 from archdial.families.family import Family
 from archdial.families.hardware import Device, found
+from archdial.families.search_settings import recorded_count
 from archdial.hypernet import HYPERNETS
 from archdial.relaxation import StraightThrough, Temperature
 from archdial.searching.dialling import DialTrainer, Known
@@ -122,10 +123,8 @@ def _fitted(dial: Dial, cost: Cost, known: Known, space: Space) -> Dial:
 
 def _steps(info: Mapping[str, Any]) -> int:
     """Return for how many steps the search trained its dial; as by default if it is not told."""
-    config = info.get("config")
-    search = config.get("search") if isinstance(config, dict) else None
-    told = search.get("dial_steps") if isinstance(search, dict) else None
-    return told if isinstance(told, int) and 0 < told <= MOST_COUNT else STEPS
+    told = recorded_count(info, "dial_steps")
+    return STEPS if told is None or told > MOST_COUNT else told
 
 
 def _settings(family: Family, dial: Dial) -> dict[str, Any]:

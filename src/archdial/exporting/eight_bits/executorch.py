@@ -9,7 +9,7 @@ import torch
 from torch import fx, nn
 
 from archdial.cost.measuring.runtimes.executorch_runtime import lowered
-from archdial.exporting.eight_bits.calibration import Calibration
+from archdial.exporting.eight_bits.quantizer import Quantizer
 from archdial.exporting.executorch import ExecuTorch
 from archdial.exporting.exported_program import captured_portable
 from archdial.exporting.signature import Signature
@@ -18,21 +18,16 @@ from archdial.networks.portable import scaled
 _PT2E = "torchao.quantization.pt2e.quantize_pt2e"
 _QUANTIZER = "executorch.backends.xnnpack.quantizer.xnnpack_quantizer"
 
-
 _SCALAR = {
     torch.ops.aten.add.Tensor: torch.ops.aten.add.Scalar,
     torch.ops.aten.mul.Tensor: torch.ops.aten.mul.Scalar,
 }
 
 
-class EightBitExecuTorch(ExecuTorch):
+class EightBitExecuTorch(Quantizer, ExecuTorch):
     """Symmetric, weights by channel, what XNNPACK has kernels for; the rest stays in float."""
 
     libraries = (*ExecuTorch.libraries, "torchao")
-
-    def __init__(self, calibration: Calibration) -> None:
-        """Take what ranges are found from."""
-        self.calibration = calibration
 
     def write(self, module: nn.Module, signature: Signature, path: Path) -> None:
         """Write the program for one example, quantised."""

@@ -10,6 +10,7 @@ from torch import nn
 
 from archdial.common.libraries import imported
 from archdial.exporting.eight_bits.calibration import Calibration
+from archdial.exporting.eight_bits.quantizer import Quantizer
 from archdial.exporting.onnx import Onnx
 from archdial.exporting.signature import Signature
 
@@ -17,12 +18,8 @@ BATCH = 32
 """Examples at a time while ranges are found."""
 
 
-class EightBitOnnx(Onnx):
+class EightBitOnnx(Quantizer, Onnx):
     """Activations as unsigned, weights as signed eight bits: what processors have instructions for."""
-
-    def __init__(self, calibration: Calibration) -> None:
-        """Take what ranges are found from."""
-        self.calibration = calibration
 
     def write(self, module: nn.Module, signature: Signature, path: Path) -> None:
         """Write the float file beside `path`, fold what ONNX Runtime folds, and quantise it."""

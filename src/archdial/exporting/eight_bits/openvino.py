@@ -9,19 +9,15 @@ from typing import Any
 from torch import nn
 
 from archdial.common.libraries import imported
-from archdial.exporting.eight_bits.calibration import Calibration
+from archdial.exporting.eight_bits.quantizer import Quantizer
 from archdial.exporting.openvino import OpenVino
 from archdial.exporting.signature import Signature
 
 
-class EightBitOpenVino(OpenVino):
+class EightBitOpenVino(Quantizer, OpenVino):
     """What NNCF finds safe in eight bits; the rest stays in float."""
 
     libraries = (*OpenVino.libraries, "nncf")
-
-    def __init__(self, calibration: Calibration) -> None:
-        """Take what ranges are found from."""
-        self.calibration = calibration
 
     def model(self, module: nn.Module, signature: Signature) -> Any:
         """Return OpenVINO's model of `module`, quantised."""

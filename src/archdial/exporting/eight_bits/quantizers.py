@@ -6,13 +6,10 @@ from archdial.common.errors import UsageError
 from archdial.exporting.eight_bits.executorch import EightBitExecuTorch
 from archdial.exporting.eight_bits.onnx import EightBitOnnx
 from archdial.exporting.eight_bits.openvino import EightBitOpenVino
+from archdial.exporting.eight_bits.quantizer import Quantizer
 
-Quantizer = EightBitOnnx | EightBitOpenVino | EightBitExecuTorch
-"""A format that writes eight bits."""
-
-QUANTIZERS: dict[str, type[Quantizer]] = {
-    kind.runtime: kind for kind in (EightBitOnnx, EightBitOpenVino, EightBitExecuTorch)
-}
+_ALL: tuple[type[Quantizer], ...] = (EightBitOnnx, EightBitOpenVino, EightBitExecuTorch)
+QUANTIZERS = {kind.runtime: kind for kind in _ALL}
 
 
 def quantizer_format(runtime: str) -> type[Quantizer]:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from archdial.common.errors import RunError, UsageError, reason
+from archdial.common.errors import RunError
 from archdial.common.files import replacing_all, write_json
 from archdial.common.libraries import check_installed
 from archdial.common.progress import Bar, NoBar
 from archdial.common.quiet import quiet
-from archdial.cost.measuring.timing import threads, time_callables
+from archdial.cost.measuring.timing import threads
 from archdial.exporting.agreement import tried
 from archdial.exporting.built import BuiltMember
 from archdial.exporting.eight_bits.calibration import Calibration
@@ -28,6 +27,7 @@ from archdial.exporting.eight_bits.quantizers import quantizer_format
 from archdial.exporting.file_format import Format, Run
 from archdial.exporting.formats import make_format
 from archdial.exporting.record import beside, record_of
+from archdial.exporting.steps import frozen, refused, timed, written_and_loaded
 from archdial.tasks.task import tensors_in
 
 Judge = Callable[[nn.Module], float]
@@ -96,12 +96,16 @@ def quantize(
     eight, plain = kind(examples), make_format(kind.name)
     part = (bar or NoBar()).part(f"quantize for {runtime}", 4)
     with tempfile.TemporaryDirectory() as folder, threads(1), quiet():
-        module = copy.deepcopy(built.module).cpu().eval().requires_grad_(False)
+        module = frozen(built.module)
         both = []
         for chosen, name in ((plain, "float32"), (eight, "int8")):
             both.append(_written(chosen, module, built, Path(folder) / f"{name}{chosen.suffix}"))
             part.advance()
-        sides = [_scored(one, side, module, built, judge) for one, side in zip(both, _timed(both, built), strict=True)]
+        timings = timed([one.run for one in both], built)
+        sides = [
+            Side(one.bytes, timing, _score(one, module, built, judge))
+            for one, timing in zip(both, timings, strict=True)
+        ]
         part.advance()
         mean, largest = _differences(both, examples)
         result = Quantized(sides[0], sides[1], mean, largest, runtime, len(examples))
@@ -112,31 +116,14 @@ def quantize(
 
 
 def _written(chosen: Format, module: nn.Module, built: BuiltMember, path: Path) -> _Written:
-    try:
-        chosen.write(copy.deepcopy(module), built.signature, path)
-        run = chosen.load(path)
+    with refused(f"{chosen.runtime} refuses this member in {path.stem}", "runtime"):
+        run = written_and_loaded(chosen, module, built, path)
         run(*tried(built, 1))
-    except (UsageError, OSError):
-        raise
-    except Exception as error:
-        raise RunError(
-            f"{chosen.runtime} refuses this member in {path.stem} ({reason(error)}): nothing was written; "
-            "try another runtime"
-        ) from error
     return _Written(chosen, path, run)
 
 
-def _timed(both: list[_Written], built: BuiltMember) -> list[Side]:
-    inputs = tried(built, 1)
-    with torch.inference_mode():
-        found = time_callables([lambda one=one: one.run(*inputs) for one in both])  # type: ignore[misc]
-    return [Side(one.bytes, timing) for one, timing in zip(both, found, strict=True)]
-
-
-def _scored(one: _Written, side: Side, module: nn.Module, built: BuiltMember, judge: Judge | None) -> Side:
-    if judge is None:
-        return side
-    return replace(side, score=judge(FileNetwork(one.run, one.chosen, built.signature, module)))
+def _score(one: _Written, module: nn.Module, built: BuiltMember, judge: Judge | None) -> float | None:
+    return None if judge is None else judge(FileNetwork(one.run, one.chosen, built.signature, module))
 
 
 def _differences(both: list[_Written], examples: Calibration) -> tuple[float, float]:
