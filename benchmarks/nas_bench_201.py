@@ -40,6 +40,7 @@ from archdial.space import Architecture
 from nas_bench_201_tables import Array, Truth, chosen, counts, read
 
 DIALS = (Scalar(), Chebyshev(), Budget())
+"""Fitted to the evaluations of the run, to be compared."""
 
 DRAWS = 10
 """Random sets of architectures, of whose hypervolumes the mean is told."""
