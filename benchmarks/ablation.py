@@ -24,6 +24,7 @@ from rich.table import Table
 
 from archdial.common.metrics import hypervolume
 from archdial.common.progress import Bar
+from archdial.comparing.measured import evaluator_on
 from archdial.cost.making.profiling import profile
 from archdial.cost.table.table import CostTable
 from archdial.data import DataSet, Images, load, split
@@ -84,9 +85,7 @@ def volume(family: Family, evaluator: Evaluator, architectures: Sequence[Archite
 
 
 def row(name: str, seed: int, family: Family, test: Images, seconds: float) -> dict[str, Any]:
-    evaluator = Evaluator(
-        family.network, family.normalize(family.calibration), family.normalize(test.pixels), test.labels, family.task
-    )
+    evaluator = evaluator_on(family, test, len(test))
     along = [member.architecture for member in family.along(POSITIONS)]
     return {
         "variant": name,

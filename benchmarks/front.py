@@ -16,22 +16,14 @@ import torch
 
 from archdial.common.metrics import hypervolume
 from archdial.common.progress import Bar
+from archdial.comparing.measured import evaluator_of
 from archdial.families.family import Family
-from archdial.runs.folder import Run, read_run
+from archdial.runs.folder import read_run
 from archdial.runs.images import load_data
 from archdial.runs.opening import open_family
 from archdial.searching.candidates import front, mutated, unseen
 from archdial.searching.evaluation import Evaluated, Evaluator
 from archdial.searching.paths import make_paths
-
-
-def evaluator_of(run: Run, family: Family) -> Evaluator:
-    """Return the judge that the search had: the same validation and calibration images."""
-    _, data = load_data(run, family=family)
-    count = run.recipe.search.evaluation_images
-    seen = data.validation.first(count)
-    inputs = family.normalize(seen.pixels)
-    return Evaluator(family.network, family.normalize(family.calibration), inputs, seen.labels, family.task)
 
 
 def random_search(family: Family, judge: Evaluator, count: int, seed: int, bar: Bar) -> list[Evaluated]:
@@ -76,7 +68,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     run, family = read_run(options.run), open_family(options.run)
-    judge = evaluator_of(run, family)
+    _, data = load_data(run, family=family)
+    judge = evaluator_of(family, data, run.recipe.search.evaluation_images)
     ours = list(family.archive)[: options.evaluations]
     with Bar() as bar:
         theirs = random_search(family, judge, options.evaluations, options.seed + 1000, bar)

@@ -20,7 +20,7 @@ from archdial.searching.evaluation import EVALUATED, Evaluator, Examples
 from archdial.tasks.calls import called
 from archdial.tasks.task import Task
 
-__all__ = ["evaluator_of", "measured", "score", "with_latency", "with_score"]
+__all__ = ["evaluator_of", "evaluator_on", "measured", "score", "with_latency", "with_score"]
 
 
 @torch.inference_mode()
@@ -47,10 +47,15 @@ def score(module: nn.Module, data: object, task: Task, batch_size: int = 500, li
 
 def evaluator_of(family: Family, data: Seen, images: int) -> Evaluator:
     """Return who evaluates as the search did: by the first validation images, with inherited weights."""
+    return evaluator_on(family, data.validation, images)
+
+
+def evaluator_on(family: Family, examples: Split, count: int) -> Evaluator:
+    """Return who evaluates by the first `count` of `examples`, with inherited weights."""
     task, here = family.task, torch.device("cpu")
-    batches = partial(data.validation.in_order, EVALUATED, images)
-    examples = Examples(batches, lambda batch: task.inputs(batch, here), task.prepared)
-    return Evaluator(family.network, family.calibrating, examples, task)
+    batches = partial(examples.in_order, EVALUATED, count)
+    seen = Examples(batches, lambda batch: task.inputs(batch, here), task.prepared)
+    return Evaluator(family.network, family.calibrating, seen, task)
 
 
 def measured(
