@@ -9,10 +9,13 @@ from torch import Tensor, nn
 
 from archdial.exporting.built import BuiltMember
 from archdial.exporting.file_format import Run
+from archdial.networks.eight_bits.deployed import has_eight_bits
 from archdial.tasks.task import tensors_in
 
 TOLERANCE = 1e-4
 """How far the outputs of a file may be from the module's, in shares of the largest."""
+ROUNDED = 0.1
+"""The same in eight bits: where a runtime rounds to the other of two neighbours, the next layers see another number."""
 _STEPS = 4
 """Of the numbers of half precision: what is added up in another order is so far off."""
 
@@ -31,21 +34,24 @@ def differences(run: Run, module: nn.Module, batches: Sequence[Sequence[Tensor]]
     """Return how far the outputs of `run` and `module` are apart at most, and how far they may be.
 
     That is TOLERANCE of the module's largest output, or TOLERANCE where that is below 1; in half precision a few steps
-    of its numbers. Infinity where number or shapes differ, or one is not finite where the other is.
+    of its numbers, in eight bits ROUNDED of the largest. Infinity where number or shapes differ, or one is not finite
+    where the other is.
     """
     apart, allowed = 0.0, TOLERANCE
+    share = ROUNDED if has_eight_bits(module) else TOLERANCE
     with torch.inference_mode():
         for inputs in batches:
             expected = tensors_in(module(*inputs))
             apart = max(apart, _apart(tensors_in(run(*inputs)), expected))
-            allowed = max(allowed, *map(_allowed, expected))
+            allowed = max(allowed, *(_allowed(one, share) for one in expected))
     return apart, allowed
 
 
-def _allowed(expected: Tensor) -> float:
+def _allowed(expected: Tensor, share: float) -> float:
     finite = expected[expected.isfinite()].double().abs()
     step = torch.finfo(expected.dtype).eps if expected.is_floating_point() else 0.0
-    return max(TOLERANCE, _STEPS * step) * float(torch.cat([torch.ones(1), finite.flatten()]).max())
+    least = torch.ones(1) if share == TOLERANCE else torch.zeros(1)
+    return max(share, _STEPS * step) * float(torch.cat([least, finite.flatten()]).max())
 
 
 def _apart(given: Sequence[Tensor], expected: Sequence[Tensor]) -> float:

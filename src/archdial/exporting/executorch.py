@@ -12,6 +12,7 @@ from archdial.cost.measuring.runtimes.executorch_runtime import lowered
 from archdial.exporting.exported_program import captured_portable
 from archdial.exporting.file_format import Format, Run, one_or_all
 from archdial.exporting.signature import Signature
+from archdial.networks.eight_bits.deployed import deployed
 from archdial.networks.portable import scaled
 
 
@@ -27,7 +28,7 @@ class ExecuTorch(Format):
 
     def write(self, module: nn.Module, signature: Signature, path: Path) -> None:
         """Write the program with all that XNNPACK knows handed to it."""
-        program = captured_portable(scaled(module), signature, any_batch=False)
+        program = captured_portable(scaled(deployed(module, signed=True)), signature, any_batch=False)
         path.write_bytes(lowered(program))
 
     def load(self, path: Path) -> Run:

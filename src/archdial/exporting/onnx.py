@@ -12,6 +12,7 @@ from archdial.common.libraries import imported
 from archdial.exporting.exported_program import captured_portable
 from archdial.exporting.file_format import Format, Run, one_or_all
 from archdial.exporting.signature import Signature
+from archdial.networks.eight_bits.deployed import deployed
 
 
 class Onnx(Format):
@@ -25,7 +26,7 @@ class Onnx(Format):
 
     def write(self, module: nn.Module, signature: Signature, path: Path) -> None:
         """Write the program by torch's own exporter."""
-        program = captured_portable(module, signature, any_batch=True)
+        program = captured_portable(deployed(module), signature, any_batch=True)
         names = {"input_names": list(signature.inputs), "output_names": list(signature.outputs)}
         torch.onnx.export(program, (), path, **names, dynamo=True, external_data=False, verbose=False)  # type: ignore[arg-type]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 from archdial.common.libraries import imported
 from archdial.exporting.exported_program import captured_portable
 from archdial.exporting.file_format import Format, Run, one_or_all
+from archdial.exporting.onnx import Onnx
 from archdial.exporting.signature import Signature
+from archdial.networks.eight_bits.deployed import has_eight_bits
 
 
 class OpenVino(Format):
@@ -32,16 +35,28 @@ class OpenVino(Format):
         self._library().save_model(self.model(module, signature), path, compress_to_fp16=False)
 
     def model(self, module: nn.Module, signature: Signature) -> Any:
-        """Return OpenVINO's model of `module`, in float32."""
-        library = self._library()
-        program = captured_portable(module, signature, any_batch=True)
-        shapes = [library.PartialShape([-1, *tensor.shape[1:]]) for tensor in signature.inputs.values()]
-        model = library.convert_model(program, input=shapes)
+        """Return OpenVINO's model of `module`, in the bits in which that computes."""
+        model = self._by_onnx(module, signature) if has_eight_bits(module) else self._converted(module, signature)
         for number, name in enumerate(signature.inputs):
             model.input(number).get_tensor().set_names({name})
         for number, name in enumerate(signature.outputs):
             model.output(number).get_tensor().set_names({name})
         return model
+
+    def _converted(self, module: nn.Module, signature: Signature) -> Any:
+        library = self._library()
+        program = captured_portable(module, signature, any_batch=True)
+        shapes = [library.PartialShape([-1, *tensor.shape[1:]]) for tensor in signature.inputs.values()]
+        return library.convert_model(program, input=shapes)
+
+    def _by_onnx(self, module: nn.Module, signature: Signature) -> Any:
+        # Of weights in eight bits OpenVINO (2026.4) makes convolutions of integers where it reads PyTorch's program.
+        chosen = Onnx()
+        chosen.check_ready()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"model{Onnx.suffix}"
+            chosen.write(module, signature, path)
+            return self._library().convert_model(path)
 
     def load(self, path: Path) -> Run:
         """Return the compiled model; left alone, OpenVINO computes in bfloat16 where the CPU can."""

@@ -11,6 +11,7 @@ from torch import nn
 from archdial.exporting.exported_program import captured
 from archdial.exporting.file_format import Format, Run
 from archdial.exporting.signature import Signature
+from archdial.networks.eight_bits.deployed import settled
 
 
 class Pt2(Format):
@@ -22,7 +23,7 @@ class Pt2(Format):
 
     def write(self, module: nn.Module, signature: Signature, path: Path) -> None:
         """Write the program in the memory layout in which PyTorch is fast."""
-        program = captured(module, signature, any_batch=True)
+        program = captured(settled(module), signature, any_batch=True)
         # The only part of the archive that would be pickled.
         program.example_inputs = None
         # In memory first: on a full disk torch's own writer ends the process.

@@ -121,6 +121,7 @@ class GatesFile:
     Attributes:
         widths: by name of the choice; one that is among the gates too has 0 among its widths.
         streams: whether the stream of a transformer may be narrower.
+        precisions: by name of the choice, paths of the layers that compute in the same bits.
     """
 
     source: SourceFile | None
@@ -131,10 +132,11 @@ class GatesFile:
     outputs: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     widths: Mapping[Name, WidthFile] = field(default_factory=dict)
     streams: bool = False
+    precisions: Mapping[Name, Annotated[tuple[Name, ...], Field(min_length=1)]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.gates and not self.widths:
-            raise UsageError("network has neither gates nor widths: restore a copy")
+        if not self.gates and not self.widths and not self.precisions:
+            raise UsageError("network has neither gates nor widths nor precisions: restore a copy")
         for shape in (self.input_shape, self.source.input_shape if self.source else ()):
             total = 1
             for side in shape:

@@ -100,6 +100,8 @@ class Supernet(nn.Module, ABC):
     """How it is called: with one tensor by default."""
     gives_loss = False
     """Whether it takes labels too, and returns its own loss among its outputs."""
+    mixed_precision = False
+    """Whether some of its choices are about eight bits."""
 
     @abstractmethod
     def forward(self, inputs: Any, weights: Tensor) -> Any:

@@ -37,11 +37,12 @@ class GateSettings:
         include, exclude, groups, outputs: see `archdial.gates`.
         gates: whether operations may be dropped.
         widths: fractions that units are kept by, as [1, 0.75, 0.5, 0.25]; without any every unit is kept.
+        precision: what layers may compute in beside float32: [int8].
         multiple, streams: see `archdial.choices`.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-    later: ClassVar[Mapping[str, Any]] = {}
+    later: ClassVar[Mapping[str, Any]] = {"precision": ()}
 
     kind: Literal["gates"] = "gates"
     model: Name = "resnet18"
@@ -55,9 +56,10 @@ class GateSettings:
     widths: tuple[Fraction, ...] | None = None
     multiple: Annotated[int, Field(ge=1, le=1024)] = MULTIPLE
     streams: bool = False
+    precision: tuple[Literal["int8"], ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.gates and not self.widths:
+        if not self.gates and not self.widths and not self.precision:
             raise UsageError(
                 "gates is false and there are no widths, which leaves nothing to choose: enable one of them"
             )
@@ -95,6 +97,7 @@ class GateSettings:
             example,
             gates=self.gates,
             width=self.widths,
+            precision=self.precision,
             include=self.include,
             exclude=self.exclude,
             groups=self.groups,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from archdial.common.errors import RunError
+from archdial.common.errors import RunError, UsageError
 from archdial.cost.making import whole_networks as whole
 from archdial.cost.making.counting import Counts, count, stored_bytes
 from archdial.cost.measuring import parts
@@ -43,11 +43,17 @@ class Plan:
         """Return the plan for `network` with at most `networks` whole networks, by default what `runtimes` can manage.
 
         Raises:
+            UsageError: the network has eight bits and a runtime has none.
             RunError: a part does not run.
         """
+        _check_bits(network, runtimes)
         terms = parts.complete(network)
         counts = {part.key: _count(part) for part in parts.distinct(terms)}
-        most = min(one.networks(len(counts)) for one in runtimes) if networks is None else networks
+        most = (
+            min(one.networks(len(counts), mixed=network.mixed_precision) for one in runtimes)
+            if networks is None
+            else networks
+        )
         return cls(network, terms, counts, whole.to_fit(network, most))
 
     def subjects(self) -> list[Part]:
@@ -122,6 +128,15 @@ class Plan:
             max((count.peak_bytes for count in counts), default=0),
             tuple(part.key for part in parts),
         )
+
+
+def _check_bits(network: Supernet, runtimes: Sequence[Runtime]) -> None:
+    for runtime in runtimes if network.mixed_precision else ():
+        if not runtime.eight_bits:
+            raise UsageError(
+                f"runtime {runtime.name!r} has no int8, which this network may choose: profile with --runtime "
+                "onnxruntime, openvino or executorch"
+            )
 
 
 def _count(part: Part) -> Counts:

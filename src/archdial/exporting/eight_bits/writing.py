@@ -28,6 +28,7 @@ from archdial.exporting.file_format import Format, Run
 from archdial.exporting.formats import make_format
 from archdial.exporting.record import beside, record_of
 from archdial.exporting.steps import frozen, refused, timed, written_and_loaded
+from archdial.networks.eight_bits.deployed import in_float
 from archdial.tasks.task import tensors_in
 
 Judge = Callable[[nn.Module], float]
@@ -96,7 +97,8 @@ def quantize(
     eight, plain = kind(examples), make_format(kind.name)
     part = (bar or NoBar()).part(f"quantize for {runtime}", 4)
     with tempfile.TemporaryDirectory() as folder, threads(1), quiet():
-        module = frozen(built.module)
+        # A member that has eight bits of its own is compared, and quantised, as a whole.
+        module = in_float(frozen(built.module))
         both = []
         for chosen, name in ((plain, "float32"), (eight, "int8")):
             both.append(_written(chosen, module, built, Path(folder) / f"{name}{chosen.suffix}"))

@@ -15,6 +15,8 @@ from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.choices.droppable import Operation, find_operations
 from archdial.networks.graph.choices.hooks import tell_of_hooks
 from archdial.networks.graph.choices.order import in_order
+from archdial.networks.graph.choices.precision import EIGHT, OPTIONS, Quantizable, find_quantizable, precisions
+from archdial.networks.graph.choices.precision import SUFFIX as PRECISION
 from archdial.networks.graph.choices.selection import selected
 from archdial.networks.graph.choices.together import together, with_branches, with_few_shapes, without_joints
 from archdial.networks.graph.choices.width import FRACTIONS, MULTIPLE, Slimmable, kept_units
@@ -22,6 +24,8 @@ from archdial.networks.graph.network import GatedNetwork
 from archdial.networks.graph.sizes import NO_WIDTHS
 from archdial.networks.graph.widths.found import find_widths
 from archdial.networks.graph.widths.widths import Widths
+
+Candidate = Operation | Slimmable | Quantizable
 
 
 def gates(
@@ -68,6 +72,7 @@ def choices(
     *,
     gates: bool = True,
     width: Sequence[float] | None = FRACTIONS,
+    precision: Sequence[str] = (),
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     groups: Mapping[str, Sequence[str]] | None = None,
@@ -88,7 +93,11 @@ def choices(
         example_input: as in `archdial.gates`, a batch (n, …).
         gates: whether operations may be dropped, as `archdial.gates` has it. Operations that join two widths stay.
         width: fractions of the units to keep; None keeps all units.
-        include: as in `archdial.gates`; widths are named after the layer that produces them: "layer1.0.conv1.width".
+        precision: what else than float32 convolutions and linear layers may compute in: ("int8",). Additions, ReLU and
+            maxima are in int8 where all that they read is. Weights are rounded by channel, symmetrically, activations
+            by tensor (Jacob et al. 2018); a member's ranges are those of its calibration data.
+        include: as in `archdial.gates`; widths are named after the layer that produces them: "layer1.0.conv1.width",
+            precisions likewise: "layer1.0.conv1.precision".
         exclude: as in `archdial.gates`.
         groups: as in `archdial.gates`.
         multiple: channels are kept in multiples of this number; heads are kept whole.
@@ -97,15 +106,16 @@ def choices(
         outputs: as in `archdial.gates`.
 
     Raises:
-        UsageError: as `archdial.gates`; or a fraction is not above 0 and at most 1, or nothing can be narrowed.
+        UsageError: as `archdial.gates`; or a fraction is not above 0 and at most 1, nothing can be narrowed, or a
+            precision is not int8.
     """
-    fractions = _fractions(width)
-    if not gates and not fractions:
+    fractions, eight = _fractions(width), _has_eight_bits(precision)
+    if not gates and not fractions and not eight:
         raise UsageError("gates is False and width is None, which leaves nothing to choose: enable one of them")
     model = bare(model)
     captured = capture(model, example_input, outputs)
     widths = find_widths(captured, streams) if fractions else NO_WIDTHS
-    made = _made(captured, include, exclude, groups, gates, widths, fractions, multiple)
+    made = _made(captured, include, exclude, groups, gates, widths, fractions, multiple, eight)
     return GatedNetwork(captured, made, source, widths).train(model.training)
 
 
@@ -123,6 +133,13 @@ def _fractions(width: Sequence[float] | None) -> tuple[float, ...]:
     return tuple(sorted({1.0, *map(float, width)}, reverse=True)) if width else ()
 
 
+def _has_eight_bits(precision: Sequence[str]) -> bool:
+    for name in [precision] if isinstance(precision, str) else precision:
+        if name not in OPTIONS:
+            raise UsageError(f"precision has {name!r}: expected {EIGHT}, beside float32 that every layer has")
+    return EIGHT in precision
+
+
 def _made(
     captured: Captured,
     include: Sequence[str],
@@ -132,16 +149,27 @@ def _made(
     widths: Widths = NO_WIDTHS,
     fractions: Sequence[float] = (),
     multiple: int = MULTIPLE,
+    eight: bool = False,
 ) -> tuple[GraphChoice, ...]:
     """Return the choices, in the order in which what they are about runs; warn of hooks that are dropped with it."""
-    candidates: list[Operation | Slimmable] = [*(find_operations(captured) if gates else ())]
+    candidates: list[Candidate] = [*(find_operations(captured) if gates else ())]
     candidates += _slimmable(widths, fractions, multiple)
+    candidates += find_quantizable(captured) if eight else ()
     if not candidates:
         raise UsageError(_nothing(bool(fractions)))
-    found = without_joints(together(selected(candidates, include, exclude, groups or {})), widths)
+    named = selected(candidates, include, exclude, groups or {})
+    layers = {name: [one for one in members if isinstance(one, Quantizable)] for name, members in named.items()}
+    others = {name: [one for one in members if not isinstance(one, Quantizable)] for name, members in named.items()}
+    found = without_joints(together({name: members for name, members in others.items() if members}), widths)
     found = with_few_shapes(with_branches(found, captured, widths), widths, len(fractions))
     tell_of_hooks(one.name for item in found for one in item.operations if one.hooked)
-    return in_order([item.made(fractions, multiple) for item in found], widths)
+    bits = precisions({_own_name(name, others): members for name, members in layers.items() if members})
+    return in_order([*(item.made(fractions, multiple) for item in found), *bits], widths)
+
+
+def _own_name(name: str, others: Mapping[str, Sequence[object]]) -> str:
+    """Return the name of a precision; one of a group that drops or narrows something too needs another than that."""
+    return f"{name}{PRECISION}" if others[name] else name
 
 
 def _nothing(narrower: bool) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from archdial.networks.graph.choices.kinds import function_name
+from archdial.networks.node_names import function_name
 
 GRAIN = "grain"
 """Key of a node's meta: its Grain, where it has one."""

@@ -12,7 +12,9 @@ from torch import Tensor, fx, nn
 from archdial.common.errors import UsageError, first_line, unknown
 from archdial.networks.backbones import width_of
 from archdial.networks.calling import described
+from archdial.networks.eight_bits.placing import observe, place
 from archdial.networks.example import Inputs, Shapes
+from archdial.networks.graph.bits import Bits
 from archdial.networks.graph.capture.capture import Captured, capture, flow_of
 from archdial.networks.graph.capture.lengths import resized
 from archdial.networks.graph.capture.outputs import Outputs
@@ -86,7 +88,9 @@ class GatedNetwork(Pretrained):
         leave_whole(self.graph)
         self._needs = needs(self.graph, self._drops)
         self._conditions = {node: runs(found) for node, found in self._needs.items()}
-        self._running = Running(self.body, self.graph, self.choices, self._drops, self._conditions, widths)
+        self._bits = Bits(self.body, self.graph, self._flow, self.choices, self._drops)
+        self.mixed_precision = bool(self._bits)
+        self._running = Running(self.body, self.graph, self.choices, self._drops, self._conditions, widths, self._bits)
 
     @property
     def gates(self) -> tuple[GraphChoice, ...]:
@@ -122,6 +126,10 @@ class GatedNetwork(Pretrained):
         module = plain(self.body, graph, batches, narrower(self.graph, sized))
         if self.readout and batches:
             refit_readout(module, self._imitated_on(calibration), batches)
+        eight = {node.name for node in self._bits.at(self.graph.nodes, architecture.options)}
+        if eight:
+            place(module, eight)
+            observe(module, lambda batch: module(*batch), batches or [[self._flow[node] for node in self._inputs]])
         if whole and self.original is not None:
             module.load_state_dict(self.original)
         return module
@@ -169,6 +177,8 @@ class GatedNetwork(Pretrained):
             for row in sizes.rows(node) if sizes.holds(node) else ():
                 if not self.choices[row].operations:
                     own[row].append(condition)
+            if (bits := self._bits.row(node)) is not None:
+                own[bits].append(condition)
         return tuple(map(either, own))
 
     @property
@@ -178,11 +188,12 @@ class GatedNetwork(Pretrained):
 
     def terms(self) -> list[TermPlan]:
         """Return the terms of the cost: over the choices that decide together whether something runs."""
-        return term_plans(Pricing(self._sizes()), self._needs, self.space.choices, self._groups)
+        return term_plans(Pricing(self._sizes(), self._bits), self._needs, self.space.choices, self._groups)
 
     @cached_property
     def _groups(self) -> list[Group]:
-        return Layers(self.body, self.graph, self._drops, self._flow).groups()
+        # What is merged is made of weights in float: rounded one by one they are not its weights rounded.
+        return [] if self._bits else Layers(self.body, self.graph, self._drops, self._flow).groups()
 
     def merge(self, module: nn.Module, rows: Sequence[Sequence[str]]) -> nn.Module:
         """Merge each of several rows of layers into one layer, in place; see `Supernet.merge`.

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.modules.conv import _ConvNd
 
+from archdial.networks.graph.bits import Bits
 from archdial.networks.graph.capture.capture import BATCH, SETTLED
 from archdial.networks.graph.grain import strided, thinned
+from archdial.networks.graph.integer_parts import border, in_integers
 from archdial.networks.graph.merging import drawn, outline
 from archdial.networks.graph.sizes import WHOLE, Sized, Sizes
 from archdial.networks.supernet import Part
@@ -34,8 +36,8 @@ class Rest(nn.Module):
 class Pricing:
     """What the nodes of a network cost, under the options that settle how wide they are."""
 
-    def __init__(self, sizes: Sizes) -> None:
-        self._sizes = sizes
+    def __init__(self, sizes: Sizes, bits: Bits) -> None:
+        self._sizes, self.bits = sizes, bits
         # What equal work on equal shapes is run on is held once, however many nodes do it.
         self._inputs: dict[str, tuple[Tensor, ...]] = {}
         self._families: dict[tuple[fx.Node, int], str] = {}
@@ -49,14 +51,25 @@ class Pricing:
         """Return `options` of a choice in sets under which `node` is equally wide."""
         return self._sizes.told_apart(row, options, node)
 
-    def part(self, node: fx.Node, grain: int = 1, options: Mapping[int, int] = WHOLE) -> Part | None:
+    def part(
+        self, node: fx.Node, grain: int = 1, options: Mapping[int, int] = WHOLE, *, eight: bool = False
+    ) -> Part | None:
         """Return what `node` runs, with the tensors of one input that flow into it; None for what costs nothing.
 
         Args:
             node: of the captured graph.
             grain: above 1 it is computed at every so manieth pixel in height and width.
             options: taken at choices that settle widths; all others are whole.
+            eight: whether it computes in eight bits.
         """
+        if eight and self.bits.is_absorbed(node):
+            return None
+        found = self._in_float(node, grain, options)
+        if found is None or not eight:
+            return found
+        return in_integers(found, biased=self.bits.is_folded_into(node))
+
+    def _in_float(self, node: fx.Node, grain: int, options: Mapping[int, int]) -> Part | None:
         sized = self._sizes.at(options)
         found = part_of(sized, node, grain)
         if found is None or not (sizes := sized.sizes(node)):
@@ -87,6 +100,10 @@ class Pricing:
             layer = drawn(layer, sized.module(nodes[0]))
             self._merged[key] = Part(key, layer, tuple(tensor.shape[1:]), (tensor,), (source.meta.get(BATCH),))
         return self._merged[key]
+
+    def border(self, source: fx.Node, options: Mapping[int, int], *, into: bool) -> Part:
+        """Return what takes the output of `source` into eight bits, or back from there."""
+        return border(self._sizes.at(options).tensor(source), source.meta.get(BATCH), into=into)
 
     def held(self, node: fx.Node) -> nn.Parameter | None:
         """Return the parameter that `node` reads; None if it reads none."""

@@ -7,11 +7,13 @@ from typing import Any
 
 from torch import Tensor, fx, nn
 
+from archdial.networks.graph.bits import Bits
 from archdial.networks.graph.capture.outputs import Outputs, like, tensors_of
 from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.choices.mixing import gate
 from archdial.networks.graph.conditions import Condition, holds
 from archdial.networks.graph.need import Droppable
+from archdial.networks.graph.rounding import Rounding, in_both
 from archdial.networks.graph.steps import Seen, Step, Uses, behind
 from archdial.networks.graph.widths.seen import Masked, Sliced
 from archdial.networks.graph.widths.widths import Widths
@@ -27,6 +29,7 @@ class Running:
         drops: what some of their options drop, by its node.
         conditions: when each node runs.
         widths: of the network, at full width.
+        bits: which nodes may compute in eight bits.
     """
 
     def __init__(
@@ -37,7 +40,9 @@ class Running:
         drops: Mapping[fx.Node, Droppable],
         conditions: Mapping[fx.Node, Condition],
         widths: Widths,
+        bits: Bits,
     ) -> None:
+        self._bits = bits
         self._choices, self._drops, self._conditions, self._widths = choices, drops, conditions, widths
         self._whole = Seen(root)
         self._steps = [Step(node) for node in graph.nodes if node.op not in {"placeholder", "output"}]
@@ -61,8 +66,10 @@ class Running:
         steps = [step for step in self._steps if holds(self._conditions[step.node], options)]
         seen = Sliced.of(self._whole.root, self._widths, self._choices, options) or self._whole
         uses = Uses(steps, tensors_of(self._output), stands_for)
+        eight = self._bits.at((step.node for step in steps), options)
+        rounding = Rounding(seen, eight, steps, stands_for) if eight else None
         for step in steps:
-            values[step.node] = step(seen, values, stands_for)
+            values[step.node] = rounding(step, values) if rounding else step(seen, values, stands_for)
             uses.forget(step, values)
         return like(self._output, [values[behind(node, stands_for)] for node in tensors_of(self._output)])
 
@@ -70,7 +77,10 @@ class Running:
         seen = Masked.of(self._whole.root, self._widths, self._choices, weights) or self._whole
         uses = Uses(self._steps, tensors_of(self._output), {})
         for step in self._steps:
-            result = step(seen, values, {})
+            if (bits := self._bits.row(step.node)) is None:
+                result = step(seen, values, {})
+            else:
+                result = gate(*in_both(step, seen, values), weights[bits])
             if step.node in self._drops:
                 found = self._drops[step.node]
                 row = self._choices[found.kept[0]].kept_and_dropped(weights[found.kept[0]])

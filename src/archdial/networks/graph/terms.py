@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch import fx
 
+from archdial.networks.graph.bits import Question
 from archdial.networks.graph.conditions import Condition, Conjunction, rows_of
 from archdial.networks.graph.merging.groups import Group
 from archdial.networks.graph.need import Needs, runs
@@ -19,9 +20,6 @@ from archdial.space import EITHER, Choice
 Known = Mapping[int, frozenset[int]]
 """Of some choices, by number, the options that are still possible; of all others every one is."""
 
-Question = tuple[int, tuple[frozenset[int], ...]]
-"""A choice, and how its options are to be told apart."""
-
 
 @dataclass(frozen=True)
 class _Piece:
@@ -31,17 +29,21 @@ class _Piece:
         cases: how coarsely it runs, finest first, each with its condition; the first that holds counts.
         sized: choices that settle how wide what it reads, holds or gives is.
         owned: numbers of the parameters that it reads, each its `id`.
+        bits: choices that settle whether it, and what it reads, is in eight bits.
+        reader: of a border the node that reads what `node` gives, in more or fewer bits.
     """
 
     node: fx.Node
     cases: tuple[tuple[Condition, int], ...]
     sized: frozenset[int]
     owned: frozenset[int]
+    bits: frozenset[int] = frozenset()
+    reader: fx.Node | None = None
 
     @property
     def rows(self) -> frozenset[int]:
         """Choices on which it depends."""
-        return self.sized.union(*(rows_of(condition) for condition, _ in self.cases))
+        return self.sized.union(self.bits, *(rows_of(condition) for condition, _ in self.cases))
 
 
 class _Planning:
@@ -56,6 +58,7 @@ class _Planning:
         merging = {group.layers: plan for group in groups if (plan := self._as_one(group, pieces)).merging}
         apart = {node for layers in merging for node in layers}
         others = [piece for piece in pieces if piece.node not in apart]
+        others += [border for node, found in self._needs.items() for border in self._borders(node, found)]
         grouped: dict[frozenset[int], list[_Piece]] = defaultdict(list)
         for rows, together in _rows_together([*others, *self._rest(pieces)]):
             grouped[rows] += together
@@ -71,7 +74,19 @@ class _Planning:
         parts = {grain: self._pricing.part(node, grain) for grain in needs}
         cases = tuple((needs[grain], grain) for grain, part in parts.items() if part is not None)
         owned = (id(p) for part in parts.values() if part is not None for p in part.module.parameters())
-        return _Piece(node, cases, self._pricing.rows(node), frozenset(owned)) if cases else None
+        bits = self._pricing.bits.rows(node)
+        return _Piece(node, cases, self._pricing.rows(node), frozenset(owned), bits) if cases else None
+
+    def _borders(self, node: fx.Node, needs: Needs) -> Iterator[_Piece]:
+        """Yield what may have to be converted before `node` reads it."""
+        cases = tuple((condition, grain) for grain, condition in needs.items())
+        bits = self._pricing.bits
+        for source in node.all_input_nodes if cases and node.op != "output" else ():
+            rows = bits.rows(node) | bits.rows(source)
+            if rows and bits.may_differ(source, node):
+                for other in bits.before(node, source):
+                    rows |= bits.rows(other) | rows_of(runs(self._needs[other]))
+                yield _Piece(source, cases, self._pricing.rows(source), frozenset(), rows, node)
 
     def _rest(self, pieces: Iterable[_Piece]) -> Iterator[_Piece]:
         """Yield the parameters that are read and that no piece owns."""
@@ -178,7 +193,34 @@ class _Planning:
         options = {row: min(self._possible(row, known)) for row in piece.sized}
         if piece.node.op == "get_attr":
             return self._pricing.rest(piece.node, options)
-        return self._pricing.part(piece.node, grain, options or WHOLE)
+        eight = self._pricing.bits.own(piece.reader or piece.node, lambda row: self._possible(row, known))
+        if isinstance(eight, tuple):
+            return eight
+        if piece.reader is not None:
+            return self._border(piece, options, known, into=eight)
+        return self._pricing.part(piece.node, grain, options or WHOLE, eight=eight)
+
+    def _border(self, piece: _Piece, options: Mapping[int, int], known: Known, *, into: bool) -> Part | Question | None:
+        """Return what converts the output of the piece's node for its reader, None if nothing does, or what to ask."""
+        given = self._pricing.bits.eight(piece.node, lambda row: self._possible(row, known))
+        if isinstance(given, tuple):
+            return given
+        before = False if given == into else self._converted(piece, known, into=into)
+        if isinstance(before, tuple):
+            return before
+        return None if before or given == into else self._pricing.border(piece.node, options, into=into)
+
+    def _converted(self, piece: _Piece, known: Known, *, into: bool) -> bool | Question:
+        """Return whether an earlier reader has the same conversion, which is then there for all; or what to ask."""
+        assert piece.reader is not None
+        for other in self._pricing.bits.before(piece.reader, piece.node):
+            found = self._holds(runs(self._needs[other]), known)
+            if found is True:
+                own = self._pricing.bits.own(other, lambda row: self._possible(row, known))
+                found = own if isinstance(own, tuple) else own == into
+            if found is not False:
+                return found
+        return False
 
     def _possible(self, row: int, known: Known) -> frozenset[int]:
         return known[row] if row in known else frozenset(range(len(self._choices[row].options)))

@@ -16,6 +16,7 @@ class ByOnnx(Runtime):
     """Converts to an ONNX model, channels first."""
 
     layout = "channels_first"
+    eight_bits = True
 
     def convert(self, module: nn.Module, *examples: Tensor) -> Sent:
         """Return the module as an ONNX model, and its inputs."""

@@ -15,6 +15,8 @@ from archdial.common.quiet import quiet
 from archdial.cost.measuring.runtimes.interface import Runtime, as_arrays, keeping
 from archdial.cost.measuring.runtimes.lean import lean
 from archdial.cost.measuring.timing import Call
+from archdial.networks.eight_bits.deployed import deployed
+from archdial.networks.eight_bits.part import IntegerPart
 from archdial.networks.portable import in_one_layout, row_major, scaled
 
 Sent = tuple[bytes, tuple[Tensor, ...]]
@@ -33,11 +35,18 @@ class ExecuTorch(Runtime):
     needs = (_PYBINDINGS, _EXIR, _XNNPACK)
     extra = "executorch"
     effort = 2000
+    eight_bits = True
+
+    def networks(self, parts: int, *, mixed: bool = False) -> int:
+        """Return how many networks a table is fitted to: no more if `mixed`, as each takes seconds to lower."""
+        return super().networks(parts)
 
     def convert(self, module: nn.Module, *examples: Tensor) -> Sent:
         """Return the module as a program, and its inputs."""
+        if isinstance(module, IntegerPart):
+            examples = module.signed(examples)
         plain = tuple(example.detach().contiguous() for example in examples)
-        subject = _Named(_folded(scaled(row_major(module))))
+        subject = _Named(_folded(scaled(deployed(row_major(module), signed=True))))
         with quiet(), torch.no_grad():
             return _lowered_quickly(in_one_layout(torch.export.export(subject, plain, strict=False))), plain
 

@@ -32,6 +32,7 @@ class Runtime(ABC):
         needs: libraries that `convert` and `load` import.
         extra: the extra of archdial that installs these.
         devices: types of device that it can measure.
+        eight_bits: whether it computes in integers where a network says so.
         effort: about how many repetitions last as long as converting and loading one part, for the bar.
         threads: how many a call may use.
         device: where it runs.
@@ -44,16 +45,19 @@ class Runtime(ABC):
     extra: ClassVar[str] = ""
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
     effort: ClassVar[int] = 0
+    eight_bits: ClassVar[bool] = False
 
     def __init__(self, threads: int = 1, device: str = "cpu") -> None:
         self.threads, self.device = threads, device
 
-    def networks(self, parts: int) -> int:
+    def networks(self, parts: int, *, mixed: bool = False) -> int:
         """Return how many whole networks a table of `parts` parts is fitted to by default.
 
-        Each part is an unknown: as many networks as parts, within what a minute is enough for.
+        Each part is an unknown: as many networks as parts, within what a minute is enough for; twice that where
+        precisions are `mixed`, as borders cost what depends on both sides.
         """
-        return min(max(FEWEST_NETWORKS, parts), MOST_NETWORKS)
+        times = 2 if mixed else 1
+        return min(max(FEWEST_NETWORKS, times * parts), times * MOST_NETWORKS)
 
     def check(self) -> None:
         """Raise UsageError unless its libraries are here and it can run on `device`."""

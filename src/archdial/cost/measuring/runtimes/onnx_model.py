@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from archdial.common.quiet import quiet
+from archdial.cost.measuring.runtimes.onnx_integers import teach
+from archdial.networks.eight_bits.deployed import deployed
 from archdial.networks.portable import row_major
 
 OPSET = 17
@@ -33,7 +35,7 @@ def onnx_model(module: nn.Module, *examples: Tensor) -> bytes:
     """
     names = [f"input_{number}" for number in range(len(examples))]
     plain = tuple(example.detach().contiguous() for example in examples)
-    subject = row_major(module)
+    subject = deployed(row_major(module))
     with quiet(), torch.no_grad():
         try:
             # A hundred times as fast as the exporter by torch.export, which counts where there are dozens of parts.
@@ -43,6 +45,7 @@ def onnx_model(module: nn.Module, *examples: Tensor) -> bytes:
 
 
 def _traced(module: nn.Module, examples: tuple[Tensor, ...], names: list[str]) -> bytes:
+    teach(OPSET)
     stream = io.BytesIO()
     file: Any = stream
     torch.onnx.export(module, examples, file, input_names=names, opset_version=OPSET, dynamo=False)

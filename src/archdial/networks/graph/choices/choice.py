@@ -44,6 +44,11 @@ class GraphChoice(ABC):
         return frozenset(number for number, kind in enumerate(self.choice.kinds) if kind != DROPPED)
 
     @property
+    def nodes(self) -> tuple[fx.Node, ...]:
+        """The nodes of layers whose precision it settles."""
+        return ()
+
+    @property
     def groups(self) -> tuple[int, ...]:
         """Numbers of the width groups whose widths it settles."""
         return ()

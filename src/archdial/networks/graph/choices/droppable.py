@@ -10,7 +10,8 @@ from torch import Tensor, fx, nn
 from archdial.networks.graph.capture.capture import BATCH, Captured, Flow
 from archdial.networks.graph.choices.branches import branch_at, name_of, scope
 from archdial.networks.graph.choices.hooks import changes_output
-from archdial.networks.graph.choices.kinds import BRANCH, function_name, is_addition, kind_of
+from archdial.networks.graph.choices.kinds import BRANCH, kind_of
+from archdial.networks.node_names import function_name, is_addition
 
 
 @dataclass(frozen=True)

@@ -54,12 +54,25 @@ def listed(network: Listed, how: str) -> str:
         table.add_column(heading, overflow="fold")
     for heading in ("members" if slim else "operations", "ms", "parameters"):
         table.add_column(heading, justify="right")
-    glance = _Glance(plans, network.space)
+    glance = _Glance(plans, network.space, [row for row, choice in enumerate(choices) if not choice.nodes])
     for row, choice in enumerate(choices):
         widths = [_widths(choice, network.widths)] if slim else []
-        spent, weight = glance.saved({row})
-        members = len(choice.operations) + sum(len(network.widths.groups[one].members) for one in choice.groups)
-        cells = (choice.name, choice.kind, *widths, choice.meaning, str(members), f"{spent:.3f}", f"{weight:,}")
+        # In eight bits PyTorch computes in float, and rounds: what that takes says nothing of a runtime.
+        spent, weight = glance.saved({row}) if not choice.nodes else (None, 0)
+        members = (
+            len(choice.nodes)
+            + len(choice.operations)
+            + sum(len(network.widths.groups[one].members) for one in choice.groups)
+        )
+        cells = (
+            choice.name,
+            choice.kind,
+            *widths,
+            choice.meaning,
+            str(members),
+            "—" if spent is None else f"{spent:.3f}",
+            f"{weight:,}",
+        )
         table.add_row(*cells)
     text = StringIO()
     # In a notebook, rich would show the table instead of writing it to the file.
@@ -98,11 +111,11 @@ def _widths(choice: GraphChoice, widths: Widths) -> str:
 class _Glance:
     """Times and parameters of a network as its choices are taken, each part timed a few times when it is asked for."""
 
-    def __init__(self, plans: Sequence[TermPlan], space: Space) -> None:
+    def __init__(self, plans: Sequence[TermPlan], space: Space, rows: Collection[int]) -> None:
         self._plans, self._space, self._times = plans, space, dict[str, float]()
         self._rows = [[space.index(name) for name in plan.choices] for plan in plans]
         self.whole = self._all(())
-        self.least = self._all(range(len(space.choices)))
+        self.least = self._all(rows)
 
     def saved(self, rows: Collection[int]) -> tuple[float, int]:
         """Return milliseconds and parameters less than the whole where the choices `rows` take their least options."""

@@ -20,12 +20,13 @@ def in_order(choices: Sequence[GraphChoice], widths: Widths) -> tuple[GraphChoic
                 first[group] = min(nodes[node], first.get(group, len(nodes)))
 
     def place(choice: GraphChoice) -> int:
-        own = [nodes[operation.node] for operation in choice.operations]
+        own = [nodes[node] for node in (*choice.nodes, *(operation.node for operation in choice.operations))]
         return min([*own, *(first.get(group, len(nodes)) for group in choice.groups)])
 
     return tuple(sorted(choices, key=place))
 
 
 def _graph(choices: Sequence[GraphChoice], widths: Widths) -> fx.Graph:
-    node = next(iter(widths.held), None) or choices[0].operations[0].node
+    found = (node for choice in choices for node in (*choice.nodes, *(one.node for one in choice.operations)))
+    node = next(iter(widths.held), None) or next(found)
     return node.graph

@@ -11,6 +11,8 @@ from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.choices.droppable import Operation, find_operations
 from archdial.networks.graph.choices.gate import OPTIONS, Gate
 from archdial.networks.graph.choices.order import in_order
+from archdial.networks.graph.choices.precision import OPTIONS as BITS
+from archdial.networks.graph.choices.precision import Precision, find_quantizable
 from archdial.networks.graph.choices.width import Width, options_named
 from archdial.networks.graph.sizes import NO_WIDTHS
 from archdial.networks.graph.widths.found import find_widths
@@ -27,7 +29,8 @@ def choices_json(choices: Sequence[GraphChoice], widths: Widths) -> dict[str, An
     if own:
         found["widths"] = {one.name: _width_json(one, widths) for one in own}
         found["streams"] = any(group.kind == STREAM for group in widths.groups)
-    return found
+    bits = {one.name: [layer.layer for layer in one.layers] for one in choices if isinstance(one, Precision)}
+    return found | ({"precisions": bits} if bits else {})
 
 
 def _width_json(width: Width, widths: Widths) -> dict[str, Any]:
@@ -43,20 +46,29 @@ def choices_of(value: Mapping[str, Any], captured: Captured) -> tuple[tuple[Grap
     """
     operations = {operation.name: operation for operation in find_operations(captured)}
     gates = {name: Gate(name, _operations(names, operations)) for name, names in value["gates"].items()}
-    told = value.get("widths") or {}
+    told, bits = value.get("widths") or {}, _precisions(value, captured)
     if not told:
-        return tuple(gates.values()), NO_WIDTHS
+        return in_order((*gates.values(), *bits), NO_WIDTHS) if bits else tuple(gates.values()), NO_WIDTHS
     widths = find_widths(captured, streams=bool(value.get("streams")))
     slim = [_width(name, one, widths, gates.get(name)) for name, one in told.items()]
     alone = [gate for name, gate in gates.items() if name not in told]
-    return in_order((*alone, *slim), widths), widths
+    return in_order((*alone, *slim, *bits), widths), widths
+
+
+def _precisions(value: Mapping[str, Any], captured: Captured) -> list[Precision]:
+    told = value.get("precisions") or {}
+    found = {one.layer: one for one in find_quantizable(captured)} if told else {}
+    for layer in [layer for layers in told.values() for layer in layers]:
+        if layer not in found:
+            raise UsageError(f"the model has no layer {cut(layer)!r} that has int8: pass the model of the search")
+    return [Precision(name, tuple(found[layer] for layer in layers)) for name, layers in told.items()]
 
 
 def options_of(value: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Return the options of each choice that `choices_json` wrote, by its name."""
     gates, slim = value["gates"], value.get("widths") or {}
     widths = {name: options_named(one["fractions"], droppable=name in gates) for name, one in slim.items()}
-    return dict.fromkeys(gates, OPTIONS) | widths
+    return dict.fromkeys(gates, OPTIONS) | widths | dict.fromkeys(value.get("precisions") or {}, BITS)
 
 
 def _operations(names: Sequence[str], found: Mapping[str, Operation]) -> tuple[Operation, ...]:

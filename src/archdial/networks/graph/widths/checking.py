@@ -16,12 +16,12 @@ from torch import Tensor, fx
 
 from archdial.networks.graph.capture.caches import left_alone
 from archdial.networks.graph.capture.capture import Captured
-from archdial.networks.graph.choices.kinds import function_name
 from archdial.networks.graph.widths.cut import cut, cut_tensor, masked, masked_tensor
 from archdial.networks.graph.widths.labels import is_number
 from archdial.networks.graph.widths.shapes import number_with
 from archdial.networks.graph.widths.sums import is_constant
 from archdial.networks.graph.widths.widths import Widths
+from archdial.networks.node_names import function_name
 
 _SUMMING = {"linear", "matmul", "bmm", "mm", "addmm", "baddbmm", "conv1d", "conv2d", "conv3d", "__matmul__"}
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from torch import Tensor, fx
 
-from archdial.networks.graph.choices.kinds import function_name
 from archdial.networks.graph.widths.group import CONVOLUTION, LINEAR, STREAM
 from archdial.networks.graph.widths.layers import norm_groups
 from archdial.networks.graph.widths.spread import Out, Spread, argument
 from archdial.networks.graph.widths.sums import Weights, along, contracted, grouped, pinned, source_of, summed
 from archdial.networks.graph.widths.ties import laid_along
+from archdial.networks.node_names import function_name
 
 
 def linear_function(spread: Spread, node: fx.Node) -> Any:

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from archdial.networks.graph.choices.kinds import function_name
 from archdial.networks.graph.widths.labels import Labels, paired
 from archdial.networks.graph.widths.spread import Spread, argument
 from archdial.networks.graph.widths.ties import core, laid_along
+from archdial.networks.node_names import function_name
 
 MOVING = {
     "view", "reshape", "_unsafe_view", "_reshape_alias", "reshape_as", "view_as", "flatten", "unflatten", "permute",

@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import fx
 
-from archdial.networks.graph.choices.kinds import function_name
 from archdial.networks.graph.widths.axis import Axes, Axis
 from archdial.networks.graph.widths.places import Places
 from archdial.networks.graph.widths.shapes import number_with
+from archdial.networks.node_names import function_name
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import Tensor, fx
 
-from archdial.networks.graph.choices.kinds import function_name
 from archdial.networks.graph.widths.attention import attention, einsum, product, product_and_sum
 from archdial.networks.graph.widths.elementwise import (
     dimensions_of,
@@ -32,6 +31,7 @@ from archdial.networks.graph.widths.modules import of_module
 from archdial.networks.graph.widths.movement import MOVING, moved, pad
 from archdial.networks.graph.widths.spread import Rules, Spread
 from archdial.networks.graph.widths.sums import plain
+from archdial.networks.node_names import function_name
 
 _PASSED = ("contiguous", "clone", "detach", "alias", "to", "_to_copy", "lift_fresh_copy", "lift_fresh", "float", "half",
            "double", "bfloat16", "type", "type_as", "dropout", "alpha_dropout", "feature_dropout", "dropout1d",

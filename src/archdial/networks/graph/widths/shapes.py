@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor, fx
 
-from archdial.networks.graph.choices.kinds import function_name
 from archdial.networks.graph.widths.labels import is_number
 from archdial.networks.graph.widths.places import Places
+from archdial.networks.node_names import function_name
 
 
 def shape_of(value: Any) -> Any:

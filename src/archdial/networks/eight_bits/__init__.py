@@ -1,0 +1,1 @@
+"""Plain networks that compute in eight bits: fake quantisation while they are trained, integers where they run."""
