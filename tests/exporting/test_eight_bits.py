@@ -16,10 +16,10 @@ from archdial.common.errors import RunError, UsageError
 from archdial.data import Normalize
 from archdial.exporting import make_format
 from archdial.exporting.built import BuiltMember
+from archdial.exporting.calibration import MOST, Calibration
 from archdial.exporting.eight_bits import QUANTIZERS, quantize, writing, written
-from archdial.exporting.eight_bits.calibration import MOST, Calibration
 from archdial.exporting.eight_bits.executorch import _keeping_integers
-from archdial.exporting.eight_bits.network import FileNetwork
+from archdial.exporting.file_network import FileNetwork
 from archdial.exporting.signature import Signature
 from tests.exporting.examples import linear, plain
 from tests.exporting.test_other_inputs import Texts

@@ -121,7 +121,7 @@ def _calibration(finished: FinishedRun) -> Iterable[Any]:
     """Return inputs that ranges are found from: those that the family keeps, or else the first training examples."""
     import torch
 
-    from archdial.exporting.eight_bits.calibration import MOST
+    from archdial.exporting.calibration import MOST
 
     kept, task = finished.family.calibrating, finished.family.task
     first = finished.data.seen.weights.in_order(MOST, MOST)

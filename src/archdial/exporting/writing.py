@@ -15,6 +15,7 @@ from archdial.cost.measuring.timing import threads
 from archdial.exporting.agreement import differences, tried
 from archdial.exporting.built import BuiltMember
 from archdial.exporting.file_format import Format, Run
+from archdial.exporting.file_network import FileNetwork, Judge
 from archdial.exporting.formats import make_format
 from archdial.exporting.record import Exported, beside, record_of
 from archdial.exporting.steps import frozen, refused, timed, written_and_loaded
@@ -34,16 +35,19 @@ def written(path: Path, format: str) -> tuple[Path, ...]:
     return *chosen.files(path), beside(path)
 
 
-def export(built: BuiltMember, path: str | Path, format: str, *, bar: Bar | NoBar | None = None) -> Exported:
+def export(
+    built: BuiltMember, path: str | Path, format: str, *, judge: Judge | None = None, bar: Bar | NoBar | None = None
+) -> Exported:
     """Write `built` to `path` and its record to `path` + .json; they are kept only if the outputs match the module's.
 
     Outputs for random inputs may differ by 1e-4 of the largest (see `differences`), at batch size 1 and, if the format
-    supports any size, 4. One input is timed on one thread.
+    supports any size, 4. One input is timed on one thread. A member that computes in int8 is written in int8.
 
     Args:
         built: `member.built()`, or `load_built(folder)` of a saved one.
         path: destination; existing files are replaced.
         format: pt2, onnx, openvino, executorch or huggingface.
+        judge: returns the score of a network; the file, run in its runtime, is then scored.
 
     Raises:
         UsageError: there is no such format, the path has the wrong suffix, or a library is missing.
@@ -63,6 +67,8 @@ def export(built: BuiltMember, path: str | Path, format: str, *, bar: Bar | NoBa
         apart = _compared(chosen, run, module, built, batches)
         part.advance()
         result = record_of(built, chosen, files, batches, apart, timed([run], built)[0])
+        if judge is not None:
+            result["score"] = judge(FileNetwork(run, chosen, built.signature, module))
         part.advance()
         write_json(record, result)
     return Exported(path, result)

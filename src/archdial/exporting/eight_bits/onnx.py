@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from archdial.common.libraries import imported
-from archdial.exporting.eight_bits.calibration import Calibration
+from archdial.exporting.calibration import Calibration
 from archdial.exporting.eight_bits.quantizer import Quantizer
 from archdial.exporting.onnx import Onnx
 from archdial.exporting.signature import Signature

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archdial.exporting.eight_bits.calibration import Calibration
+from archdial.exporting.calibration import Calibration
 from archdial.exporting.file_format import Format
 
 

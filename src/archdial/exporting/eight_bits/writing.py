@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,16 @@ from archdial.common.quiet import quiet
 from archdial.cost.measuring.timing import threads
 from archdial.exporting.agreement import tried
 from archdial.exporting.built import BuiltMember
-from archdial.exporting.eight_bits.calibration import Calibration
-from archdial.exporting.eight_bits.network import FileNetwork
+from archdial.exporting.calibration import Calibration
 from archdial.exporting.eight_bits.quantized import Quantized, Side
 from archdial.exporting.eight_bits.quantizers import quantizer_format
 from archdial.exporting.file_format import Format, Run
+from archdial.exporting.file_network import FileNetwork, Judge
 from archdial.exporting.formats import make_format
 from archdial.exporting.record import beside, record_of
 from archdial.exporting.steps import frozen, refused, timed, written_and_loaded
 from archdial.networks.eight_bits.deployed import in_float
 from archdial.tasks.task import tensors_in
-
-Judge = Callable[[nn.Module], float]
-"""Scores a network; larger need not be better."""
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from archdial.exporting.eight_bits.calibration import inputs_of
+from archdial.exporting.calibration import inputs_of
 from archdial.exporting.file_format import Format, Run
 from archdial.exporting.signature import Signature
 from archdial.tasks.task import tensors_in
+
+Judge = Callable[[nn.Module], float]
+"""Scores a network; larger need not be better."""
 
 
 class FileNetwork(nn.Module):
