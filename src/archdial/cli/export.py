@@ -82,9 +82,9 @@ def export(
     """Write one member as a file that runs without archdial.
 
     From a run, the member is chosen as in `archdial pick`; a member saved by `pick` or `finetune` is exported as is.
-    The file is kept only if its outputs match the member's to within 1e-4; layers in int8 are written in int8, and may
-    differ by a rounding. FILE.json next to it describes the inputs
-    (including image normalisation), the outputs, the member, and the latency measured in the format's own runtime.
+    The file is kept only if its outputs match the member's to within 1e-4 (with int8 layers, a tenth of the largest).
+    FILE.json next to it describes the inputs (including image normalisation), the outputs, the member, and the latency
+    measured in the format's own runtime.
     """
     from archdial import exporting
     from archdial.common.progress import Bar

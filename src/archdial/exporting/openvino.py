@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from archdial.common.libraries import imported
+from archdial.common.libraries import check_installed, imported
 from archdial.exporting.exported_program import captured_portable
 from archdial.exporting.file_format import Format, Run, one_or_all
 from archdial.exporting.onnx import Onnx
@@ -52,7 +52,7 @@ class OpenVino(Format):
     def _by_onnx(self, module: nn.Module, signature: Signature) -> Any:
         # Of weights in eight bits OpenVINO (2026.4) makes convolutions of integers where it reads PyTorch's program.
         chosen = Onnx()
-        chosen.check_ready()
+        check_installed("int8 for openvino", ("onnx", "onnxscript"), self.extra)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"model{Onnx.suffix}"
             chosen.write(module, signature, path)

@@ -112,9 +112,9 @@ class SearchState:
 
     @property
     def calibration(self) -> list[Any]:
-        """Inputs for what a member derives from examples: BatchNorm statistics, a readout; none if it has neither."""
-        refitted = self.settings.readout == "refitted"
-        if not refitted and not has_statistics(self.network):
+        """Inputs for what a member derives from examples: BatchNorm statistics, a readout, ranges; else none."""
+        asked = self.settings.readout == "refitted" or self.network.mixed_precision
+        if not asked and not has_statistics(self.network):
             return []
         limit = self.settings.calibration_images
         return [self.inputs(batch) for batch in self.data.weights.in_order(EVALUATED, limit)]

@@ -49,11 +49,9 @@ class Plan:
         _check_bits(network, runtimes)
         terms = parts.complete(network)
         counts = {part.key: _count(part) for part in parts.distinct(terms)}
-        most = (
-            min(one.networks(len(counts), mixed=network.mixed_precision) for one in runtimes)
-            if networks is None
-            else networks
-        )
+        # A runtime of the user's may know nothing of precisions.
+        how = {"mixed": True} if network.mixed_precision else {}
+        most = min(one.networks(len(counts), **how) for one in runtimes) if networks is None else networks
         return cls(network, terms, counts, whole.to_fit(network, most))
 
     def subjects(self) -> list[Part]:

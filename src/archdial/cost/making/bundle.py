@@ -72,9 +72,10 @@ def _written(folder: Path, number: int, part: Part, runtimes: Mapping[str, Condi
         name = f"parts/{number:03}.{suffix}"
         (folder / name).write_bytes(content)
         subject[suffix] = name
-        subject.setdefault(
-            "inputs", [{"shape": list(i.shape), "dtype": str(i.dtype).removeprefix("torch.")} for i in inputs]
-        )
+        listed = [{"shape": list(i.shape), "dtype": str(i.dtype).removeprefix("torch.")} for i in inputs]
+        # Integers of eight bits are unsigned in ONNX, and signed for XNNPACK.
+        if subject.setdefault("inputs", listed) != listed:
+            subject[f"{suffix}_inputs"] = listed
     return subject
 
 

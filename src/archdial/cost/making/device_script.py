@@ -73,7 +73,8 @@ def is_table(path: Path) -> bool:
 def call(here: Path, subject: dict[str, Any], options: argparse.Namespace) -> Call:
     """Return what runs a subject once, on random numbers."""
     generator = numpy.random.default_rng(0)
-    inputs = [example(place, generator) for place in subject["inputs"]]
+    places = subject.get("pte_inputs", subject["inputs"]) if options.runtime == "executorch" else subject["inputs"]
+    inputs = [example(place, generator) for place in places]
     if options.runtime == "executorch":
         if "pte" not in subject:
             sys.exit("error: this bundle has no .pte files: create it with archdial profile … --bundle DIR --pte")

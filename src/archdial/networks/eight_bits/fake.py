@@ -10,9 +10,15 @@ from torch import Tensor, nn
 
 from archdial.networks.eight_bits.grid import MOST, STEPS, Grid, scale_and_zero, weight_scales
 
+FOLLOWS = 0.05
+"""Of a batch's range, how much the range takes on in training."""
+
 
 class FakeQuantize(nn.Module):
-    """Rounds activations to a fixed range, or finds that range while it is `observing`.
+    """Rounds activations to a range, or finds that range while it is `observing`.
+
+    In training mode the range follows those of the batches, by a moving average: weights change, and with them what
+    flows.
 
     Attributes:
         low, high: the range, buffers () that are saved with the network.
@@ -30,6 +36,8 @@ class FakeQuantize(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return `inputs`, rounded unless it is observing."""
+        if self.training and not self.observing and not inputs.is_meta:
+            self._follow(inputs)
         if not self.observing:
             return _rounded(inputs, *scale_and_zero(self.low, self.high))
         if inputs.is_meta:
@@ -39,6 +47,18 @@ class FakeQuantize(nn.Module):
         self.low.copy_(torch.minimum(self.low, low))
         self.high.copy_(torch.maximum(self.high, high))
         return inputs
+
+    def _follow(self, inputs: Tensor) -> None:
+        low, high = inputs.detach().float().aminmax()
+        # A new network, as after its weights were drawn again, has no range yet.
+        share = FOLLOWS if bool(self.high > self.low) else 1.0
+        self.low.lerp_(low.clamp(max=0), share)
+        self.high.lerp_(high.clamp(min=0), share)
+
+    def reset_parameters(self) -> None:
+        """Forget the range, as layers forget their weights where these are drawn again."""
+        self.low.zero_()
+        self.high.zero_()
 
     @property
     def grid(self) -> Grid:

@@ -10,7 +10,7 @@ from torch import Tensor
 STEPS = 255
 """Of an activation, unsigned: 0 to 255."""
 MOST = 127
-"""Of a weight: signed and symmetric, -127 to 127, so that no product of two overflows where a chip adds up pairs."""
+"""Of a weight: signed and symmetric, -127 to 127, so that 0 is exact and a channel needs no zero point."""
 
 NOTHING = 1e-20
 """Of a range not wider than this the numbers are taken for zeros: the inverse of a smaller scale is no number."""

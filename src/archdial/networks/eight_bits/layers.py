@@ -45,8 +45,10 @@ KINDS: dict[type[nn.Module], type[nn.Module]] = {
 
 
 def can_be_in_eight_bits(module: nn.Module | None) -> bool:
-    """Tell whether `module` is a layer that has a form in eight bits."""
-    return type(module) in KINDS and getattr(module, "padding_mode", "zeros") == "zeros"
+    """Tell whether `module` is a layer that has a form in eight bits; one with hooks may compute something else."""
+    if module is None or type(module) not in KINDS or module._forward_hooks or module._forward_pre_hooks:
+        return False
+    return getattr(module, "padding_mode", "zeros") == "zeros"
 
 
 def in_eight_bits(module: nn.Module) -> nn.Module:

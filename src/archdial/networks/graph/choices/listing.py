@@ -48,7 +48,7 @@ class Listed(Protocol):
 def listed(network: Listed, how: str) -> str:
     """Return the table as text; times and parameters are what goes when one choice alone takes its least option."""
     choices, plans = network.choices, network.terms()
-    slim = any(choice.groups for choice in choices)
+    slim = any(choice.groups or choice.nodes for choice in choices)
     table = Table(title=f"{len(choices)} {'choices' if slim else 'gates'}, captured by torch.{how}")
     for heading in ("choice", "kind", "widths", "at minimum") if slim else ("gate", "kind", "when dropped"):
         table.add_column(heading, overflow="fold")
