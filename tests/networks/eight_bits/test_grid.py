@@ -14,7 +14,7 @@ ENDS = st.floats(-1e4, 1e4, width=32)
 
 
 def observed(tensor: torch.Tensor) -> FakeQuantize:
-    made = FakeQuantize()
+    made = FakeQuantize().eval()
     made.observing = True
     assert made(tensor) is tensor
     made.observing = False
@@ -41,6 +41,19 @@ def test_a_range_is_that_of_all_that_was_seen() -> None:
     assert set(made.state_dict()) == {"low", "high"}
     outside = made(torch.tensor([-9.0, 9.0]))
     assert abs(float(outside[0]) + 3.0) < 0.02 and abs(float(outside[1]) - 2.0) < 0.02
+
+
+def test_in_training_a_range_follows_the_batches() -> None:
+    made = observed(torch.tensor([-1.0, 1.0])).train()
+    for _ in range(200):
+        made(torch.tensor([-2.0, 4.0]))
+    assert abs(float(made.low) + 2.0) < 0.01 and abs(float(made.high) - 4.0) < 0.01
+    made.reset_parameters()
+    assert made.grid.scale == pytest.approx(1 / 255)
+    made(torch.tensor([0.5, 3.0]))
+    assert (float(made.low), float(made.high)) == (0.0, 3.0)
+    made.eval()(torch.tensor([-9.0, 9.0]))
+    assert (float(made.low), float(made.high)) == (0.0, 3.0)
 
 
 def test_what_is_all_zeros_has_a_scale() -> None:
