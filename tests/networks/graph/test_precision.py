@@ -215,6 +215,15 @@ def test_wrong_calls() -> None:
         profile(mixed("residual"), networks=0)
 
 
+def test_what_stays_in_float_is_named() -> None:
+    model, gated = case("residual")
+    model = copy.deepcopy(model)
+    model.get_submodule("l1.conv1").register_forward_hook(lambda module, inputs, output: output + 3)
+    network = ad.choices(model, gated.example, gates=False, width=None, precision=("int8",))
+    assert network.kept_in_float == ("l1.conv1",) and "kept in float32: l1.conv1" in str(network)
+    assert not gated.kept_in_float and "kept in float32" not in str(mixed("residual"))
+
+
 def test_the_listing_times_nothing_that_is_not_in_float() -> None:
     text = str(mixed("residual"))
     line = next(line for line in text.splitlines() if "stem.precision" in line)

@@ -33,6 +33,12 @@ def rounded_outputs(root: nn.Module, eight: Collection[fx.Node], readers: Reader
     return found
 
 
+def quantize(module: fx.GraphModule, eight: Collection[str], batches: Sequence[Sequence[Tensor]]) -> None:
+    """Let the nodes of `module` named in `eight` compute in eight bits, in place, with the ranges of `batches`."""
+    place(module, eight)
+    observe(module, lambda batch: module(*batch), batches)
+
+
 def place(module: fx.GraphModule, eight: Collection[str]) -> None:
     """Let the nodes of `module` named in `eight` compute in eight bits, in place; ranges are still empty."""
     graph, container = module.graph, _free(module)

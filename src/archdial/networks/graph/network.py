@@ -12,7 +12,7 @@ from torch import Tensor, fx, nn
 from archdial.common.errors import UsageError, first_line, unknown
 from archdial.networks.backbones import width_of
 from archdial.networks.calling import described
-from archdial.networks.eight_bits.placing import observe, place
+from archdial.networks.eight_bits.placing import quantize
 from archdial.networks.example import Inputs, Shapes
 from archdial.networks.graph.bits import Bits
 from archdial.networks.graph.capture.capture import Captured, capture, flow_of
@@ -22,6 +22,7 @@ from archdial.networks.graph.capture.unwrapped import bare
 from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.choices.droppable import Operation
 from archdial.networks.graph.choices.listing import listed
+from archdial.networks.graph.choices.precision import kept_in_float
 from archdial.networks.graph.choices.stored import choices_json, choices_of, without_units
 from archdial.networks.graph.conditions import Condition, either
 from archdial.networks.graph.grain import mark
@@ -56,6 +57,7 @@ class GatedNetwork(Pretrained):
         widths: which dimensions of the network must agree.
         opaque: names of submodules that could not be entered, and are one operation each.
         calling: how it is called.
+        kept_in_float: convolutions and linear layers without a precision, where others have one.
         left_out: names of outputs of the user's network that it does not have.
         original: state of the user's network, once it is remembered; None before.
         source: arguments of `make_model`, if the model came from there.
@@ -88,9 +90,9 @@ class GatedNetwork(Pretrained):
         leave_whole(self.graph)
         self._needs = needs(self.graph, self._drops)
         self._conditions = {node: runs(found) for node, found in self._needs.items()}
-        self._bits = Bits(self.body, self.graph, self._flow, self.choices, self._drops)
-        self.mixed_precision = bool(self._bits)
-        self._running = Running(self.body, self.graph, self.choices, self._drops, self._conditions, widths, self._bits)
+        self._bits = bits = Bits(self.body, self.graph, self._flow, self.choices, self._drops)
+        self._running = Running(self.body, self.graph, self.choices, self._drops, self._conditions, widths, bits)
+        self.mixed_precision, self.kept_in_float = bool(bits), kept_in_float(self.body, self.graph, self.choices)
 
     @property
     def gates(self) -> tuple[GraphChoice, ...]:
@@ -126,10 +128,8 @@ class GatedNetwork(Pretrained):
         module = plain(self.body, graph, batches, narrower(self.graph, sized))
         if self.readout and batches:
             refit_readout(module, self._imitated_on(calibration), batches)
-        eight = {node.name for node in self._bits.at(self.graph.nodes, architecture.options)}
-        if eight:
-            place(module, eight)
-            observe(module, lambda batch: module(*batch), batches or [[self._flow[node] for node in self._inputs]])
+        if eight := {node.name for node in self._bits.at(self.graph.nodes, architecture.options)}:
+            quantize(module, eight, batches or [[self._flow[node] for node in self._inputs]])
         if whole and self.original is not None:
             module.load_state_dict(self.original)
         return module

@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from archdial.common.errors import cut
 from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.widths.widths import Widths
 from archdial.networks.supernet import Part, TermPlan
@@ -40,6 +41,10 @@ class Listed(Protocol):
     space: Space
     opaque: tuple[str, ...]
     left_out: tuple[str, ...]
+
+    @property
+    def kept_in_float(self) -> tuple[str, ...]:
+        """Layers without a precision, where others have one."""
 
     def terms(self) -> list[TermPlan]:
         """Return the terms of its cost."""
@@ -94,6 +99,8 @@ def _notes(network: Listed, glance: _Glance, *, slim: bool) -> Iterator[str]:
         yield f"the smallest member still takes {share:.0%} of the whole network's time: {rest}"
     for name in network.opaque:
         yield f"{name} could not be traced into and counts as one operation"
+    if network.kept_in_float:
+        yield f"kept in float32: {cut(', '.join(network.kept_in_float), 200)}"
     if network.left_out:
         yield f"outputs omitted: {', '.join(network.left_out)}; select the ones you need with outputs=(…)"
 

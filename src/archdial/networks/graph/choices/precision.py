@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from torch import fx
+from torch import fx, nn
 
 from archdial.networks.eight_bits.layers import can_be_in_eight_bits
 from archdial.networks.graph.capture.capture import Captured
 from archdial.networks.graph.choices.choice import GraphChoice
 from archdial.networks.graph.choices.droppable import Operation, module_of
-from archdial.networks.graph.choices.kinds import kind_of
+from archdial.networks.graph.choices.kinds import CONVOLUTION, LINEAR, kind_of
 from archdial.space import Choice
 
 FLOAT, EIGHT = "float32", "int8"
@@ -89,6 +89,17 @@ def find_quantizable(captured: Captured) -> tuple[Quantizable, ...]:
         if plain and can_be_in_eight_bits(module) and _reads_what_flows(nodes[0]):
             found.append(Quantizable(name, str(kind_of(nodes[0], module)), nodes[0]))
     return tuple(found)
+
+
+def kept_in_float(root: nn.Module, graph: fx.Graph, choices: Sequence[GraphChoice]) -> tuple[str, ...]:
+    """Return the convolutions and linear layers that none of `choices` has in eight bits; none where none is in any."""
+    covered = {node for choice in choices for node in choice.nodes}
+    found = []
+    for node in graph.nodes if covered else ():
+        kind = kind_of(node, root.get_submodule(str(node.target)) if node.op == "call_module" else None)
+        if node not in covered and kind in {CONVOLUTION, LINEAR}:
+            found.append(str(node.target) if node.op == "call_module" else node.name)
+    return tuple(dict.fromkeys(found))
 
 
 def _reads_what_flows(node: fx.Node) -> bool:
