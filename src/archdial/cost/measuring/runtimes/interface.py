@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import numpy
     from torch import Tensor, nn
 
+INPUT = "input_"
+"""What inputs of ONNX models are called, before their number."""
 FEWEST_NETWORKS, MOST_NETWORKS = 32, 64
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from archdial.common.quiet import quiet
+from archdial.cost.measuring.runtimes.interface import INPUT
 from archdial.cost.measuring.runtimes.onnx_integers import teach
 from archdial.networks.eight_bits.deployed import deployed
 from archdial.networks.portable import row_major
@@ -33,7 +34,7 @@ def onnx_model(module: nn.Module, *examples: Tensor) -> bytes:
     Raises:
         Exception: whatever the exporter raises for a module that ONNX has no operators for.
     """
-    names = [f"input_{number}" for number in range(len(examples))]
+    names = [f"{INPUT}{number}" for number in range(len(examples))]
     plain = tuple(example.detach().contiguous() for example in examples)
     subject = deployed(row_major(module))
     with quiet(), torch.no_grad():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archdial.cost.measuring.runtimes.by_onnx import ByOnnx
-from archdial.cost.measuring.runtimes.interface import keeping
+from archdial.cost.measuring.runtimes.interface import INPUT, keeping
 from archdial.cost.measuring.timing import Call
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ class OnnxRuntime(ByOnnx):
         model, inputs = converted
         session = self._session(model)
         binding = session.io_binding()
-        for place, value in zip(session.get_inputs(), inputs, strict=True):
-            binding.bind_cpu_input(place.name, value)
+        for place in session.get_inputs():
+            # What a part does not read is no input of its model.
+            binding.bind_cpu_input(place.name, inputs[int(place.name.removeprefix(INPUT))])
         for place in session.get_outputs():
             binding.bind_output(place.name)
 

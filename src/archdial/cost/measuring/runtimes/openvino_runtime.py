@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from archdial.cost.measuring.runtimes.by_onnx import ByOnnx
-from archdial.cost.measuring.runtimes.interface import keeping
+from archdial.cost.measuring.runtimes.interface import INPUT, keeping
 from archdial.cost.measuring.timing import Call
 
 if TYPE_CHECKING:
@@ -28,8 +28,10 @@ class OpenVino(ByOnnx):
         """Return a run of a request; it returns the request, which holds the outputs."""
         model, inputs = converted
         request = self._core.compile_model(self._core.read_model(model), "CPU", self._settings()).create_infer_request()
-        for number, value in enumerate(inputs):
-            request.set_input_tensor(number, self._openvino.Tensor(value, shared_memory=True))
+        for place in request.model_inputs:
+            # What a part does not read is no input of its model.
+            value = inputs[int(place.any_name.removeprefix(INPUT))]
+            request.set_tensor(place, self._openvino.Tensor(value, shared_memory=True))
 
         def call() -> Any:
             request.infer(share_outputs=True)
