@@ -132,8 +132,8 @@ def _check_bits(network: Supernet, runtimes: Sequence[Runtime]) -> None:
     for runtime in runtimes if network.mixed_precision else ():
         if not runtime.eight_bits:
             raise UsageError(
-                f"runtime {runtime.name!r} has no int8, which this network may choose: profile with --runtime "
-                "onnxruntime, openvino or executorch"
+                f"runtime {runtime.name!r} has no int8, which this network may choose: set runtime under profile in "
+                "the recipe, or pass runtime (--runtime), to onnxruntime, openvino or executorch"
             )
 
 
