@@ -120,7 +120,7 @@ def test_a_search_measures_both_and_answers_for_both(mixed: Mixed) -> None:
     assert set(mixed.searched.json["members"][0]["counts"]) == {"float32", "int8", "branch", "dropped"}
     kinds = {part.kind for part in family.table.parts.values()}
     assert {"quantize", "dequantize", "int8 Conv2d 3x3", "Conv2d 3x3"} <= kinds, kinds
-    assert family.table.runtime == "onnxruntime"
+    assert family.table.runtime["runtime"] == "onnxruntime"
 
 
 def test_what_is_picked_says_where_it_is_in_int8(mixed: Mixed) -> None:
