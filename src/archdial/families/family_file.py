@@ -137,6 +137,9 @@ class GatesFile:
     def __post_init__(self) -> None:
         if not self.gates and not self.widths and not self.precisions:
             raise UsageError("network has neither gates nor widths nor precisions: restore a copy")
+        layers = [layer for named in self.precisions.values() for layer in named]
+        if twice := next((layer for layer in layers if layers.count(layer) > 1), None):
+            raise UsageError(f"network.precisions has the layer {cut(twice)!r} twice: restore a copy")
         for shape in (self.input_shape, self.source.input_shape if self.source else ()):
             total = 1
             for side in shape:

@@ -228,3 +228,19 @@ def test_the_listing_times_nothing_that_is_not_in_float() -> None:
     text = str(mixed("residual"))
     line = next(line for line in text.splitlines() if "stem.precision" in line)
     assert "int8" in line and "—" in line
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        # The group's precision is called as the layer's own, or as another group's.
+        {"stem": ["l1.branch", "l1.conv1.precision"]},
+        {"g": ["l1.branch", "l1.conv1.precision"], "g.precision": ["stem.precision"]},
+        {"g.precision": ["stem.precision"], "g": ["l1.branch", "l1.conv1.precision"]},
+        {"g": ["l1.branch", "l2.conv1.precision"], "g.precision": ["l2.branch"]},
+    ],
+)
+def test_no_precision_is_lost_where_two_have_one_name(groups: dict[str, list[str]]) -> None:
+    model, gated = case("residual")
+    with pytest.raises(UsageError, match=r"is the precision of the group '(stem|g)', and of another choice too"):
+        ad.choices(model, gated.example, width=None, precision=("int8",), groups=groups)

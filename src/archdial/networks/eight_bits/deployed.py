@@ -10,6 +10,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from archdial.networks.eight_bits.fake import FakeQuantize, Rounding, rounded_weight
 from archdial.networks.eight_bits.integers import Dequantize, IntegerLayer, Quantize
+from archdial.networks.eight_bits.kept_in_float import keep_in_float
 from archdial.networks.eight_bits.layers import KINDS
 from archdial.networks.standalone import recompile
 
@@ -30,6 +31,8 @@ def deployed(module: nn.Module, *, signed: bool = False) -> nn.Module:
     """
     for one in [one for one in module.modules() if isinstance(one, fx.GraphModule) and _rounds(one)]:
         _fold(one)
+        if not signed:
+            keep_in_float(one)
         for node in [node for node in one.graph.nodes if node.op == "call_module"]:
             _replace(one, node, signed=signed)
         one.graph.lint()

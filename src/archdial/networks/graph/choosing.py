@@ -163,13 +163,28 @@ def _made(
     found = without_joints(together({name: members for name, members in others.items() if members}), widths)
     found = with_few_shapes(with_branches(found, captured, widths), widths, len(fractions))
     tell_of_hooks(one.name for item in found for one in item.operations if one.hooked)
-    bits = precisions({_own_name(name, others): members for name, members in layers.items() if members})
+    bits = precisions(_by_own_names({name: members for name, members in layers.items() if members}, others))
     return in_order([*(item.made(fractions, multiple) for item in found), *bits], widths)
 
 
-def _own_name(name: str, others: Mapping[str, Sequence[object]]) -> str:
-    """Return the name of a precision; one of a group that drops or narrows something too needs another than that."""
-    return f"{name}{PRECISION}" if others[name] else name
+def _by_own_names(
+    layers: Mapping[str, Sequence[Quantizable]], others: Mapping[str, Sequence[object]]
+) -> dict[str, Sequence[Quantizable]]:
+    """Return layers by the names of their precisions; one of a group that drops or narrows something needs another.
+
+    Raises:
+        UsageError: that other name is taken.
+    """
+    found: dict[str, Sequence[Quantizable]] = {}
+    for name, members in layers.items():
+        own = f"{name}{PRECISION}" if others[name] else name
+        if own in found or (own != name and own in others):
+            raise UsageError(
+                f"{own!r} is the precision of the group {own.removesuffix(PRECISION)!r}, and of another "
+                "choice too: rename the group"
+            )
+        found[own] = members
+    return found
 
 
 def _nothing(narrower: bool) -> str:
