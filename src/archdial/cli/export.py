@@ -93,7 +93,7 @@ def export(
     pick = Pick(at, on, latency_ms, params, flops, size_bytes, peak_bytes, confidence, measure)
     subject = _subject(source, pick, split, data, model, trust)
     with Bar() as bar:
-        exported = exporting.export(subject.built, out, format, judge=subject.judge, bar=bar)
+        exported = exporting.export(subject.built, out, format, judge=subject.judge, scored_on=split or "", bar=bar)
     lines = f"model saved in {out}; its inputs and outputs are described in {out}.json"
     then = f"load {out} in your program, and read {out}.json for its inputs and outputs"
     if not (source / "architecture.json").is_file():
@@ -154,7 +154,7 @@ def _summary(exported: Exported, subject: _Subject) -> Table:
         f"{100 * record['latency']['spread']:.0f}",
         f"{exported.largest_difference:.1e}",
         "any" if batch == "batch" else str(batch),
-        *([subject.measure.text(record["score"])] if scored and subject.measure else []),
+        *([subject.measure.text(record["score"]["value"])] if scored and subject.measure else []),
     )
     if member is not None and member.family.table.runtime.get("runtime") == runtime:
         told = f"{record['member']['size_bytes'] / 1024:,.1f}"

@@ -36,7 +36,13 @@ def written(path: Path, format: str) -> tuple[Path, ...]:
 
 
 def export(
-    built: BuiltMember, path: str | Path, format: str, *, judge: Judge | None = None, bar: Bar | NoBar | None = None
+    built: BuiltMember,
+    path: str | Path,
+    format: str,
+    *,
+    judge: Judge | None = None,
+    scored_on: str = "",
+    bar: Bar | NoBar | None = None,
 ) -> Exported:
     """Write `built` to `path` and its record to `path` + .json; they are kept only if the outputs match the module's.
 
@@ -48,6 +54,7 @@ def export(
         path: destination; existing files are replaced.
         format: pt2, onnx, openvino, executorch or huggingface.
         judge: returns the score of a network; the file, run in its runtime, is then scored.
+        scored_on: what `judge` scores on, such as "validation"; goes into the record.
 
     Raises:
         UsageError: there is no such format, the path has the wrong suffix, or a library is missing.
@@ -68,7 +75,7 @@ def export(
         part.advance()
         result = record_of(built, chosen, files, batches, apart, timed([run], built)[0])
         if judge is not None:
-            result["score"] = judge(FileNetwork(run, chosen, built.signature, module))
+            result["score"] = {"value": judge(FileNetwork(run, chosen, built.signature, module)), "on": scored_on}
         part.advance()
         write_json(record, result)
     return Exported(path, result)
