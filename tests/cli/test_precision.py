@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import onnx
 import pytest
@@ -158,12 +159,13 @@ def _is_rounding(module: nn.Module, node: torch.fx.Node) -> bool:
 
 
 def test_openvino_has_integers_where_the_member_says_so(mixed: Mixed, tmp_path: Path) -> None:
-    import openvino
-
     path, _ = export(mixed.member, tmp_path, "openvino")
     near(path, "openvino", mixed.member)
-    constants = [one for one in openvino.Core().read_model(path).get_ops() if one.get_type_name() == "Constant"]
-    whole = [tuple(one.get_output_shape(0)) for one in constants if one.get_element_type() == openvino.Type.i8]
+    # Read as text: OpenVINO's own operations, once let go, take the standard streams of the test with them.
+    constants = [one.find("data").attrib for one in ElementTree.parse(path).iter("layer") if one.get("type") == "Const"]
+    whole = [
+        tuple(map(int, one["shape"].split(","))) for one in constants if one["element_type"] == "i8" and one["shape"]
+    ]
     assert Counter(shape for shape in whole if len(shape) > 1) == Counter(IN_INT8.values())
 
 

@@ -56,7 +56,8 @@ class OpenVino(Format):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"model{Onnx.suffix}"
             chosen.write(module, signature, path)
-            return self._library().convert_model(path)
+            # Not by convert_model, which gives Python's root logger a stream that may be closed later.
+            return self._library().Core().read_model(path)
 
     def load(self, path: Path) -> Run:
         """Return the compiled model; left alone, OpenVINO computes in bfloat16 where the CPU can."""
