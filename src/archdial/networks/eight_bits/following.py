@@ -13,8 +13,8 @@ from archdial.networks.node_names import function_name, is_addition
 
 _CLIPS = (nn.ReLU, nn.ReLU6)
 _CLIPPING = {"relu", "relu6"}
-_MOVES = (nn.MaxPool1d, nn.MaxPool2d, nn.Flatten, nn.Identity, nn.Dropout, nn.Dropout2d)
-_MOVING = {"max_pool1d", "max_pool2d", "flatten"}
+_LARGEST, _LARGEST_OF = (nn.MaxPool1d, nn.MaxPool2d), {"max_pool1d", "max_pool2d"}
+_MOVES, _MOVING = (nn.Flatten, nn.Identity, nn.Dropout, nn.Dropout2d), {"flatten"}
 
 
 def follows(root: nn.Module, node: fx.Node) -> bool:
@@ -29,6 +29,11 @@ def is_sum(node: fx.Node) -> bool:
 
 def keeps_grid(root: nn.Module, node: fx.Node) -> bool:
     """Tell whether what `node` gives is among the numbers that it reads."""
+    return moves(root, node) or _calls(root, node, _LARGEST, _LARGEST_OF)
+
+
+def moves(root: nn.Module, node: fx.Node) -> bool:
+    """Tell whether `node`, in evaluation mode, computes nothing."""
     return is_slice(node) or _calls(root, node, _MOVES, _MOVING)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from torch import Tensor, fx, nn
 
-from archdial.networks.eight_bits.following import absorbs, folds, follows, is_sum
+from archdial.networks.eight_bits.following import absorbs, folds, follows, is_sum, moves
 from archdial.networks.graph.capture.capture import Flow
 from archdial.networks.graph.choices.branches import branch_at
 from archdial.networks.graph.choices.choice import GraphChoice
@@ -98,8 +98,10 @@ class Bits:
         readers = [user for user in source.users if user.op != "output" and self.may_differ(source, user)]
         return readers[: readers.index(node)]
 
-    def is_absorbed(self, node: fx.Node) -> bool:
-        """Tell whether `node` is computed together with what it reads, where both are in eight bits."""
+    def is_free(self, node: fx.Node) -> bool:
+        """Tell whether `node` costs nothing where it is in eight bits: computed with what it reads, or not at all."""
+        if moves(self._root, node):
+            return True
         source = self._leader.get(node)
         return source is not None and len(source.users) == 1 and absorbs(self._root, node, source)
 

@@ -62,7 +62,7 @@ class Pricing:
             options: taken at choices that settle widths; all others are whole.
             eight: whether it computes in eight bits.
         """
-        if eight and self.bits.is_absorbed(node):
+        if eight and self.bits.is_free(node):
             return None
         found = self._in_float(node, grain, options)
         if found is None or not eight:
