@@ -31,6 +31,7 @@ from typing import Any
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter
 from torch import Tensor
 
 from archdial import profile, redial
@@ -184,7 +185,11 @@ def draw(path: Path, title: str, points: Sequence[Point]) -> None:
     for kind, marker in zip(KINDS, "os^", strict=True):
         own = sorted((point.latency_ms, point.score) for point in points if point.kind == kind)
         axes.plot([x for x, _ in own], [y for _, y in own], marker=marker, label=kind)
-    axes.set(xscale="log", xlabel="measured latency, ms", ylabel="score of the file", title=title)
+    axes.set_xscale("log")
+    for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        axis(FormatStrFormatter("%g"))
+    axes.tick_params(axis="x", which="both", rotation=45, labelsize=8)
+    axes.set(xlabel="measured latency, ms", ylabel="score of the file", title=title)
     axes.legend()
     axes.grid(alpha=0.3)
     figure.savefig(path)
