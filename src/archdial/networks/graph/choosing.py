@@ -93,9 +93,10 @@ def choices(
         example_input: as in `archdial.gates`, a batch (n, …).
         gates: whether operations may be dropped, as `archdial.gates` has it. Operations that join two widths stay.
         width: fractions of the units to keep; None keeps all units.
-        precision: what else than float32 convolutions and linear layers may compute in: ("int8",). Additions, ReLU and
-            maxima are in int8 where all that they read is. Weights are rounded by channel, symmetrically, activations
-            by tensor (Jacob et al. 2018); a member's ranges are those of its calibration data.
+        precision: what else than float32 convolutions and linear layers may compute in: ("int8",). ReLU and maxima are
+            in int8 where what they read is, additions where the branch is that is added. Weights are rounded by
+            channel, symmetrically, activations by tensor (Jacob et al. 2018, equation 1); a member's ranges are those
+            of its calibration data.
         include: as in `archdial.gates`; widths are named after the layer that produces them: "layer1.0.conv1.width",
             precisions likewise: "layer1.0.conv1.precision".
         exclude: as in `archdial.gates`.
