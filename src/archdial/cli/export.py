@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from archdial.exporting.built import BuiltMember
     from archdial.exporting.file_network import Judge
     from archdial.families.member import Member
-    from archdial.tasks.measure import Measure
 
 
 @app.command(epilog="Example: archdial export runs/digits --latency-ms 0.5 --format onnx -o digits.onnx")
@@ -106,15 +105,13 @@ class _Subject:
     """What is exported, and what the family says of it.
 
     Attributes:
-        judge: scores a network on the split; None where no split is asked for.
-        measure: by which it is scored.
         member: of the run; None of a saved member.
+        judge: scores a network on the split; None where no split is asked for.
     """
 
     built: BuiltMember
-    judge: Judge | None = None
-    measure: Measure | None = None
     member: Member | None = None
+    judge: Judge | None = None
 
 
 def _subject(source: Path, pick: Pick, split: str | None, data: str | None, model: str | None, trust: bool) -> _Subject:
@@ -130,10 +127,10 @@ def _subject(source: Path, pick: Pick, split: str | None, data: str | None, mode
     family = open_family(source, model, trust=trust)
     member = picked(family, pick)
     if split is None:
-        return _Subject(member.built(), measure=member.measure, member=member)
+        return _Subject(member.built(), member)
     finished = finished_run(source, family, data, pick.on, trust=trust)
     judge = partial(score, data=finished.split(split), task=finished.family.task)
-    return _Subject(member.built(), judge, member.measure, member)
+    return _Subject(member.built(), member, judge)
 
 
 def _summary(exported: Exported, subject: _Subject) -> Table:
@@ -144,7 +141,8 @@ def _summary(exported: Exported, subject: _Subject) -> Table:
     batch, runtime = record["input"]["shape"][0], record["latency"]["runtime"]
     table = Table(title=f"{record['file_format']}: one input, one thread, {runtime}")
     table.add_column("")
-    scored = [] if subject.judge is None or subject.measure is None else [subject.measure.heading]
+    measure = None if member is None or subject.judge is None else member.measure
+    scored = [] if measure is None else [measure.heading]
     for heading in ("size KiB", "latency ms", "spread %", "outputs apart", "batch", *scored):
         table.add_column(heading, justify="right")
     table.add_row(
@@ -154,10 +152,10 @@ def _summary(exported: Exported, subject: _Subject) -> Table:
         f"{100 * record['latency']['spread']:.0f}",
         f"{exported.largest_difference:.1e}",
         "any" if batch == "batch" else str(batch),
-        *([subject.measure.text(record["score"]["value"])] if scored and subject.measure else []),
+        *([] if measure is None else [measure.text(record["score"]["value"])]),
     )
     if member is not None and member.family.table.runtime.get("runtime") == runtime:
         told = f"{record['member']['size_bytes'] / 1024:,.1f}"
-        scores = [member.measure.text(member.score)] if scored else []
+        scores = [] if measure is None else [measure.text(member.score)]
         table.add_row("family", told, f"{member.latency_ms:.3g}", "", "", "", *scores)
     return table

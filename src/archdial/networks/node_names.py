@@ -6,7 +6,7 @@ import operator
 from typing import Any
 
 import torch
-from torch import fx
+from torch import fx, nn
 
 
 def function_name(node: fx.Node) -> str:
@@ -23,3 +23,8 @@ def is_addition(node: fx.Node) -> bool:
         return False
     named = node.target is operator.add or function_name(node) == "add"
     return named and len(node.args) == 2 and all(isinstance(argument, fx.Node) for argument in node.args)
+
+
+def module_of(root: nn.Module, node: fx.Node) -> nn.Module | None:
+    """Return the module that `node` calls, or None where it calls none."""
+    return root.get_submodule(str(node.target)) if node.op == "call_module" else None

@@ -12,6 +12,7 @@ from archdial.networks.eight_bits.fake import FakeQuantize, Rounding, rounded_we
 from archdial.networks.eight_bits.integers import Dequantize, IntegerLayer, Quantize
 from archdial.networks.eight_bits.kept_in_float import keep_in_float
 from archdial.networks.eight_bits.layers import KINDS
+from archdial.networks.node_names import module_of
 from archdial.networks.standalone import recompile
 
 _PLAIN = {eight: kind for kind, eight in KINDS.items()}
@@ -29,7 +30,7 @@ def deployed(module: nn.Module, *, signed: bool = False) -> nn.Module:
         module: in evaluation mode, the caller's own.
         signed: whether activations are signed, as XNNPACK wants them; ONNX Runtime has its fastest kernels for others.
     """
-    for one in [one for one in module.modules() if isinstance(one, fx.GraphModule) and _rounds(one)]:
+    for one in _rounding(module):
         _fold(one)
         if not signed:
             keep_in_float(one)
@@ -53,8 +54,8 @@ def settled(module: nn.Module) -> nn.Module:
 
 def in_float(module: nn.Module) -> nn.Module:
     """Return `module`, changed in place, without its eight bits: the same weights, and nothing is rounded."""
-    for one in [one for one in module.modules() if isinstance(one, fx.GraphModule) and _rounds(one)]:
-        for node in [node for node in one.graph.nodes if isinstance(_called(one, node), FakeQuantize)]:
+    for one in _rounding(module):
+        for node in [node for node in one.graph.nodes if isinstance(module_of(one, node), FakeQuantize)]:
             node.replace_all_uses_with(node.all_input_nodes[0])
             one.graph.erase_node(node)
         recompile(one)
@@ -64,21 +65,19 @@ def in_float(module: nn.Module) -> nn.Module:
     return module
 
 
-def _rounds(module: fx.GraphModule) -> bool:
-    return any(isinstance(_called(module, node), FakeQuantize) for node in module.graph.nodes)
-
-
-def _called(module: nn.Module, node: fx.Node) -> nn.Module | None:
-    return module.get_submodule(str(node.target)) if node.op == "call_module" else None
+def _rounding(module: nn.Module) -> list[fx.GraphModule]:
+    """Return the graphs within `module` that round."""
+    graphs = [one for one in module.modules() if isinstance(one, fx.GraphModule)]
+    return [one for one in graphs if any(isinstance(module_of(one, n), FakeQuantize) for n in one.graph.nodes)]
 
 
 def _fold(module: fx.GraphModule) -> None:
     """Take each normalisation after a layer in eight bits into its weights: channels are only scaled."""
     for node in list(module.graph.nodes):
-        norm, before = _called(module, node), node.args[0] if node.args else None
+        norm, before = module_of(module, node), node.args[0] if node.args else None
         if not isinstance(norm, _BatchNorm) or not isinstance(before, fx.Node) or len(before.users) != 1:
             continue
-        layer = _called(module, before)
+        layer = module_of(module, before)
         if layer is not None and type(layer) in KINDS.values():
             fuse: Any = fuse_linear_bn_eval if isinstance(layer, nn.Linear) else fuse_conv_bn_eval
             module.set_submodule(str(before.target), fuse(layer.eval(), norm.eval()))
@@ -87,7 +86,7 @@ def _fold(module: fx.GraphModule) -> None:
 
 
 def _replace(module: fx.GraphModule, node: fx.Node, *, signed: bool) -> None:
-    called, name = _called(module, node), str(node.target)
+    called, name = module_of(module, node), str(node.target)
     if type(called) in KINDS.values():
         module.set_submodule(name, IntegerLayer(called))  # type: ignore[arg-type]
     elif isinstance(called, FakeQuantize):

@@ -36,9 +36,9 @@ class FakeQuantize(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return `inputs`, rounded unless it is observing."""
-        if self.training and not self.observing and not inputs.is_meta:
-            self._follow(inputs)
         if not self.observing:
+            if self.training and not inputs.is_meta:
+                self._follow(inputs)
             return _rounded(inputs, *scale_and_zero(self.low, self.high))
         if inputs.is_meta:
             # A member that is made only to be given its weights has no numbers yet.

@@ -9,7 +9,7 @@ from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from archdial.networks.eight_bits.layers import KINDS, can_be_in_eight_bits
-from archdial.networks.node_names import function_name, is_addition
+from archdial.networks.node_names import function_name, is_addition, module_of
 
 _CLIPS = (nn.ReLU, nn.ReLU6)
 _CLIPPING = {"relu", "relu6"}
@@ -51,7 +51,7 @@ def folds(root: nn.Module, node: fx.Node) -> bool:
     """Tell whether `node` normalises what a layer alone gives, so that it becomes a part of the layer's weights."""
     if not _calls(root, node, (nn.BatchNorm1d, nn.BatchNorm2d), set()):
         return False
-    module: Any = root.get_submodule(str(node.target))
+    module: Any = module_of(root, node)
     before = node.args[0] if node.args else None
     return (
         isinstance(before, fx.Node) and is_layer(root, before) and len(before.users) == 1 and module.track_running_stats
@@ -60,9 +60,7 @@ def folds(root: nn.Module, node: fx.Node) -> bool:
 
 def is_layer(root: nn.Module, node: fx.Node) -> bool:
     """Tell whether `node` calls a layer that has, or is in, a form in eight bits."""
-    if node.op != "call_module":
-        return False
-    module = root.get_submodule(str(node.target))
+    module = module_of(root, node)
     return can_be_in_eight_bits(module) or type(module) in KINDS.values()
 
 
@@ -83,4 +81,4 @@ def _calls(root: nn.Module, node: fx.Node, classes: tuple[type[nn.Module], ...],
 
 
 def _module(root: nn.Module, node: fx.Node, classes: tuple[type[nn.Module], ...]) -> bool:
-    return node.op == "call_module" and isinstance(root.get_submodule(str(node.target)), classes)
+    return isinstance(module_of(root, node), classes)

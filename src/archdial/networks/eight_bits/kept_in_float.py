@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from archdial.networks.eight_bits.fake import FakeQuantize
 from archdial.networks.eight_bits.following import clips, keeps_grid
 from archdial.networks.eight_bits.layers import KINDS
-from archdial.networks.node_names import function_name
+from archdial.networks.node_names import function_name, module_of
 
 _FUNCTIONS = {"conv1d", "conv2d", "linear"}
 
@@ -54,4 +54,4 @@ def _only_reader(node: fx.Node) -> fx.Node | None:
 
 
 def _calls(module: nn.Module, node: fx.Node, *kinds: type[nn.Module]) -> bool:
-    return node.op == "call_module" and isinstance(module.get_submodule(str(node.target)), kinds)
+    return isinstance(module_of(module, node), kinds)

@@ -11,6 +11,7 @@ from archdial.networks.eight_bits.fake import FakeQuantize
 from archdial.networks.eight_bits.following import absorbs, clips, is_slice, is_sum, keeps_grid
 from archdial.networks.eight_bits.grid import STEPS
 from archdial.networks.eight_bits.layers import can_be_in_eight_bits, in_eight_bits
+from archdial.networks.node_names import module_of
 from archdial.networks.standalone import recompile
 
 FINEST = 512
@@ -62,7 +63,8 @@ def place(module: fx.GraphModule, eight: Collection[str]) -> None:
             if by and node not in nodes:
                 _insert(module, node, f"{container}.{node.name}", by)
     for node in nodes:
-        if node.op == "call_module" and can_be_in_eight_bits(layer := module.get_submodule(str(node.target))):
+        layer = module_of(module, node)
+        if layer is not None and can_be_in_eight_bits(layer):
             module.set_submodule(str(node.target), in_eight_bits(layer))
     graph.lint()
     recompile(module)
@@ -134,5 +136,5 @@ def _balance(module: fx.GraphModule) -> None:
 
 
 def _rounding(module: nn.Module, node: fx.Node | None) -> FakeQuantize | None:
-    called = module.get_submodule(str(node.target)) if node is not None and node.op == "call_module" else None
+    called = None if node is None else module_of(module, node)
     return called if isinstance(called, FakeQuantize) else None

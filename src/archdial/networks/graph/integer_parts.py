@@ -30,9 +30,8 @@ def in_integers(part: Part, *, biased: bool) -> Part:
     )
 
 
-def border(tensor: Tensor, dimension: int | None, *, into: bool) -> Part:
-    """Return what takes a tensor (1, …) in float `into` eight bits, or back from there."""
+def border(tensor: Tensor, layout: str, dimension: int | None, *, into: bool) -> Part:
+    """Return what takes a tensor (1, …) in float, of a `layout`, `into` eight bits, or back from there."""
     kind = "quantize" if into else "dequantize"
     module = IntegerPart(nn.Identity(), [None if into else tensor], tensor if into else None)
-    key = f"{kind}/{'x'.join(map(str, tensor.shape))}({','.join(map(str, tensor.stride()[1:]))})"
-    return Part(key, module, tuple(tensor.shape[1:]), module.inputs([tensor]), (dimension,))
+    return Part(f"{kind}/{layout}", module, tuple(tensor.shape[1:]), module.inputs([tensor]), (dimension,))

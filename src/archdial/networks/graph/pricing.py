@@ -103,7 +103,8 @@ class Pricing:
 
     def border(self, source: fx.Node, options: Mapping[int, int], *, into: bool) -> Part:
         """Return what takes the output of `source` into eight bits, or back from there."""
-        return border(self._sizes.at(options).tensor(source), source.meta.get(BATCH), into=into)
+        tensor = self._sizes.at(options).tensor(source)
+        return border(tensor, _layout(source, tensor), source.meta.get(BATCH), into=into)
 
     def held(self, node: fx.Node) -> nn.Parameter | None:
         """Return the parameter that `node` reads; None if it reads none."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
 from archdial.networks.graph.capture.capture import BATCH, Captured, Flow
 from archdial.networks.graph.choices.branches import branch_at, name_of, scope
 from archdial.networks.graph.choices.hooks import changes_output
 from archdial.networks.graph.choices.kinds import BRANCH, kind_of
-from archdial.networks.node_names import function_name, is_addition
+from archdial.networks.node_names import function_name, is_addition, module_of
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,6 @@ def _alike(flow: Flow, source: fx.Node, result: fx.Node) -> bool:
 def _stands_in(flow: Flow, source: fx.Node, result: fx.Node) -> bool:
     """Tell whether `source` may take the place of `result` in any batch: embeddings of positions are one for all."""
     return _alike(flow, source, result) and source.meta.get(BATCH) == result.meta.get(BATCH)
-
-
-def module_of(root: nn.Module, node: fx.Node) -> nn.Module | None:
-    """Return the module that `node` calls, or None where it calls none."""
-    return root.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 
 class _Names:

@@ -10,8 +10,9 @@ from torch import fx, nn
 from archdial.networks.eight_bits.layers import can_be_in_eight_bits
 from archdial.networks.graph.capture.capture import Captured
 from archdial.networks.graph.choices.choice import GraphChoice
-from archdial.networks.graph.choices.droppable import Operation, module_of
+from archdial.networks.graph.choices.droppable import Operation
 from archdial.networks.graph.choices.kinds import CONVOLUTION, LINEAR, kind_of
+from archdial.networks.node_names import module_of
 from archdial.space import Choice
 
 FLOAT, EIGHT = "float32", "int8"
@@ -96,7 +97,7 @@ def kept_in_float(root: nn.Module, graph: fx.Graph, choices: Sequence[GraphChoic
     covered = {node for choice in choices for node in choice.nodes}
     found = []
     for node in graph.nodes if covered else ():
-        kind = kind_of(node, root.get_submodule(str(node.target)) if node.op == "call_module" else None)
+        kind = kind_of(node, module_of(root, node))
         if node not in covered and kind in {CONVOLUTION, LINEAR}:
             found.append(str(node.target) if node.op == "call_module" else node.name)
     return tuple(dict.fromkeys(found))
